@@ -1,0 +1,27 @@
+#pragma once
+/// \file
+/// Matrix products through OpenBLAS, cut into tiles that depend on the shape alone.
+
+#include <cstdint>
+
+namespace cosformer {
+
+enum class Transpose : bool { no, yes };
+
+/// C = alpha · op(A) · op(B) + beta · C, row-major: op(A) m×k, op(B) k×n, C m×n; `lda`, `ldb`, `ldc` count elements
+/// between rows as stored. beta = 0 does not read C. float or double.
+///
+/// The product is cut into tiles of fixed size, each computed by one thread, so the result has the same bits on any
+/// number of threads (OpenBLAS's own split changes them). Inside a loop of `parallel_for` all tiles run on
+/// the calling thread.
+template <class T>
+void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a,
+          std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc);
+
+/// The same product on the calling thread, which must be inside a loop of `parallel_for`: for small products of which
+/// a caller runs many side by side (one chunk of one attention head, say).
+template <class T>
+void gemm_serial(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
+                 const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc);
+
+}  // namespace cosformer

@@ -1,0 +1,61 @@
+#pragma once
+/// \file
+/// Linear attention: out_i = Σ_j s_ij v_j / guard(Σ_j s_ij) with s_ij = φ(q_i)·φ(k_j) · r(θ_i − θ_j), r = cos or 1.
+///
+/// Four equal forms (quadratic, linear, chunked, recurrent); derivations in core/kernels/README.md.
+/// Source: Qin et al., cosFormer, ICLR 2022, eq. 10-12; chunks after Yang et al., 2024.
+
+#include <cstdint>
+#include <span>
+
+#include "core/kernels/attention_types.h"
+
+namespace cosformer {
+
+/// Elementwise φ. `elu` is elu(x) + 1; `leaky_relu` has slope 0.01.
+enum class FeatureMap : std::uint8_t { identity, leaky_relu, relu, elu };
+
+/// How the sums are computed. `automatic`: quadratic for short sequences, else linear (not causal) or chunked (causal).
+enum class LinearAttentionForm : std::uint8_t { automatic, quadratic, linear, chunked, recurrent };
+
+struct LinearAttentionOptions {
+  FeatureMap feature_map = FeatureMap::relu;
+  bool cos_reweighting = true;
+  /// Radians between neighbouring positions for each of the B items (π / (2M)), for queries and for keys; position
+  /// i (from 0) has the angle (i + 1) · step. Causal attention needs both equal. Ignored without re-weighting.
+  std::span<const double> query_angle_step;
+  std::span<const double> key_angle_step;
+  LinearAttentionForm form = LinearAttentionForm::automatic;
+  std::int64_t chunk_size = 64;
+};
+
+/// The guard of the normaliser D = Σ_j s_ij keeps its sign: sign(D) · max(|D|, 1e-6), with sign(0) = +1. A row
+/// without any similarity gives exactly 0.
+inline constexpr double kNormalizerFloor = 1e-6;
+
+/// Writes `out` [B, T, H, E] and `normalizer` [B, T, H] (D before the guard; the backward pass needs it). float or
+/// double. `key_mask` of `visibility` is honoured, `window` is not supported. Throws ShapeError where the form does not
+/// fit (causal with T ≠ S or unequal angle steps, linear with causal, chunked or recurrent without causal).
+template <class T>
+void linear_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility,
+                              const LinearAttentionOptions& options, Heads<const T> query, Heads<const T> key,
+                              Heads<const T> value, Heads<T> out, T* normalizer);
+
+/// Writes (does not accumulate) the gradients of the three inputs. Nothing of size T×S (but in the quadratic form, one
+/// head at a time) or T×D×E is stored. Masked keys and values get gradients of exactly 0.
+template <class T>
+void linear_attention_backward(const AttentionSizes& sizes, const AttentionVisibility& visibility,
+                               const LinearAttentionOptions& options, Heads<const T> query, Heads<const T> key,
+                               Heads<const T> value, Heads<const T> out, const T* normalizer, Heads<const T> dout,
+                               Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue);
+
+/// Elements of the recurrent state of one head: (1 or 2 with re-weighting)·D × (E + 1), the last column the normaliser's.
+std::int64_t linear_attention_state_size(const AttentionSizes& sizes, const LinearAttentionOptions& options);
+
+/// One token for every item and head, causal: adds this token's key and value to `state` [B, H, state size] and
+/// writes its output. `query`, `key`, `value`, `out` have T = S = 1. `position` counts from 0. O(D·E) time.
+template <class T>
+void linear_attention_step(const AttentionSizes& sizes, const LinearAttentionOptions& options, std::int64_t position,
+                           Heads<const T> query, Heads<const T> key, Heads<const T> value, T* state, Heads<T> out);
+
+}  // namespace cosformer

@@ -1,0 +1,37 @@
+#pragma once
+/// \file
+/// Scaled dot-product attention: out_i = Σ_j softmax_j(scale · q_i·k_j) v_j.
+
+#include "core/kernels/attention_types.h"
+
+namespace cosformer {
+
+/// In tiles of rows and keys with a running maximum and sum; nothing of size T×S is stored (after Milakov and Gimelshein
+/// 2018, Rabe and Staats 2021, Dao et al. 2022). Tiles that no query of theirs can see (causal, window) are skipped.
+///
+/// Writes `out` [B, T, H, E] and `log_sum_exp` [B, H, T] (of the scaled scores; the backward pass needs it). A query that sees
+/// no key gives exactly 0 and log_sum_exp = -infinity. float or double.
+template <class T>
+void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
+                               Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<T> out, T* log_sum_exp);
+
+/// Writes (does not accumulate) the gradients of the three inputs, recomputing the scores tile by tile.
+template <class T>
+void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
+                                Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<const T> out,
+                                const T* log_sum_exp, Heads<const T> dout, Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue);
+
+/// The same numbers with the whole T×S matrix of every head stored: the baseline that the paper compares with.
+/// Writes `probabilities` [B, H, T, S] and `out`.
+template <class T>
+void softmax_attention_materialized_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
+                                            Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<T> out,
+                                            T* probabilities);
+
+/// Its backward pass; `scratch` has the size of `probabilities` and is overwritten.
+template <class T>
+void softmax_attention_materialized_backward(const AttentionSizes& sizes, T scale, Heads<const T> query, Heads<const T> key,
+                                             Heads<const T> value, const T* probabilities, Heads<const T> dout, T* scratch,
+                                             Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue);
+
+}  // namespace cosformer

@@ -1,0 +1,56 @@
+#pragma once
+/// \file
+/// Threads: OpenMP behind one function.
+
+#include <cstdint>
+#include <type_traits>
+
+namespace cosformer {
+
+/// Threads that a parallel loop uses: OMP_NUM_THREADS or the processors this process may run on, or what
+/// `set_num_threads` asked for.
+int num_threads();
+
+/// Sets the number of threads of all later loops. Call from the main thread, outside any loop. Throws Error where
+/// `threads` < 1.
+void set_num_threads(int threads);
+
+/// True inside a loop of `parallel_for` (or where one thread is all there is): a product of the BLAS library runs on
+/// the calling thread alone.
+bool in_parallel_region();
+
+namespace detail {
+/// Non-owning reference to a loop body.
+struct LoopBody {
+  void* object;
+  void (*call)(void*, std::int64_t);
+};
+void run_parallel(std::int64_t count, LoopBody body);
+}  // namespace detail
+
+/// Calls `body(i)` once for every i in [0, count), spread over the threads, in no particular order.
+///
+/// The caller cuts the work into pieces whose number and content depend on the shapes alone, never on the number of
+/// threads, and lets no piece write what another reads: then the result has the same bits on any number of threads.
+/// A loop inside a loop runs on the thread that meets it. The first exception of a body is rethrown here after all
+/// pieces have ended.
+template <class Body>
+void parallel_for(std::int64_t count, Body&& body) {
+  using Object = std::remove_reference_t<Body>;
+  detail::run_parallel(count, {const_cast<void*>(static_cast<const void*>(&body)),
+                               [](void* object, std::int64_t i) { (*static_cast<Object*>(object))(i); }});
+}
+
+/// Cuts [0, size) into ranges of `grain` elements and calls `body(begin, end)` for each, in parallel.
+template <class Body>
+void parallel_ranges(std::int64_t size, std::int64_t grain, Body&& body) {
+  parallel_for((size + grain - 1) / grain, [&](std::int64_t piece) {
+    const std::int64_t begin = piece * grain;
+    body(begin, begin + grain < size ? begin + grain : size);
+  });
+}
+
+/// Elements that one piece of an elementwise loop handles: enough to hide the cost of starting it.
+inline constexpr std::int64_t kElementwiseGrain = 16384;
+
+}  // namespace cosformer

@@ -1,0 +1,51 @@
+#pragma once
+/// \file
+/// What a model is made of: plain values, filled from the [model] and [attention] tables of a config.
+
+#include <cstdint>
+#include <string>
+
+namespace cosformer {
+
+enum class ModelKind : std::uint8_t { decoder, encoder, encoder_decoder };
+enum class NormPlacement : std::uint8_t { pre, post };
+enum class Activation : std::uint8_t { gelu, relu };
+enum class Positions : std::uint8_t { learned, sinusoidal, none };
+enum class Pooling : std::uint8_t { mean, first };
+
+/// Where θ's length M comes from (maths.md's "re-weighting length"): `automatic` is one constant in a causal model
+/// and each item's own length otherwise; `padded` is the batch's padded length, as in the authors' code.
+enum class ReweightingLength : std::uint8_t { automatic, padded, fixed };
+
+struct AttentionConfig {
+  std::string kind = "cosformer";    ///< a name of the attention registry
+  std::string feature_map = "relu";  ///< identity, leaky_relu, relu, elu, favor (linear attention)
+  std::string reweighting = "none";  ///< cos, none (linear attention)
+  ReweightingLength reweighting_length = ReweightingLength::automatic;
+  std::int64_t reweighting_length_value = 0;  ///< M where `reweighting_length` is fixed
+  std::string form = "auto";         ///< auto, quadratic, linear, chunked, recurrent (linear attention)
+  std::int64_t chunk_size = 64;      ///< rows a chunk (linear attention, chunked form)
+  std::int64_t num_features = 0;     ///< random features a head (favor); 0 = head_dim
+  std::int64_t window = 128;         ///< |i - j| ≤ window (local attention)
+};
+
+struct ModelConfig {
+  ModelKind kind = ModelKind::decoder;
+  std::int64_t num_layers = 4;
+  std::int64_t embed_dim = 256;
+  std::int64_t num_heads = 4;
+  std::int64_t ffn_dim = 1024;
+  std::int64_t vocab_size = 0;   ///< 0 = the tokenizer's
+  std::int64_t max_length = 0;   ///< positions a learned table has; 0 = the task's seq_len
+  double dropout = 0.0;          ///< of embeddings, attention and feed-forward outputs
+  NormPlacement norm = NormPlacement::pre;
+  Activation activation = Activation::gelu;
+  Positions positions = Positions::learned;
+  bool tie_embeddings = true;
+  std::int64_t num_classes = 0;  ///< > 0: an encoder with a classification head
+  Pooling pooling = Pooling::mean;
+  bool masked_token_head = false;  ///< an encoder with `lm_head`
+  AttentionConfig attention;
+};
+
+}  // namespace cosformer
