@@ -1,0 +1,196 @@
+"""The models of this project in plain PyTorch: an oracle that shares no code with the C++ program.
+
+Module names are the checkpoint's parameter names, so `load_state_dict` takes a `model.safetensors` as it is. Everything is
+written the slow, obvious way: attention builds the whole (queries x keys) matrix. There is no dropout.
+
+What the two programs have to agree on:
+  embedding    x = embed_tokens[token] + position; no scale, no norm
+  positions    learned: row p of embed_positions for token p, p from 0
+               sinusoidal: [sin(p w_0) .. sin(p w_{h-1}), cos(p w_0) .. cos(p w_{h-1})], h = embed_dim / 2,
+               w_i = exp(-log(10000) i / (h - 1)), p from 0
+  layer        pre: x + f(norm(x)), and one more norm at the end; post: norm(x + f(x)); LayerNorm eps 1e-5
+  activation   gelu = the exact erf form, or relu
+  softmax      scale 1 / sqrt(head_dim)
+  cosformer    s_ij = relu(q_i) . relu(k_j) cos(pi (i - j) / (2 M)), o_i = sum_j s_ij v_j / max(sum_j s_ij, 1e-6);
+               causal attention: M is one constant, the task's seq_len, else the model's max_length;
+               otherwise M = max(N, S) of the item itself, from its true lengths
+  classes      out_proj(relu(dense(pooled))), dense is (embed_dim, embed_dim); pooling over real tokens only
+  decoder of an encoder-decoder: self attention, encoder attention, feed-forward, in this order, each with its norm
+"""
+
+import json
+import math
+import struct
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+_DTYPES = {"F32": np.float32, "I32": np.int32}
+
+
+def read_safetensors(path):
+    """-> ({name: torch tensor}, metadata)."""
+    with open(path, "rb") as file:
+        data = file.read()
+    (size,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + size])
+    metadata = header.pop("__metadata__", {})
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = (8 + size + offset for offset in entry["data_offsets"])
+        array = np.frombuffer(data[begin:end], dtype=_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        tensors[name] = torch.from_numpy(array.copy())
+    return tensors, metadata
+
+
+def write_safetensors(path, tensors, metadata):
+    """Floating-point tensors are stored as F32, integers as I32."""
+    header, blobs, offset = {"__metadata__": metadata}, [], 0
+    for name, tensor in tensors.items():
+        dtype = "F32" if tensor.is_floating_point() else "I32"
+        blob = tensor.detach().numpy().astype("<" + np.dtype(_DTYPES[dtype]).str[1:]).tobytes()
+        header[name] = {"dtype": dtype, "shape": list(tensor.shape), "data_offsets": [offset, offset + len(blob)]}
+        blobs.append(blob)
+        offset += len(blob)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
+
+
+def sinusoidal_positions(length, embed_dim):
+    half = embed_dim // 2
+    frequencies = torch.exp(torch.arange(half, dtype=torch.float64) * (-math.log(10000.0) / max(half - 1, 1)))
+    angles = torch.arange(length, dtype=torch.float64)[:, None] * frequencies[None, :]
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+class Attention(nn.Module):
+    def __init__(self, config, causal):
+        super().__init__()
+        dim = config["model"]["embed_dim"]
+        self.num_heads, self.causal = config["model"]["num_heads"], causal
+        self.kind = config["attention"]["kind"]
+        self.length = config["attention"].get("reweighting_length", "auto")
+        if self.kind not in ("softmax", "softmax_materialized", "cosformer"):
+            raise ValueError(f"attention.kind = '{self.kind}' has no reference here")
+        if self.length == "auto" and causal:
+            self.length = config.get("task", {}).get("seq_len") or config["model"]["max_length"]
+        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(dim, dim) for _ in range(4))
+
+    def forward(self, query, memory, query_lengths, memory_lengths):
+        """query (B, N, E), memory (B, S, E), lengths (B,) -> (B, N, E)."""
+        B, N, E = query.shape
+        S, H = memory.shape[1], self.num_heads
+        q = self.q_proj(query).view(B, N, H, E // H).transpose(1, 2)
+        k = self.k_proj(memory).view(B, S, H, E // H).transpose(1, 2)
+        v = self.v_proj(memory).view(B, S, H, E // H).transpose(1, 2)
+        i, j = torch.arange(1, N + 1)[:, None], torch.arange(1, S + 1)[None, :]
+        visible = (j <= memory_lengths[:, None, None])[:, None]
+        if self.causal:
+            visible = visible & (j <= i)
+        if self.kind == "cosformer":
+            M = torch.maximum(query_lengths, memory_lengths) if self.length == "auto" else torch.full((B,), self.length)
+            angle = math.pi / 2 * (i - j).to(q.dtype) / M.to(q.dtype)[:, None, None, None]
+            scores = (F.relu(q) @ F.relu(k).transpose(2, 3)) * torch.cos(angle) * visible
+            weights = scores / scores.sum(-1, keepdim=True).clamp(min=1e-6)
+        else:
+            scores = q @ k.transpose(2, 3) / math.sqrt(E // H)
+            weights = scores.masked_fill(~visible, -math.inf).softmax(-1)
+        return self.out_proj((weights @ v).transpose(1, 2).reshape(B, N, E))
+
+
+class Layer(nn.Module):
+    def __init__(self, config, causal, cross):
+        super().__init__()
+        model = config["model"]
+        dim = model["embed_dim"]
+        self.pre = model.get("norm", "pre") == "pre"
+        self.activation = {"gelu": F.gelu, "relu": F.relu}[model.get("activation", "gelu")]
+        self.self_attn, self.self_attn_layer_norm = Attention(config, causal), nn.LayerNorm(dim)
+        if cross:
+            self.encoder_attn, self.encoder_attn_layer_norm = Attention(config, causal=False), nn.LayerNorm(dim)
+        self.fc1, self.fc2 = nn.Linear(dim, model["ffn_dim"]), nn.Linear(model["ffn_dim"], dim)
+        self.final_layer_norm = nn.LayerNorm(dim)
+
+    def residual(self, x, norm, function):
+        return x + function(norm(x)) if self.pre else norm(x + function(x))
+
+    def forward(self, x, lengths, memory=None, memory_lengths=None):
+        x = self.residual(x, self.self_attn_layer_norm, lambda y: self.self_attn(y, y, lengths, lengths))
+        if memory is not None:
+            x = self.residual(x, self.encoder_attn_layer_norm,
+                              lambda y: self.encoder_attn(y, memory, lengths, memory_lengths))
+        return self.residual(x, self.final_layer_norm, lambda y: self.fc2(self.activation(self.fc1(y))))
+
+
+class Stack(nn.Module):
+    """An encoder, or a decoder with its output projection."""
+
+    def __init__(self, config, decoder, cross=False):
+        super().__init__()
+        model = config["model"]
+        dim, vocab = model["embed_dim"], model["vocab_size"]
+        self.positions = model.get("positions", "learned")
+        self.embed_tokens = nn.Embedding(vocab, dim)
+        if self.positions == "learned":
+            self.embed_positions = nn.Embedding(model["max_length"], dim)
+        self.layers = nn.ModuleList(Layer(config, decoder, cross) for _ in range(model["num_layers"]))
+        self.layer_norm = nn.LayerNorm(dim) if model.get("norm", "pre") == "pre" else None
+        if decoder and not model.get("tie_embeddings", True):
+            self.output_projection = nn.Linear(dim, vocab, bias=False)
+
+    def forward(self, tokens, lengths, memory=None, memory_lengths=None):
+        x = self.embed_tokens(tokens)
+        if self.positions == "learned":
+            x = x + self.embed_positions(torch.arange(tokens.shape[1]))
+        elif self.positions == "sinusoidal":
+            x = x + sinusoidal_positions(tokens.shape[1], x.shape[2]).to(x.dtype)
+        for layer in self.layers:
+            x = layer(x, lengths, memory, memory_lengths)
+        return self.layer_norm(x) if self.layer_norm is not None else x
+
+    def logits(self, hidden):
+        if hasattr(self, "output_projection"):
+            return self.output_projection(hidden)
+        return hidden @ self.embed_tokens.weight.T
+
+
+class ClassificationHead(nn.Module):
+    def __init__(self, dim, num_classes):
+        super().__init__()
+        self.dense, self.out_proj = nn.Linear(dim, dim), nn.Linear(dim, num_classes)
+
+    def forward(self, pooled):
+        return self.out_proj(F.relu(self.dense(pooled)))
+
+
+class Model(nn.Module):
+    """`config` has the tables of a config file: model, attention and, for M of causal attention, task."""
+
+    def __init__(self, config):
+        super().__init__()
+        model = config["model"]
+        self.kind, self.pooling = model["kind"], model.get("pooling", "mean")
+        if self.kind != "decoder":
+            self.encoder = Stack(config, decoder=False)
+        if self.kind != "encoder":
+            self.decoder = Stack(config, decoder=True, cross=self.kind == "encoder_decoder")
+        else:
+            self.classification_head = ClassificationHead(model["embed_dim"], model["num_classes"])
+
+    def forward(self, tokens, lengths=None, target_tokens=None, target_lengths=None):
+        """Token ids (B, N) -> logits: (B, N, vocab_size), or (B, num_classes) of an encoder. No lengths: no padding."""
+        if lengths is None:
+            lengths = torch.full((tokens.shape[0],), tokens.shape[1])
+        if self.kind == "decoder":
+            return self.decoder.logits(self.decoder(tokens, lengths))
+        memory = self.encoder(tokens, lengths)
+        if self.kind == "encoder_decoder":
+            return self.decoder.logits(self.decoder(target_tokens, target_lengths, memory, lengths))
+        if self.pooling == "first":
+            return self.classification_head(memory[:, 0])
+        real = (torch.arange(tokens.shape[1]) < lengths[:, None]).to(memory.dtype)
+        return self.classification_head((memory * real[:, :, None]).sum(1) / lengths[:, None].to(memory.dtype))

@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+"""Writes the golden files: tiny models, their losses, gradients and ten AdamW steps, computed by PyTorch.
+
+Regenerate from anywhere (needs python3-torch and python3-numpy: `scripts/install_dependencies golden`):
+
+    tests/golden/make_golden.py
+
+Each <case>.safetensors holds, beside the `config` in its metadata (tables task, model, attention, optimizer),
+
+    param/NAME, grad/NAME, final/NAME   every parameter before training, its gradient there, and after 10 steps
+    tokens (B, N), lengths (B,)         input token ids and how many of a row are real
+    target_tokens (B, T), target_lengths (B,)     the decoder's input of an encoder-decoder
+    targets (B, N or T)                 next token of each position, -1 where it does not count; of decoders
+    labels (B,)                         classes; of encoders
+    logits                              (B, N or T, vocab_size) with zeros where no target counts, or (B, num_classes)
+    loss ()                             mean over the targets that count, nats
+    losses (10,)                        the loss before each optimizer step, always on the same batch
+
+Parameters are float32 values; everything is computed in float64 from them and rounded to float32 when stored.
+A key's bias cancels in softmax, so that its gradient is 0 but for rounding: compare grad/ and final/ by absolute error there.
+"""
+
+import itertools
+import json
+import pathlib
+import sys
+import zlib
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1] / "scripts"))
+from pytorch_reference import Model, write_safetensors  # noqa: E402
+
+VOCAB, LENGTH, BATCH, CLASSES, STEPS = 23, 11, 3, 5, 10
+# eps is above AdamW's usual 1e-8 so that an element whose gradient is rounding noise does not take whole steps.
+OPTIMIZER = {"name": "adamw", "learning_rate": 1e-3, "betas": [0.9, 0.999], "eps": 1e-6, "weight_decay": 0.01}
+
+
+def make_config(kind, attention, norm):
+    """Settings beyond the grid take turns, so that each occurs in some case."""
+    model = {"kind": kind, "num_layers": 2, "embed_dim": 16, "num_heads": 2, "ffn_dim": 32, "vocab_size": VOCAB,
+             "max_length": 12, "dropout": 0.0, "norm": norm, "activation": "gelu", "positions": "learned",
+             "tie_embeddings": norm == "pre"}
+    if kind == "encoder":
+        model.update(num_classes=CLASSES, pooling="mean", tie_embeddings=True)
+    if kind == "encoder" and attention == "softmax" and norm == "post":
+        model.update(activation="relu", pooling="first")
+    if kind == "encoder_decoder" and attention == "cosformer" and norm == "pre":
+        model.update(positions="sinusoidal")
+    return {"task": {"seq_len": 12}, "model": model, "attention": {"kind": attention}, "optimizer": OPTIMIZER}
+
+
+def initialize(model, random):
+    """Every parameter is away from its usual starting value, so that a bias or a norm's weight left out is noticed."""
+    for name, parameter in model.named_parameters():
+        value = random.standard_normal(tuple(parameter.shape)) * (0.6 if name.endswith("embed_tokens.weight") else 0.3)
+        if "layer_norm.weight" in name:
+            value += 1.0
+        with torch.no_grad():
+            parameter.copy_(torch.from_numpy(value.astype(np.float32)))
+
+
+def make_batch(kind, random):
+    tokens = torch.from_numpy(random.randint(1, VOCAB, (BATCH, LENGTH + 1)))
+    if kind == "decoder":
+        return {"tokens": tokens[:, :-1], "lengths": torch.full((BATCH,), LENGTH)}, {"targets": tokens[:, 1:]}
+    lengths = torch.tensor([LENGTH, 7, 4])
+    source = tokens[:, :-1] * (torch.arange(LENGTH) < lengths[:, None])  # padding is token 0
+    if kind == "encoder":
+        return {"tokens": source, "lengths": lengths}, {"labels": torch.from_numpy(random.randint(0, CLASSES, BATCH))}
+    target_lengths = torch.tensor([5, 9, 8])  # shorter and longer than the source
+    target = torch.from_numpy(random.randint(1, VOCAB, (BATCH, 10)))
+    real = torch.arange(9) < target_lengths[:, None]
+    inputs = {"tokens": source, "lengths": lengths, "target_tokens": target[:, :-1] * real, "target_lengths": target_lengths}
+    return inputs, {"targets": target[:, 1:].masked_fill(~real, -1)}
+
+
+def compute_loss(logits, answers):
+    if "labels" in answers:
+        return F.cross_entropy(logits, answers["labels"])
+    return F.cross_entropy(logits.flatten(0, 1), answers["targets"].flatten(), ignore_index=-1)
+
+
+def write_case(name, config):
+    random = np.random.RandomState(zlib.crc32(name.encode()))
+    model = Model(config).double()
+    initialize(model, random)
+    inputs, answers = make_batch(config["model"]["kind"], random)
+    parameters = dict(model.named_parameters())
+    initial = {f"param/{key}": value.detach().clone() for key, value in parameters.items()}
+
+    optimizer = torch.optim.AdamW(parameters.values(), lr=OPTIMIZER["learning_rate"], betas=OPTIMIZER["betas"],
+                                  eps=OPTIMIZER["eps"], weight_decay=OPTIMIZER["weight_decay"])
+    losses = []
+    for step in range(STEPS):
+        optimizer.zero_grad()
+        logits = model(**inputs)
+        loss = compute_loss(logits, answers)
+        loss.backward()
+        if step == 0:
+            first_logits = logits.detach().clone()
+            gradients = {f"grad/{key}": value.grad.clone() for key, value in parameters.items()}
+        losses.append(loss.detach())
+        optimizer.step()
+
+    if "targets" in answers:
+        first_logits[answers["targets"] < 0] = 0.0
+    tensors = {**initial, **inputs, **answers, "logits": first_logits, "loss": losses[0], **gradients,
+               "losses": torch.stack(losses), **{f"final/{key}": value for key, value in parameters.items()}}
+    path = HERE / f"{name}.safetensors"
+    write_safetensors(path, tensors, {"format": "cosformer", "config": json.dumps(config), "step": "0"})
+    print(f"{path.name}: {path.stat().st_size} bytes, loss {losses[0]:.6f} -> {losses[-1]:.6f}")
+
+
+if __name__ == "__main__":
+    for case in itertools.product(("decoder", "encoder", "encoder_decoder"), ("softmax", "cosformer"), ("pre", "post")):
+        write_case("_".join(case), make_config(*case))
