@@ -1,0 +1,33 @@
+#include <immintrin.h>
+
+#include "core/simd/row_loops.h"
+
+namespace {
+
+constexpr int kLanes = 8;
+typedef float Floats __attribute__((vector_size(32)));
+typedef std::int32_t Ints __attribute__((vector_size(32)));
+constexpr Ints kLaneIndex = {0, 1, 2, 3, 4, 5, 6, 7};
+
+Floats load_partial(const float* p, std::int64_t n) {
+  return _mm256_maskload_ps(p, reinterpret_cast<__m256i>(kLaneIndex < static_cast<std::int32_t>(n)));
+}
+
+void store_partial(float* p, Floats v, std::int64_t n) {
+  _mm256_maskstore_ps(p, reinterpret_cast<__m256i>(kLaneIndex < static_cast<std::int32_t>(n)), v);
+}
+
+Floats square_root(Floats x) { return _mm256_sqrt_ps(x); }
+
+}  // namespace
+
+#include "core/simd/row_loops.inl.h"
+
+namespace cosformer::simd {
+
+const RowLoops& avx2_row_loops() {
+  static constexpr RowLoops table = make_row_loops("avx2");
+  return table;
+}
+
+}  // namespace cosformer::simd
