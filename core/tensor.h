@@ -57,6 +57,8 @@ class Tensor {
   std::int64_t stride(int axis) const { return strides_[static_cast<std::size_t>(shape_.axis_index(axis))]; }
   /// True where the elements follow one another in row-major order without gaps.
   bool is_contiguous() const;
+  /// True where no other tensor shares the elements: they may be overwritten without anybody's notice.
+  bool is_exclusive() const { return storage_.use_count() == 1; }
 
   /// The first element. Throws ShapeError where `T` is not the tensor's type.
   template <class T>

@@ -5,11 +5,12 @@
 #include <cstdint>
 #include <string>
 
+#include "core/kernels/elementwise.h"
+
 namespace cosformer {
 
 enum class ModelKind : std::uint8_t { decoder, encoder, encoder_decoder };
 enum class NormPlacement : std::uint8_t { pre, post };
-enum class Activation : std::uint8_t { gelu, relu };
 enum class Positions : std::uint8_t { learned, sinusoidal, none };
 enum class Pooling : std::uint8_t { mean, first };
 
@@ -39,12 +40,11 @@ struct ModelConfig {
   std::int64_t max_length = 0;   ///< positions a learned table has; 0 = the task's seq_len
   double dropout = 0.0;          ///< of embeddings, attention and feed-forward outputs
   NormPlacement norm = NormPlacement::pre;
-  Activation activation = Activation::gelu;
+  Activation activation = Activation::gelu;  ///< gelu or relu
   Positions positions = Positions::learned;
   bool tie_embeddings = true;
   std::int64_t num_classes = 0;  ///< > 0: an encoder with a classification head
   Pooling pooling = Pooling::mean;
-  bool masked_token_head = false;  ///< an encoder with `lm_head`
   AttentionConfig attention;
 };
 

@@ -1,0 +1,60 @@
+#pragma once
+/// \file
+/// The backward pass: from a scalar loss to the gradients of the leaves, as a value.
+
+#include <cstddef>
+#include <unordered_map>
+#include <vector>
+
+#include "autograd/variable.h"
+
+namespace cosformer {
+
+/// Gradients by leaf. Clipping, accumulation and checks for non-finite values are functions of this value; nothing is
+/// stored in the leaves.
+class Gradients {
+ public:
+  /// The gradient of a leaf; an undefined tensor where no path leads from the loss to it.
+  Tensor of(const Variable& leaf) const;
+  bool empty() const { return by_leaf_.empty(); }
+  void set(const Node* leaf, Tensor gradient) { by_leaf_[leaf] = std::move(gradient); }
+  /// Adds `other` (of another shard or micro batch) to this one, leaf by leaf.
+  void add(const Gradients& other);
+
+ private:
+  std::unordered_map<const Node*, Tensor> by_leaf_;
+};
+
+/// What an operation's closure fills: the gradients of its inputs.
+class InputGradients {
+ public:
+  explicit InputGradients(std::vector<Tensor*> slots, const std::vector<std::shared_ptr<Node>>& nodes)
+      : slots_(std::move(slots)), nodes_(nodes) {}
+
+  /// False where no gradient flows into input `k`: its computation can be left out.
+  bool wants(std::size_t k) const { return slots_[k] != nullptr; }
+  /// Adds `gradient` to that of input `k`.
+  void add(std::size_t k, Tensor gradient);
+
+  /// A contiguous buffer of input `k`'s shape to add to. Where `fresh`, its elements are not set yet and must be
+  /// written, not added to.
+  struct Target {
+    Tensor buffer;
+    bool fresh;
+  };
+  Target target(std::size_t k);
+  /// As `target`, with a fresh buffer set to zero.
+  Tensor zeroed_target(std::size_t k);
+
+ private:
+  std::vector<Tensor*> slots_;
+  const std::vector<std::shared_ptr<Node>>& nodes_;
+};
+
+/// Gradients of `loss` (one element) with respect to all leaves it was computed from.
+///
+/// Each operation's saved tensors are freed as soon as the pass has gone through it, so a graph can be used once; a
+/// second call throws Error. The order of operations depends on the graph alone.
+Gradients backward(const Variable& loss);
+
+}  // namespace cosformer

@@ -1,0 +1,101 @@
+#pragma once
+/// \file
+/// The differentiable operations: the whole public list.
+///
+/// All take float32 or float64 (never mixed) and throw ShapeError, tagged with the operation's name, where shapes do not
+/// fit. Letters: B batch, T queries, S keys, H heads, D head_dim, E embed_dim or value dim, R rows, V vocabulary.
+
+#include <cstdint>
+#include <span>
+
+#include "autograd/variable.h"
+#include "core/kernels/elementwise.h"
+#include "core/kernels/linear_attention.h"
+#include "core/padding_mask.h"
+#include "core/random.h"
+
+namespace cosformer {
+
+// ---- arithmetic (ops/arithmetic.cpp)
+
+/// a + b, of one shape.
+Variable add(const Variable& a, const Variable& b);
+/// x + rows, `rows` [T, E] added to every item of x [B, T, E].
+Variable add_rows(const Variable& x, const Variable& rows);
+/// factor · x.
+Variable scale(const Variable& x, double factor);
+/// Σ weights_i x_i, a scalar: a loss for tests. `weights` has x's shape.
+Variable weighted_sum(const Variable& x, const Tensor& weights);
+/// a · b, matrices [m, k] and [k, n].
+Variable matmul(const Variable& a, const Variable& b);
+
+// ---- shape (ops/shape.cpp)
+
+/// The same elements under another shape.
+Variable reshape(const Variable& x, const Shape& shape);
+/// Elements [start, start + length) of an axis.
+Variable narrow(const Variable& x, int axis, std::int64_t start, std::int64_t length);
+/// Mean over the real tokens of each item: x [B, T, E] -> [B, E]. An item without a real token gives 0.
+Variable mean_pool(const Variable& x, const SharedPaddingMask& mask);
+/// Token 0 of each item: x [B, T, E] -> [B, E].
+Variable first_token(const Variable& x);
+
+// ---- elementwise (ops/activation.cpp)
+
+Variable relu(const Variable& x);
+/// x Φ(x), the exact erf form (Hendrycks and Gimpel, 2016).
+Variable gelu(const Variable& x);
+/// x, or 0.01 · x where x < 0.
+Variable leaky_relu(const Variable& x);
+/// elu(x) + 1: x + 1, or exp(x) where x < 0 (Katharopoulos et al., 2020).
+Variable elu_plus_one(const Variable& x);
+/// f(x + bias), bias [width] added to every row of x [.., width]: one pass over memory.
+Variable bias_activation(const Variable& x, const Variable& bias, Activation f);
+/// Each element is 0 with `probability`, else divided by 1 - probability. The mask is a function of `stream` and the
+/// element's index; nothing is stored for the backward pass. 0 ≤ probability < 1.
+Variable dropout(const Variable& x, double probability, const Random& stream);
+
+// ---- layers (ops/linear.cpp, ops/layer_norm.cpp, ops/embedding.cpp)
+
+/// x Wᵀ + b: x [.., in], weight [out, in], bias [out] or undefined -> [.., out].
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
+/// Normalises the last axis to mean 0 and variance 1, then weight ∘ x̂ + bias (Ba et al., 2016).
+Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps);
+/// Rows of `table` [V, E] by `ids` (int32, any shape) -> [.., E]. Throws ShapeError for an id outside the table.
+Variable embedding(const Variable& table, const Tensor& ids);
+
+// ---- attention (ops/softmax_attention.cpp, ops/linear_attention.cpp, ops/favor.cpp)
+
+/// Which keys a query sees; null masks mean that all positions are real.
+struct AttentionMask {
+  bool causal = false;           ///< query i sees keys j ≤ i
+  SharedPaddingMask key_mask;    ///< [B, S]
+  SharedPaddingMask query_mask;  ///< [B, T]: padded queries give outputs that nobody reads; only their lengths matter
+};
+
+struct SoftmaxAttentionOptions {
+  double scale = 1.0;
+  std::int64_t window = -1;   ///< |i - j| ≤ window; negative = no limit
+  bool materialized = false;  ///< store the T×S matrix (the plain baseline)
+};
+/// Scaled dot-product attention: query [B, T, H, D], key [B, S, H, D], value [B, S, H, E] -> [B, T, H, E].
+Variable softmax_attention(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask,
+                           const SoftmaxAttentionOptions& options);
+/// Linear attention, shapes as above; see core/kernels/linear_attention.h for the options.
+Variable linear_attention(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask,
+                          const LinearAttentionOptions& options);
+/// Performer's positive random features: x [B, T, H, D], projection [H, F, D] (constant) -> [B, T, H, F],
+/// (exp(w_f·x' - |x'|²/2) + 1e-4) / sqrt(F) with x' = x / D^(1/4). Bounded by exp(|w_f|²/2), so no running maximum is
+/// needed and a causal model sees nothing of the future. Source: Choromanski et al., ICLR 2021, eq. 7.
+Variable favor_features(const Variable& x, const Tensor& projection);
+
+// ---- losses (ops/cross_entropy.cpp)
+
+/// factor · Σ_r (-log softmax(logits_r)[target_r]): logits [R, V], targets int32 [R], -1 = not counted.
+Variable cross_entropy(const Variable& logits, const Tensor& targets, double factor, double label_smoothing = 0.0);
+/// The same from hidden states: logits = hidden · weightᵀ + bias, computed in row tiles and never stored as a whole. hidden
+/// [R, E], weight [V, E], bias [V] or undefined. The gradients are computed in the same sweep as the loss.
+Variable linear_cross_entropy(const Variable& hidden, const Variable& weight, const Variable& bias, const Tensor& targets,
+                              double factor, double label_smoothing = 0.0);
+
+}  // namespace cosformer

@@ -1,0 +1,115 @@
+#include "autograd/backward.h"
+#include "autograd/ops.h"
+#include "core/error.h"
+#include "core/kernels/elementwise.h"
+#include "core/kernels/gemm.h"
+#include "core/parallel.h"
+
+namespace cosformer {
+
+Variable add(const Variable& a, const Variable& b) {
+  check<ShapeError>(a.shape() == b.shape(), "[add] shapes differ: ", a.shape(), " and ", b.shape());
+  const Tensor x = a.value().contiguous(), y = b.value().contiguous();
+  Tensor out = Tensor::empty(a.shape(), a.dtype());
+  dispatch_float(a.dtype(), [&](auto type) {
+    using T = decltype(type);
+    add_elements(x.data<T>(), y.data<T>(), out.data<T>(), out.size());
+  });
+  return Variable::from_operation("add", out, {&a, &b}, [](const Tensor& dout, InputGradients& inputs) {
+    inputs.add(0, dout);
+    inputs.add(1, dout);
+  });
+}
+
+Variable add_rows(const Variable& x, const Variable& rows) {
+  check<ShapeError>(x.shape().rank() == 3 && rows.shape() == Shape({x.dim(1), x.dim(2)}), "[add_rows] rows of shape ", rows.shape(),
+                    " for items of shape ", x.shape());
+  const std::int64_t batch = x.dim(0), item = x.dim(1) * x.dim(2);
+  const Tensor input = x.value().contiguous(), added = rows.value().contiguous();
+  Tensor out = Tensor::empty(x.shape(), x.dtype());
+  dispatch_float(x.dtype(), [&](auto type) {
+    using T = decltype(type);
+    const T* in = input.data<T>();
+    const T* row = added.data<T>();
+    T* y = out.data<T>();
+    parallel_ranges(item, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t b = 0; b < batch; ++b) {
+        for (std::int64_t i = begin; i < end; ++i) y[b * item + i] = in[b * item + i] + row[i];
+      }
+    });
+  });
+  return Variable::from_operation("add_rows", out, {&x, &rows}, [batch, item](const Tensor& dout, InputGradients& inputs) {
+    inputs.add(0, dout);
+    if (!inputs.wants(1)) return;
+    Tensor drows = inputs.zeroed_target(1);
+    const Tensor dy = dout.contiguous();
+    dispatch_float(dy.dtype(), [&](auto type) {
+      using T = decltype(type);
+      const T* g = dy.data<T>();
+      T* d = drows.data<T>();
+      parallel_ranges(item, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t b = 0; b < batch; ++b) {
+          for (std::int64_t i = begin; i < end; ++i) d[i] += g[b * item + i];
+        }
+      });
+    });
+  });
+}
+
+Variable scale(const Variable& x, double factor) {
+  const auto scaled = [factor](const Tensor& source) {
+    const Tensor in = source.contiguous();
+    Tensor out = Tensor::empty(in.shape(), in.dtype());
+    dispatch_float(in.dtype(), [&](auto type) {
+      using T = decltype(type);
+      scale_elements(static_cast<T>(factor), in.data<T>(), out.data<T>(), in.size());
+    });
+    return out;
+  };
+  return Variable::from_operation("scale", scaled(x.value()), {&x},
+                                  [scaled](const Tensor& dout, InputGradients& inputs) { inputs.add(0, scaled(dout)); });
+}
+
+Variable weighted_sum(const Variable& x, const Tensor& weights) {
+  check<ShapeError>(x.shape() == weights.shape() && x.dtype() == weights.dtype(), "[weighted_sum] weights of shape ",
+                    weights.shape(), " for a value of shape ", x.shape());
+  const Tensor in = x.value().contiguous(), w = weights.contiguous();
+  double sum = 0;
+  dispatch_float(x.dtype(), [&](auto type) {
+    using T = decltype(type);
+    const auto values = in.span<T>(), factors = w.span<T>();
+    for (std::size_t i = 0; i < values.size(); ++i) sum += static_cast<double>(values[i]) * static_cast<double>(factors[i]);
+  });
+  return Variable::from_operation("weighted_sum", Tensor::scalar(sum, x.dtype()), {&x},
+                                  [w](const Tensor& dout, InputGradients& inputs) {
+                                    inputs.add(0, scale(Variable(w), dout.item()).value());
+                                  });
+}
+
+Variable matmul(const Variable& a, const Variable& b) {
+  check<ShapeError>(a.shape().rank() == 2 && b.shape().rank() == 2 && a.dim(1) == b.dim(0), "[matmul] inner sizes differ: ",
+                    a.shape(), " and ", b.shape());
+  const std::int64_t m = a.dim(0), k = a.dim(1), n = b.dim(1);
+  const Tensor x = a.value().contiguous(), y = b.value().contiguous();
+  Tensor out = Tensor::empty({m, n}, a.dtype());
+  dispatch_float(a.dtype(), [&](auto type) {
+    using T = decltype(type);
+    gemm<T>(Transpose::no, Transpose::no, m, n, k, 1, x.data<T>(), k, y.data<T>(), n, 0, out.data<T>(), n);
+  });
+  return Variable::from_operation("matmul", out, {&a, &b}, [x, y, m, n, k](const Tensor& dout, InputGradients& inputs) {
+    const Tensor dy = dout.contiguous();
+    dispatch_float(dy.dtype(), [&](auto type) {
+      using T = decltype(type);
+      if (inputs.wants(0)) {
+        auto [da, fresh] = inputs.target(0);
+        gemm<T>(Transpose::no, Transpose::yes, m, k, n, 1, dy.data<T>(), n, y.data<T>(), n, fresh ? 0 : 1, da.template data<T>(), k);
+      }
+      if (inputs.wants(1)) {
+        auto [db, fresh] = inputs.target(1);
+        gemm<T>(Transpose::yes, Transpose::no, k, n, m, 1, x.data<T>(), k, dy.data<T>(), n, fresh ? 0 : 1, db.template data<T>(), n);
+      }
+    });
+  });
+}
+
+}  // namespace cosformer

@@ -1,0 +1,48 @@
+#pragma once
+/// \file
+/// From variables to the strided operands that the attention kernels take.
+
+#include "autograd/backward.h"
+#include "autograd/ops.h"
+#include "core/kernels/attention_types.h"
+
+namespace cosformer {
+
+/// Sizes of query [B, T, H, D], key [B, S, H, D], value [B, S, H, E]. Throws ShapeError, tagged with `operation`, where these or
+/// the masks do not fit together, or a causal mask meets T ≠ S.
+AttentionSizes attention_sizes(const char* operation, const Variable& query, const Variable& key, const Variable& value,
+                               const AttentionMask& mask);
+
+/// The kernels' view of a mask; valid as long as the mask is.
+AttentionVisibility visibility_of(const AttentionMask& mask, std::int64_t window = -1);
+
+/// `x` where its last axis is contiguous, else a contiguous copy.
+Tensor inner_contiguous(const Tensor& x);
+
+template <class T>
+Heads<const T> heads_of(const Tensor& x) {
+  return {x.data<T>(), x.stride(0), x.stride(1), x.stride(2)};
+}
+
+template <class T>
+Heads<T> mutable_heads_of(Tensor& x) {
+  return {x.data<T>(), x.stride(0), x.stride(1), x.stride(2)};
+}
+
+/// Buffers for the three gradients, which the kernels overwrite.
+struct AttentionGradients {
+  AttentionGradients(const Tensor& query, const Tensor& key, const Tensor& value)
+      : dquery(Tensor::empty(query.shape(), query.dtype())),
+        dkey(Tensor::empty(key.shape(), key.dtype())),
+        dvalue(Tensor::empty(value.shape(), value.dtype())) {}
+
+  void hand_over(InputGradients& inputs) const {
+    inputs.add(0, dquery);
+    inputs.add(1, dkey);
+    inputs.add(2, dvalue);
+  }
+
+  Tensor dquery, dkey, dvalue;
+};
+
+}  // namespace cosformer

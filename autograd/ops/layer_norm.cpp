@@ -1,0 +1,36 @@
+#include "core/kernels/layer_norm.h"
+
+#include "autograd/backward.h"
+#include "autograd/ops.h"
+#include "core/error.h"
+
+namespace cosformer {
+
+Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps) {
+  check<ShapeError>(x.shape().rank() >= 1 && weight.shape() == Shape({x.dim(-1)}) && bias.shape() == weight.shape(),
+                    "[layer_norm] weight ", weight.shape(), " and bias ", bias.shape(), " for an input of shape ", x.shape());
+  const std::int64_t width = x.dim(-1), rows = width == 0 ? 0 : x.value().size() / width;
+  const Tensor input = x.value().contiguous(), w = weight.value().contiguous(), b = bias.value().contiguous();
+  Tensor out = Tensor::empty(x.shape(), x.dtype());
+  Tensor mean = Tensor::empty({rows}, x.dtype()), inverse_deviation = Tensor::empty({rows}, x.dtype());
+  dispatch_float(x.dtype(), [&](auto type) {
+    using T = decltype(type);
+    layer_norm_forward(rows, width, input.data<T>(), width, w.data<T>(), b.data<T>(), eps, out.data<T>(), width, mean.data<T>(),
+                       inverse_deviation.data<T>());
+  });
+  return Variable::from_operation(
+      "layer_norm", out, {&x, &weight, &bias},
+      [input, w, mean, inverse_deviation, rows, width](const Tensor& dout, InputGradients& inputs) {
+        const Tensor dy = dout.contiguous();
+        const auto sums = [&](std::size_t k) { return inputs.wants(k) ? inputs.zeroed_target(k) : Tensor::zeros({width}, dy.dtype()); };
+        Tensor dweight = sums(1), dbias = sums(2);
+        auto [dx, fresh] = inputs.wants(0) ? inputs.target(0) : InputGradients::Target{Tensor::empty(dy.shape(), dy.dtype()), true};
+        dispatch_float(dy.dtype(), [&, &d = dx, add = !fresh](auto type) {
+          using T = decltype(type);
+          layer_norm_backward(rows, width, input.data<T>(), width, mean.data<T>(), inverse_deviation.data<T>(), w.data<T>(),
+                              dy.data<T>(), width, d.template data<T>(), width, add, dweight.data<T>(), dbias.data<T>());
+        });
+      });
+}
+
+}  // namespace cosformer

@@ -1,0 +1,90 @@
+#include <algorithm>
+#include <vector>
+
+#include "autograd/backward.h"
+#include "autograd/ops.h"
+#include "core/error.h"
+#include "core/parallel.h"
+
+namespace cosformer {
+
+Variable reshape(const Variable& x, const Shape& shape) {
+  check<ShapeError>(x.value().size() == shape.size(), "[reshape] cannot reshape ", x.shape(), " to ", shape);
+  const Shape original = x.shape();
+  return Variable::from_operation("reshape", x.value().contiguous().reshape(shape), {&x},
+                                  [original](const Tensor& dout, InputGradients& inputs) {
+                                    inputs.add(0, dout.contiguous().reshape(original));
+                                  });
+}
+
+Variable narrow(const Variable& x, int axis, std::int64_t start, std::int64_t length) {
+  return Variable::from_operation("narrow", x.value().narrow(axis, start, length), {&x},
+                                  [axis, start, length](const Tensor& dout, InputGradients& inputs) {
+                                    Tensor part = inputs.zeroed_target(0).narrow(axis, start, length);
+                                    part.copy_from(add(Variable(part.clone()), Variable(dout)).value());
+                                  });
+}
+
+namespace {
+
+void check_sequence(const char* operation, const Variable& x, const SharedPaddingMask& mask) {
+  check<ShapeError>(x.shape().rank() == 3, '[', operation, "] expected [B, T, E], found ", x.shape());
+  check<ShapeError>(!mask || (mask->batch == x.dim(0) && mask->length == x.dim(1)), '[', operation,
+                    "] a mask of another shape than the batch ", x.shape());
+}
+
+}  // namespace
+
+Variable mean_pool(const Variable& x, const SharedPaddingMask& mask) {
+  check_sequence("mean_pool", x, mask);
+  const std::int64_t batch = x.dim(0), length = x.dim(1), dim = x.dim(2);
+  const Tensor input = x.value().contiguous();
+  Tensor out = Tensor::zeros({batch, dim}, x.dtype());
+  const auto is_real = [mask, length](std::int64_t b, std::int64_t t) {
+    return !mask || mask->real[static_cast<std::size_t>(b * length + t)] != 0;
+  };
+  const auto share = [mask, length](std::int64_t b) {
+    const std::int64_t count = mask ? mask->count(b) : length;
+    return 1.0 / static_cast<double>(std::max<std::int64_t>(count, 1));
+  };
+  dispatch_float(x.dtype(), [&](auto type) {
+    using T = decltype(type);
+    const T* in = input.data<T>();
+    T* y = out.data<T>();
+    parallel_for(batch, [&](std::int64_t b) {
+      std::vector<double> sum(static_cast<std::size_t>(dim), 0.0);
+      for (std::int64_t t = 0; t < length; ++t) {
+        if (!is_real(b, t)) continue;
+        const T* row = in + (b * length + t) * dim;
+        for (std::int64_t i = 0; i < dim; ++i) sum[static_cast<std::size_t>(i)] += static_cast<double>(row[i]);
+      }
+      for (std::int64_t i = 0; i < dim; ++i) y[b * dim + i] = static_cast<T>(sum[static_cast<std::size_t>(i)] * share(b));
+    });
+  });
+  return Variable::from_operation(
+      "mean_pool", out, {&x}, [is_real, share, batch, length, dim](const Tensor& dout, InputGradients& inputs) {
+        const Tensor dy = dout.contiguous();
+        Tensor dx = Tensor::zeros({batch, length, dim}, dy.dtype());
+        dispatch_float(dy.dtype(), [&](auto type) {
+          using T = decltype(type);
+          const T* g = dy.data<T>();
+          T* d = dx.data<T>();
+          parallel_for(batch, [&](std::int64_t b) {
+            const T factor = static_cast<T>(share(b));
+            for (std::int64_t t = 0; t < length; ++t) {
+              if (!is_real(b, t)) continue;
+              for (std::int64_t i = 0; i < dim; ++i) d[(b * length + t) * dim + i] = g[b * dim + i] * factor;
+            }
+          });
+        });
+        inputs.add(0, dx);
+      });
+}
+
+Variable first_token(const Variable& x) {
+  check_sequence("first_token", x, nullptr);
+  check<ShapeError>(x.dim(1) >= 1, "[first_token] an item without tokens: ", x.shape());
+  return reshape(narrow(x, 1, 0, 1), {x.dim(0), x.dim(2)});
+}
+
+}  // namespace cosformer

@@ -1,0 +1,48 @@
+#include "core/kernels/softmax_attention.h"
+
+#include "autograd/backward.h"
+#include "autograd/ops.h"
+#include "autograd/ops/attention_operands.h"
+
+namespace cosformer {
+
+Variable softmax_attention(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask,
+                           const SoftmaxAttentionOptions& options) {
+  const AttentionSizes sizes = attention_sizes("softmax_attention", query, key, value, mask);
+  const Tensor q = inner_contiguous(query.value()), k = inner_contiguous(key.value()), v = inner_contiguous(value.value());
+  Tensor out = Tensor::empty({sizes.batch, sizes.queries, sizes.heads, sizes.value_dim}, query.dtype());
+  // The backward pass needs the row log-sum-exp, or the whole matrix in the materialised form.
+  Tensor saved = Tensor::empty(options.materialized ? Shape{sizes.batch, sizes.heads, sizes.queries, sizes.keys}
+                                                    : Shape{sizes.batch, sizes.heads, sizes.queries},
+                               query.dtype());
+  dispatch_float(query.dtype(), [&](auto type) {
+    using T = decltype(type);
+    const auto forward = options.materialized ? softmax_attention_materialized_forward<T> : softmax_attention_forward<T>;
+    forward(sizes, visibility_of(mask, options.window), static_cast<T>(options.scale), heads_of<T>(q), heads_of<T>(k),
+            heads_of<T>(v), mutable_heads_of<T>(out), saved.data<T>());
+  });
+  return Variable::from_operation(
+      "softmax_attention", out, {&query, &key, &value},
+      [sizes, mask, options, q, k, v, out, saved](const Tensor& dout, InputGradients& inputs) {
+        const Tensor dy = inner_contiguous(dout);
+        AttentionGradients gradients(q, k, v);
+        dispatch_float(q.dtype(), [&](auto type) {
+          using T = decltype(type);
+          if (options.materialized) {
+            Tensor scratch = Tensor::empty(saved.shape(), saved.dtype());
+            softmax_attention_materialized_backward<T>(sizes, static_cast<T>(options.scale), heads_of<T>(q), heads_of<T>(k),
+                                                       heads_of<T>(v), saved.data<T>(), heads_of<T>(dy), scratch.data<T>(),
+                                                       mutable_heads_of<T>(gradients.dquery), mutable_heads_of<T>(gradients.dkey),
+                                                       mutable_heads_of<T>(gradients.dvalue));
+          } else {
+            softmax_attention_backward<T>(sizes, visibility_of(mask, options.window), static_cast<T>(options.scale),
+                                          heads_of<T>(q), heads_of<T>(k), heads_of<T>(v), heads_of<T>(out), saved.data<T>(),
+                                          heads_of<T>(dy), mutable_heads_of<T>(gradients.dquery),
+                                          mutable_heads_of<T>(gradients.dkey), mutable_heads_of<T>(gradients.dvalue));
+          }
+        });
+        gradients.hand_over(inputs);
+      });
+}
+
+}  // namespace cosformer

@@ -1,0 +1,133 @@
+#include "layers/attention/variants.h"
+
+#include <algorithm>
+#include <numbers>
+#include <vector>
+
+#include "autograd/ops/attention_operands.h"
+#include "core/named_table.h"
+#include "layers/attention/feature_map.h"
+
+namespace cosformer {
+
+namespace {
+
+struct FormName {
+  const char* name;
+  LinearAttentionForm form;
+};
+constexpr FormName kForms[] = {{"auto", LinearAttentionForm::automatic},
+                               {"quadratic", LinearAttentionForm::quadratic},
+                               {"linear", LinearAttentionForm::linear},
+                               {"chunked", LinearAttentionForm::chunked},
+                               {"recurrent", LinearAttentionForm::recurrent}};
+
+struct ReweightingName {
+  const char* name;
+  bool cos;
+};
+constexpr ReweightingName kReweightings[] = {{"none", false}, {"cos", true}};
+
+/// One recurrent state a head; see linear_attention_step.
+class LinearAttentionState : public AttentionState {
+ public:
+  LinearAttentionState(LinearAttentionOptions options, double angle_step, const Tensor& projection)
+      : options_(options), angle_step_(angle_step), projection_(projection) {}
+
+  Tensor step(const Tensor& query, const Tensor& key, const Tensor& value) override {
+    const Tensor q = features(query), k = features(key);
+    const AttentionSizes sizes{q.dim(0), 1, 1, q.dim(2), q.dim(3), value.dim(3)};
+    const std::vector<double> steps(static_cast<std::size_t>(sizes.batch), angle_step_);
+    options_.query_angle_step = options_.key_angle_step = steps;
+    if (!state_.defined()) {
+      state_ = Tensor::zeros({sizes.batch, sizes.heads, linear_attention_state_size(sizes, options_)}, q.dtype());
+    }
+    Tensor out = Tensor::empty({sizes.batch, 1, sizes.heads, sizes.value_dim}, q.dtype());
+    dispatch_float(q.dtype(), [&](auto type) {
+      using T = decltype(type);
+      linear_attention_step<T>(sizes, options_, position_, heads_of<T>(q), heads_of<T>(k), heads_of<T>(value), state_.data<T>(),
+                               mutable_heads_of<T>(out));
+    });
+    ++position_;
+    return out;
+  }
+
+ private:
+  Tensor features(const Tensor& x) const {
+    return projection_.defined() ? favor_features(Variable(x), projection_.to(x.dtype())).value() : x;
+  }
+
+  LinearAttentionOptions options_;
+  double angle_step_;
+  Tensor projection_;
+  Tensor state_;
+  std::int64_t position_ = 0;
+};
+
+class LinearAttention : public Attention {
+ public:
+  LinearAttention(const AttentionConfig& config, const AttentionSetting& setting) : config_(config), setting_(setting) {
+    const FeatureMapKind& map = find_feature_map(config.feature_map);
+    options_.feature_map = map.elementwise;
+    options_.cos_reweighting = find_named(kReweightings, config.reweighting, "attention.reweighting").cos;
+    options_.form = find_named(kForms, config.form, "attention.form").form;
+    options_.chunk_size = config.chunk_size;
+    check<InputError>(config.chunk_size >= 1, "attention.chunk_size: expected at least 1, found ", config.chunk_size);
+    if (map.random_features) {
+      projection_ = orthogonal_features(setting, config.num_features > 0 ? config.num_features : setting.head_dim);
+      projection32_ = projection_.to(DType::float32);
+    }
+  }
+
+  Variable forward(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask) const override {
+    const std::vector<double> steps = angle_steps(query.dim(0), query.dim(1), key.dim(1), mask);
+    LinearAttentionOptions options = options_;
+    options.query_angle_step = options.key_angle_step = steps;
+    if (!projection_.defined()) return linear_attention(query, key, value, mask, options);
+    const Tensor& projection = query.dtype() == DType::float32 ? projection32_ : projection_;
+    return linear_attention(favor_features(query, projection), favor_features(key, projection), value, mask, options);
+  }
+
+  std::unique_ptr<AttentionState> start() const override {
+    return std::make_unique<LinearAttentionState>(options_, angle_step(causal_length()), projection_);
+  }
+
+ private:
+  static double angle_step(std::int64_t length) {
+    return std::numbers::pi / (2.0 * static_cast<double>(std::max<std::int64_t>(length, 1)));
+  }
+
+  std::int64_t causal_length() const {
+    return config_.reweighting_length == ReweightingLength::fixed ? config_.reweighting_length_value : setting_.causal_length;
+  }
+
+  /// π / (2M) of each item.
+  std::vector<double> angle_steps(std::int64_t batch, std::int64_t queries, std::int64_t keys, const AttentionMask& mask) const {
+    std::vector<double> steps;
+    for (std::int64_t b = 0; b < batch; ++b) {
+      std::int64_t length = std::max(queries, keys);
+      if (config_.reweighting_length == ReweightingLength::fixed) {
+        length = config_.reweighting_length_value;
+      } else if (config_.reweighting_length == ReweightingLength::automatic) {
+        length = mask.causal ? setting_.causal_length
+                             : std::max(mask.query_mask ? mask.query_mask->item_length(b) : queries,
+                                        mask.key_mask ? mask.key_mask->item_length(b) : keys);
+      }
+      steps.push_back(angle_step(length));
+    }
+    return steps;
+  }
+
+  AttentionConfig config_;
+  AttentionSetting setting_;
+  LinearAttentionOptions options_;
+  Tensor projection_, projection32_;
+};
+
+}  // namespace
+
+std::unique_ptr<Attention> make_linear_attention(const AttentionConfig& config, const AttentionSetting& setting) {
+  return std::make_unique<LinearAttention>(config, setting);
+}
+
+}  // namespace cosformer

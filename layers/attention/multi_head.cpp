@@ -1,0 +1,55 @@
+#include "layers/attention/multi_head.h"
+
+#include <numbers>
+
+#include "core/error.h"
+
+namespace cosformer {
+
+namespace {
+
+/// Query, key and value start smaller, as in fairseq: three projections of one input share the variance of one.
+constexpr double kProjectionGain = 1.0 / std::numbers::sqrt2;
+
+std::int64_t head_dim_of(std::int64_t embed_dim, std::int64_t num_heads) {
+  check<InputError>(num_heads >= 1 && embed_dim % num_heads == 0, "model.num_heads: expected a divisor of embed_dim = ",
+                    embed_dim, ", found ", num_heads);
+  return embed_dim / num_heads;
+}
+
+}  // namespace
+
+MultiHeadAttention::MultiHeadAttention(const Scope& scope, std::int64_t embed_dim, std::int64_t num_heads,
+                                       const AttentionConfig& config, std::int64_t causal_length)
+    : num_heads_(num_heads),
+      q_proj_(scope / "q_proj", embed_dim, embed_dim, kProjectionGain),
+      k_proj_(scope / "k_proj", embed_dim, embed_dim, kProjectionGain),
+      v_proj_(scope / "v_proj", embed_dim, embed_dim, kProjectionGain),
+      out_proj_(scope / "out_proj", embed_dim, embed_dim),
+      attention_(make_attention(config, {.num_heads = num_heads,
+                                         .head_dim = head_dim_of(embed_dim, num_heads),
+                                         .causal_length = causal_length,
+                                         .seed = scope.store().seed(),
+                                         .path = scope.path()})) {}
+
+Variable MultiHeadAttention::split_heads(const Variable& x) const {
+  return reshape(x, {x.dim(0), x.dim(1), num_heads_, x.dim(2) / num_heads_});
+}
+
+Variable MultiHeadAttention::forward(const Variable& x, const Variable& source, const AttentionMask& mask,
+                                     const Pass& pass) const {
+  const Variable query = split_heads(q_proj_.forward(x, pass));
+  const Variable key = split_heads(k_proj_.forward(source, pass));
+  const Variable value = split_heads(v_proj_.forward(source, pass));
+  return out_proj_.forward(reshape(attention_->forward(query, key, value, mask), x.shape()), pass);
+}
+
+Tensor MultiHeadAttention::step(const Tensor& x, AttentionState& state) const {
+  const Pass pass;
+  const Variable input(x);
+  const auto project = [&](const Linear& projection) { return split_heads(projection.forward(input, pass)).value(); };
+  const Tensor out = state.step(project(q_proj_), project(k_proj_), project(v_proj_));
+  return out_proj_.forward(Variable(out.reshape(x.shape())), pass).value();
+}
+
+}  // namespace cosformer

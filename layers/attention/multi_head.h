@@ -1,0 +1,35 @@
+#pragma once
+/// \file
+/// Multi-head attention: projections around one attention variant.
+
+#include <memory>
+
+#include "layers/attention/attention.h"
+#include "layers/basic_layers.h"
+
+namespace cosformer {
+
+/// out_proj(attention(q_proj(x), k_proj(y), v_proj(y))). Heads are strided views of the projections: nothing is copied to
+/// split or join them.
+class MultiHeadAttention {
+ public:
+  /// Throws InputError where `num_heads` does not divide `embed_dim` or the attention's options are unusable.
+  MultiHeadAttention(const Scope& scope, std::int64_t embed_dim, std::int64_t num_heads, const AttentionConfig& config,
+                     std::int64_t causal_length);
+
+  /// x [B, T, embed_dim] asks, source [B, S, embed_dim] (x itself in self-attention) answers -> [B, T, embed_dim].
+  Variable forward(const Variable& x, const Variable& source, const AttentionMask& mask, const Pass& pass) const;
+
+  std::unique_ptr<AttentionState> start() const { return attention_->start(); }
+  /// The next position of x [B, 1, embed_dim] in causal self-attention, without a graph.
+  Tensor step(const Tensor& x, AttentionState& state) const;
+
+ private:
+  Variable split_heads(const Variable& x) const;
+
+  std::int64_t num_heads_;
+  Linear q_proj_, k_proj_, v_proj_, out_proj_;
+  std::unique_ptr<Attention> attention_;
+};
+
+}  // namespace cosformer

@@ -1,0 +1,18 @@
+#pragma once
+/// \file
+/// The constructors that the registry names.
+
+#include "layers/attention/attention.h"
+
+namespace cosformer {
+
+/// Linear attention with any feature map and re-weighting (linear_attention_layer.cpp).
+std::unique_ptr<Attention> make_linear_attention(const AttentionConfig& config, const AttentionSetting& setting);
+/// Softmax attention in tiles, scale 1/sqrt(head_dim) (softmax_attention_layer.cpp).
+std::unique_ptr<Attention> make_softmax_attention(const AttentionConfig& config, const AttentionSetting& setting);
+/// The same with the whole matrix stored.
+std::unique_ptr<Attention> make_materialized_softmax_attention(const AttentionConfig& config, const AttentionSetting& setting);
+/// Softmax over the keys within `window` positions.
+std::unique_ptr<Attention> make_local_attention(const AttentionConfig& config, const AttentionSetting& setting);
+
+}  // namespace cosformer

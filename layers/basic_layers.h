@@ -1,0 +1,72 @@
+#pragma once
+/// \file
+/// The layers that wrap one operation: linear, layer norm, embedding, dropout.
+
+#include <string>
+
+#include "autograd/ops.h"
+#include "layers/parameters.h"
+#include "layers/pass.h"
+
+namespace cosformer {
+
+/// y = x Wᵀ + b, weight (out_features, in_features).
+class Linear {
+ public:
+  /// Weights Xavier-uniform times `gain`, bias 0.
+  Linear(const Scope& scope, std::int64_t in_features, std::int64_t out_features, double gain = 1.0)
+      : weight_(scope.create("weight", {out_features, in_features}, Initializer::xavier(in_features, out_features, gain))),
+        bias_(scope.create("bias", {out_features}, Initializer::constant(0))) {}
+
+  Variable forward(const Variable& x, const Pass& pass) const { return linear(x, pass.use(weight_), pass.use(bias_)); }
+  const Variable& weight() const { return weight_; }
+  const Variable& bias() const { return bias_; }
+
+ private:
+  Variable weight_, bias_;
+};
+
+/// Layer norm over the last axis, eps 1e-5 as in PyTorch.
+class LayerNorm {
+ public:
+  static constexpr double kEps = 1e-5;
+
+  LayerNorm(const Scope& scope, std::int64_t dim)
+      : weight_(scope.create("weight", {dim}, Initializer::constant(1))), bias_(scope.create("bias", {dim}, Initializer::constant(0))) {}
+
+  Variable forward(const Variable& x, const Pass& pass) const {
+    return layer_norm(x, pass.use(weight_), pass.use(bias_), kEps);
+  }
+
+ private:
+  Variable weight_, bias_;
+};
+
+/// A table of vectors by id.
+class Embedding {
+ public:
+  Embedding(const Scope& scope, std::int64_t count, std::int64_t dim, double deviation)
+      : weight_(scope.create("weight", {count, dim}, Initializer::normal(deviation))) {}
+
+  Variable forward(const Tensor& ids, const Pass& pass) const { return embedding(pass.use(weight_), ids); }
+  const Variable& weight() const { return weight_; }
+
+ private:
+  Variable weight_;
+};
+
+/// Dropout while training, nothing otherwise. Its random numbers belong to its place in the tree of names.
+class Dropout {
+ public:
+  Dropout(const Scope& scope, double probability) : stream_("dropout/" + scope.path()), probability_(probability) {}
+
+  Variable forward(const Variable& x, const Pass& pass) const {
+    return pass.training && probability_ > 0 ? dropout(x, probability_, pass.noise(stream_)) : x;
+  }
+
+ private:
+  std::string stream_;
+  double probability_;
+};
+
+}  // namespace cosformer

@@ -1,0 +1,76 @@
+#include "layers/model.h"
+
+#include <cmath>
+
+#include "core/error.h"
+
+namespace cosformer {
+
+namespace {
+
+void check_config(const ModelConfig& config) {
+  const auto at_least_one = [](const char* key, std::int64_t value) {
+    check<InputError>(value >= 1, "model.", key, ": expected at least 1, found ", value);
+  };
+  at_least_one("embed_dim", config.embed_dim);
+  at_least_one("num_heads", config.num_heads);
+  at_least_one("ffn_dim", config.ffn_dim);
+  at_least_one("vocab_size", config.vocab_size);
+  at_least_one("max_length", config.max_length);
+  check<InputError>(config.num_layers >= 0, "model.num_layers: expected at least 0, found ", config.num_layers);
+  check<InputError>(config.dropout >= 0 && config.dropout < 1, "model.dropout: expected a value in [0, 1), found ", config.dropout);
+  check<InputError>(config.num_classes == 0 || config.kind == ModelKind::encoder,
+                    "model.num_classes: only an encoder has a classification head");
+}
+
+}  // namespace
+
+Model::Model(const ModelConfig& config, std::int64_t causal_length, std::uint64_t seed, DType dtype)
+    : config_(config), store_(seed, dtype) {
+  check_config(config);
+  const Scope root(store_);
+  if (config.kind != ModelKind::decoder) {
+    encoder_.emplace(root / "encoder", config, StackRole::encoder, config.max_length, causal_length, false);
+  }
+  if (config.kind != ModelKind::encoder) {
+    decoder_.emplace(root / "decoder", config, StackRole::decoder, config.max_length, causal_length,
+                     config.kind == ModelKind::encoder_decoder);
+    if (!config.tie_embeddings) {
+      output_projection_ = (root / "decoder" / "output_projection")
+                               .create("weight", {config.vocab_size, config.embed_dim},
+                                       Initializer::normal(1.0 / std::sqrt(static_cast<double>(config.embed_dim))));
+    }
+  }
+  if (config.num_classes > 0) {
+    classification_head_.emplace(root / "classification_head", config.embed_dim, config.num_classes, config.dropout);
+  }
+}
+
+Variable Model::encode(const Tensor& ids, const SharedPaddingMask& mask, const Pass& pass) const {
+  check<Error>(encoder_.has_value(), "[encode] a decoder-only model has no encoder");
+  return encoder_->forward(ids, mask, {}, pass);
+}
+
+Variable Model::decode(const Tensor& ids, const SharedPaddingMask& mask, const EncoderOutput& encoder, const Pass& pass) const {
+  return decoder().forward(ids, mask, encoder, pass);
+}
+
+const Transformer& Model::decoder() const {
+  check<Error>(decoder_.has_value(), "[decode] an encoder-only model has no decoder");
+  return *decoder_;
+}
+
+const Variable& Model::output_weight() const {
+  return output_projection_.defined() ? output_projection_ : decoder().embedding_weight();
+}
+
+Variable Model::logits(const Variable& hidden, const Pass& pass) const {
+  return linear(hidden, pass.use(output_weight()), Variable());
+}
+
+Variable Model::classify(const Variable& hidden, const SharedPaddingMask& mask, const Pass& pass) const {
+  check<Error>(classification_head_.has_value(), "[classify] the model has no classification head");
+  return classification_head_->forward(config_.pooling == Pooling::mean ? mean_pool(hidden, mask) : first_token(hidden), pass);
+}
+
+}  // namespace cosformer

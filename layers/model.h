@@ -1,0 +1,63 @@
+#pragma once
+/// \file
+/// A whole model: encoder, decoder or both, with its output heads.
+
+#include <optional>
+
+#include "layers/transformer.h"
+
+namespace cosformer {
+
+/// classification_head: out_proj(relu(dense(pooled))).
+class ClassificationHead {
+ public:
+  ClassificationHead(const Scope& scope, std::int64_t embed_dim, std::int64_t num_classes, double dropout)
+      : dense_(scope / "dense", embed_dim, embed_dim), dropout_(scope / "dense", dropout),
+        out_proj_(scope / "out_proj", embed_dim, num_classes) {}
+
+  Variable forward(const Variable& pooled, const Pass& pass) const {
+    return out_proj_.forward(dropout_.forward(relu(dense_.forward(pooled, pass)), pass), pass);
+  }
+
+ private:
+  Linear dense_;
+  Dropout dropout_;
+  Linear out_proj_;
+};
+
+/// The model that a ModelConfig describes. After construction only its parameters' values change; passes may run in
+/// several threads at once.
+class Model {
+ public:
+  /// Parameters are a function of `seed`. `config.vocab_size` and `config.max_length` must be set. `causal_length` is M of causal
+  /// attention where the re-weighting length is `auto` (the task's seq_len). Throws InputError for a config that fits no
+  /// model.
+  Model(const ModelConfig& config, std::int64_t causal_length, std::uint64_t seed, DType dtype = DType::float32);
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  const ModelConfig& config() const { return config_; }
+  const std::vector<Parameter>& parameters() const { return store_.all(); }
+
+  /// Hidden states of the encoder: ids int32 [B, S] -> [B, S, embed_dim].
+  Variable encode(const Tensor& ids, const SharedPaddingMask& mask, const Pass& pass) const;
+  /// Hidden states of the decoder: ids int32 [B, T] -> [B, T, embed_dim]. `encoder` is ignored by a decoder-only model.
+  Variable decode(const Tensor& ids, const SharedPaddingMask& mask, const EncoderOutput& encoder, const Pass& pass) const;
+  /// Scores of all tokens of the vocabulary: hidden [.., embed_dim] -> [.., vocab_size].
+  Variable logits(const Variable& hidden, const Pass& pass) const;
+  /// The weight [vocab_size, embed_dim] that `logits` multiplies by: the embedding table where tied.
+  const Variable& output_weight() const;
+  /// Scores of the classes: hidden states of the encoder [B, S, embed_dim] -> [B, num_classes].
+  Variable classify(const Variable& hidden, const SharedPaddingMask& mask, const Pass& pass) const;
+
+  const Transformer& decoder() const;
+
+ private:
+  ModelConfig config_;
+  ParameterStore store_;
+  std::optional<Transformer> encoder_, decoder_;
+  Variable output_projection_;
+  std::optional<ClassificationHead> classification_head_;
+};
+
+}  // namespace cosformer

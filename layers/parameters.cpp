@@ -1,0 +1,44 @@
+#include "layers/parameters.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+#include "core/parallel.h"
+#include "core/random.h"
+
+namespace cosformer {
+
+Initializer Initializer::xavier(std::int64_t fan_in, std::int64_t fan_out, double gain) {
+  return {Kind::uniform, gain * std::sqrt(6.0 / static_cast<double>(fan_in + fan_out))};
+}
+
+Variable ParameterStore::create(std::string name, const Shape& shape, const Initializer& initializer) {
+  check<Error>(std::ranges::none_of(parameters_, [&](const Parameter& other) { return other.name == name; }),
+               "two parameters are named '", name, "'");
+  Tensor value = Tensor::empty(shape, dtype_);
+  const Random random(seed_, "init/" + name);
+  dispatch_float(dtype_, [&](auto type) {
+    using T = decltype(type);
+    const auto elements = value.span<T>();
+    parallel_ranges(shape.size(), kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const auto index = static_cast<std::uint64_t>(i);
+        double element = initializer.value;
+        if (initializer.kind == Initializer::Kind::normal) element *= random.normal(index);
+        if (initializer.kind == Initializer::Kind::uniform) element *= 2.0 * random.uniform(index) - 1.0;
+        elements[static_cast<std::size_t>(i)] = static_cast<T>(element);
+      }
+    });
+  });
+  parameters_.push_back({std::move(name), Variable::leaf(std::move(value))});
+  return parameters_.back().variable;
+}
+
+std::int64_t count_elements(const std::vector<Parameter>& parameters) {
+  std::int64_t count = 0;
+  for (const Parameter& parameter : parameters) count += parameter.variable.value().size();
+  return count;
+}
+
+}  // namespace cosformer

@@ -1,0 +1,70 @@
+#pragma once
+/// \file
+/// A model's parameters by name, and how layers make them.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "autograd/variable.h"
+
+namespace cosformer {
+
+/// How a new parameter's elements are set; every element is a function of (seed, parameter name, index).
+struct Initializer {
+  enum class Kind : std::uint8_t { constant, normal, uniform };
+  Kind kind = Kind::constant;
+  double value = 0.0;  ///< the constant, the standard deviation, or the bound of the symmetric interval
+
+  static Initializer constant(double value) { return {Kind::constant, value}; }
+  static Initializer normal(double deviation) { return {Kind::normal, deviation}; }
+  /// Uniform in ±gain · sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010).
+  static Initializer xavier(std::int64_t fan_in, std::int64_t fan_out, double gain = 1.0);
+};
+
+struct Parameter {
+  std::string name;  ///< as in a checkpoint, "decoder.layers.0.fc1.weight"
+  Variable variable;
+};
+
+/// All parameters of a model, in the order in which its layers made them.
+class ParameterStore {
+ public:
+  ParameterStore(std::uint64_t seed, DType dtype) : seed_(seed), dtype_(dtype) {}
+
+  Variable create(std::string name, const Shape& shape, const Initializer& initializer);
+  const std::vector<Parameter>& all() const { return parameters_; }
+  std::uint64_t seed() const { return seed_; }
+  DType dtype() const { return dtype_; }
+
+ private:
+  std::uint64_t seed_;
+  DType dtype_;
+  std::vector<Parameter> parameters_;
+};
+
+/// A place in the tree of names; a layer is constructed with the scope that its parameters belong to.
+class Scope {
+ public:
+  explicit Scope(ParameterStore& store, std::string path = {}) : store_(&store), path_(std::move(path)) {}
+
+  /// The scope of a part of this layer.
+  Scope operator/(std::string_view name) const { return Scope(*store_, join(name)); }
+  Variable create(std::string_view name, const Shape& shape, const Initializer& initializer) const {
+    return store_->create(join(name), shape, initializer);
+  }
+  const std::string& path() const { return path_; }
+  const ParameterStore& store() const { return *store_; }
+
+ private:
+  std::string join(std::string_view name) const { return path_.empty() ? std::string(name) : path_ + '.' + std::string(name); }
+
+  ParameterStore* store_;
+  std::string path_;
+};
+
+/// Elements of all parameters.
+std::int64_t count_elements(const std::vector<Parameter>& parameters);
+
+}  // namespace cosformer

@@ -1,0 +1,29 @@
+#pragma once
+/// \file
+/// What a forward pass needs to know besides its inputs.
+
+#include <cstdint>
+#include <string_view>
+
+#include "autograd/variable.h"
+#include "core/random.h"
+
+namespace cosformer {
+
+/// Handed down to every layer; a value, so that several passes with other settings can run at once.
+struct Pass {
+  bool training = false;           ///< dropout is on
+  bool record_gradients = false;   ///< build a graph
+  std::uint64_t seed = 0;          ///< of dropout
+  std::uint64_t noise_index = 0;   ///< tells apart the dropout masks of steps, micro batches and shards
+
+  /// A parameter as this pass sees it: a leaf, or a constant where no graph is built.
+  Variable use(const Variable& parameter) const { return record_gradients ? parameter : parameter.detach(); }
+
+  /// The random numbers of the layer at `path` in this pass.
+  Random noise(std::string_view path) const {
+    return Random(seed, stream_id(path) + 0x9e3779b97f4a7c15ULL * (noise_index + 1));
+  }
+};
+
+}  // namespace cosformer

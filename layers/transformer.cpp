@@ -1,0 +1,45 @@
+#include "layers/transformer.h"
+
+#include <cmath>
+#include <string>
+
+#include "core/error.h"
+
+namespace cosformer {
+
+Transformer::Transformer(const Scope& scope, const ModelConfig& config, StackRole role, std::int64_t max_length,
+                         std::int64_t causal_length, bool attends_to_encoder)
+    : role_(role),
+      embed_tokens_(scope / "embed_tokens", config.vocab_size, config.embed_dim,
+                    1.0 / std::sqrt(static_cast<double>(config.embed_dim))),
+      embed_positions_(scope, config.positions, max_length, config.embed_dim),
+      dropout_(scope / "embed_tokens", config.dropout) {
+  for (std::int64_t i = 0; i < config.num_layers; ++i) {
+    layers_.emplace_back(scope / "layers" / std::to_string(i), config, causal_length, attends_to_encoder);
+  }
+  if (config.norm == NormPlacement::pre) layer_norm_.emplace(scope / "layer_norm", config.embed_dim);
+}
+
+Variable Transformer::forward(const Tensor& ids, const SharedPaddingMask& mask, const EncoderOutput& encoder,
+                              const Pass& pass) const {
+  check<ShapeError>(ids.rank() == 2, "[transformer] token ids must be [B, T], not ", ids.shape());
+  const AttentionMask attention_mask{role_ == StackRole::decoder, mask, mask};
+  Variable x = dropout_.forward(embed_positions_.forward(embed_tokens_.forward(ids, pass), 0, pass), pass);
+  for (const TransformerLayer& layer : layers_) x = layer.forward(x, attention_mask, encoder, pass);
+  return layer_norm_ ? layer_norm_->forward(x, pass) : x;
+}
+
+DecoderState Transformer::start() const {
+  DecoderState state;
+  for (const TransformerLayer& layer : layers_) state.layers.push_back(layer.start());
+  return state;
+}
+
+Tensor Transformer::step(const Tensor& ids, DecoderState& state) const {
+  const Pass pass;
+  Tensor x = embed_positions_.forward(embed_tokens_.forward(ids, pass), state.position++, pass).value();
+  for (std::size_t i = 0; i < layers_.size(); ++i) x = layers_[i].step(x, *state.layers[i]);
+  return layer_norm_ ? layer_norm_->forward(Variable(x), pass).value() : x;
+}
+
+}  // namespace cosformer

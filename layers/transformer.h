@@ -1,0 +1,48 @@
+#pragma once
+/// \file
+/// A stack of layers with its embeddings: an encoder or a decoder.
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "layers/positions.h"
+#include "layers/transformer_layer.h"
+
+namespace cosformer {
+
+enum class StackRole : std::uint8_t { encoder, decoder };
+
+/// Attention states of all layers of a decoder, and the position reached.
+struct DecoderState {
+  std::vector<std::unique_ptr<AttentionState>> layers;
+  std::int64_t position = 0;
+};
+
+/// Token ids to hidden states: embeddings, positions, layers and, with pre-norm, a last norm.
+class Transformer {
+ public:
+  /// `scope` is "encoder" or "decoder". `max_length` is the length of a learned position table and the M of causal
+  /// attention whose re-weighting length is `auto`.
+  Transformer(const Scope& scope, const ModelConfig& config, StackRole role, std::int64_t max_length, std::int64_t causal_length,
+              bool attends_to_encoder);
+
+  /// ids int32 [B, T] -> [B, T, embed_dim]. A decoder is causal. `mask` tells the real tokens of ids.
+  Variable forward(const Tensor& ids, const SharedPaddingMask& mask, const EncoderOutput& encoder, const Pass& pass) const;
+
+  DecoderState start() const;
+  /// The hidden states [B, 1, embed_dim] of the next tokens, ids int32 [B, 1].
+  Tensor step(const Tensor& ids, DecoderState& state) const;
+
+  const Variable& embedding_weight() const { return embed_tokens_.weight(); }
+
+ private:
+  StackRole role_;
+  Embedding embed_tokens_;
+  PositionEmbedding embed_positions_;
+  Dropout dropout_;
+  std::vector<TransformerLayer> layers_;
+  std::optional<LayerNorm> layer_norm_;
+};
+
+}  // namespace cosformer

@@ -1,0 +1,51 @@
+#include "layers/transformer_layer.h"
+
+namespace cosformer {
+
+TransformerLayer::TransformerLayer(const Scope& scope, const ModelConfig& config, std::int64_t causal_length,
+                                   bool attends_to_encoder)
+    : placement_(config.norm),
+      self_attn_(scope / "self_attn", config.embed_dim, config.num_heads, config.attention, causal_length),
+      self_attn_layer_norm_(scope / "self_attn_layer_norm", config.embed_dim),
+      self_attn_dropout_(scope / "self_attn", config.dropout),
+      feed_forward_(scope, config.embed_dim, config.ffn_dim, config.activation),
+      final_layer_norm_(scope / "final_layer_norm", config.embed_dim),
+      feed_forward_dropout_(scope / "fc2", config.dropout) {
+  if (attends_to_encoder) {
+    encoder_attn_.emplace(CrossAttention{
+        MultiHeadAttention(scope / "encoder_attn", config.embed_dim, config.num_heads, config.attention, causal_length),
+        LayerNorm(scope / "encoder_attn_layer_norm", config.embed_dim), Dropout(scope / "encoder_attn", config.dropout)});
+  }
+}
+
+Variable TransformerLayer::residual(const Variable& x, const LayerNorm& norm, const Dropout& dropout, const Pass& pass,
+                                    const std::function<Variable(const Variable&)>& f) const {
+  if (placement_ == NormPlacement::pre) return add(x, dropout.forward(f(norm.forward(x, pass)), pass));
+  return norm.forward(add(x, dropout.forward(f(x), pass)), pass);
+}
+
+Variable TransformerLayer::forward(const Variable& x, const AttentionMask& mask, const EncoderOutput& encoder,
+                                   const Pass& pass) const {
+  Variable y = residual(x, self_attn_layer_norm_, self_attn_dropout_, pass,
+                        [&](const Variable& input) { return self_attn_.forward(input, input, mask, pass); });
+  if (encoder_attn_) {
+    const AttentionMask cross_mask{false, encoder.mask, mask.query_mask};
+    y = residual(y, encoder_attn_->norm, encoder_attn_->dropout, pass, [&](const Variable& input) {
+      return encoder_attn_->attention.forward(input, encoder.hidden, cross_mask, pass);
+    });
+  }
+  return residual(y, final_layer_norm_, feed_forward_dropout_, pass,
+                  [&](const Variable& input) { return feed_forward_.forward(input, pass); });
+}
+
+Tensor TransformerLayer::step(const Tensor& x, AttentionState& state) const {
+  const Pass pass;
+  const Variable y = residual(Variable(x), self_attn_layer_norm_, self_attn_dropout_, pass, [&](const Variable& input) {
+    return Variable(self_attn_.step(input.value(), state));
+  });
+  return residual(y, final_layer_norm_, feed_forward_dropout_, pass,
+                  [&](const Variable& input) { return feed_forward_.forward(input, pass); })
+      .value();
+}
+
+}  // namespace cosformer

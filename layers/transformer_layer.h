@@ -1,0 +1,69 @@
+#pragma once
+/// \file
+/// One layer of a transformer: self-attention, attention to an encoder where asked for, feed-forward.
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "layers/attention/multi_head.h"
+#include "layers/basic_layers.h"
+#include "layers/model_config.h"
+
+namespace cosformer {
+
+/// fc2(activation(fc1(x))).
+class FeedForward {
+ public:
+  FeedForward(const Scope& scope, std::int64_t embed_dim, std::int64_t ffn_dim, Activation activation)
+      : fc1_(scope / "fc1", embed_dim, ffn_dim), fc2_(scope / "fc2", ffn_dim, embed_dim), activation_(activation) {}
+
+  Variable forward(const Variable& x, const Pass& pass) const {
+    const Variable hidden = linear(x, pass.use(fc1_.weight()), Variable());
+    return fc2_.forward(bias_activation(hidden, pass.use(fc1_.bias()), activation_), pass);
+  }
+
+ private:
+  Linear fc1_, fc2_;
+  Activation activation_;
+};
+
+/// What a layer of a decoder sees of the encoder.
+struct EncoderOutput {
+  Variable hidden;         ///< [B, S, embed_dim]; undefined without an encoder
+  SharedPaddingMask mask;  ///< [B, S]
+};
+
+/// A residual layer: pre-norm x + f(norm(x)), post-norm norm(x + f(x)), for each f of self-attention, attention to the encoder
+/// and feed-forward.
+class TransformerLayer {
+ public:
+  TransformerLayer(const Scope& scope, const ModelConfig& config, std::int64_t causal_length, bool attends_to_encoder);
+
+  /// x [B, T, embed_dim] -> the same shape.
+  Variable forward(const Variable& x, const AttentionMask& mask, const EncoderOutput& encoder, const Pass& pass) const;
+
+  std::unique_ptr<AttentionState> start() const { return self_attn_.start(); }
+  /// The next position of a decoder without an encoder, without a graph: x [B, 1, embed_dim].
+  Tensor step(const Tensor& x, AttentionState& state) const;
+
+ private:
+  struct CrossAttention {
+    MultiHeadAttention attention;
+    LayerNorm norm;
+    Dropout dropout;
+  };
+  Variable residual(const Variable& x, const LayerNorm& norm, const Dropout& dropout, const Pass& pass,
+                    const std::function<Variable(const Variable&)>& f) const;
+
+  NormPlacement placement_;
+  MultiHeadAttention self_attn_;
+  LayerNorm self_attn_layer_norm_;
+  Dropout self_attn_dropout_;
+  std::optional<CrossAttention> encoder_attn_;
+  FeedForward feed_forward_;
+  LayerNorm final_layer_norm_;
+  Dropout feed_forward_dropout_;
+};
+
+}  // namespace cosformer

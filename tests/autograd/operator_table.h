@@ -1,0 +1,40 @@
+#pragma once
+/// \file
+/// One row an operator: sample inputs, a plain reference in double, and inputs that must be refused.
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "autograd/ops.h"
+
+namespace cosformer::test {
+
+using Values = std::vector<double>;
+
+struct OperatorCase {
+  std::string op;      ///< the function's name in autograd/ops.h
+  std::string sample;  ///< what is special about this row
+  std::vector<Shape> shapes;
+  std::function<Variable(std::span<const Variable>)> apply;
+  /// Plain loops that share no code with the kernels.
+  std::function<Values(const std::vector<Values>&)> reference;
+  double low = -1.5, high = 1.5;  ///< interval of the inputs' elements
+  double kink_distance = 0;       ///< elements stay this far from 0
+  double float_tolerance = 2e-6;
+};
+
+struct BadInput {
+  std::string op;
+  std::string sample;
+  std::function<void()> call;  ///< must throw ShapeError whose message names the operator
+};
+
+std::vector<OperatorCase> operator_cases();
+std::vector<BadInput> bad_inputs();
+
+/// Attention's rows (operator_table_attention.cpp), part of `operator_cases`.
+std::vector<OperatorCase> attention_cases();
+
+}  // namespace cosformer::test

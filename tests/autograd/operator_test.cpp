@@ -1,0 +1,193 @@
+#include <fstream>
+#include <regex>
+#include <set>
+
+#include "autograd/backward.h"
+#include "autograd/grad_check.h"
+#include "core/error.h"
+#include "core/parallel.h"
+#include "tests/autograd/operator_table.h"
+#include "tests/catch.h"
+#include "tests/support/random_values.h"
+#include "tests/support/require_close.h"
+
+namespace cosformer::test {
+
+namespace {
+
+std::vector<Values> sample_inputs(const OperatorCase& row) {
+  std::vector<Values> inputs;
+  for (std::size_t k = 0; k < row.shapes.size(); ++k) {
+    inputs.push_back(random_values<double>(row.shapes[k].size(), k + 1, row.low, row.high));
+    for (double& x : inputs.back()) {
+      if (std::abs(x) < row.kink_distance) x = x < 0 ? x - row.kink_distance : x + row.kink_distance;
+    }
+  }
+  return inputs;
+}
+
+std::vector<Variable> variables(const OperatorCase& row, DType dtype, bool leaves = false) {
+  std::vector<Variable> result;
+  const std::vector<Values> inputs = sample_inputs(row);
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    const Tensor value = Tensor::from<double>(row.shapes[k], std::span<const double>(inputs[k])).to(dtype);
+    result.push_back(leaves ? Variable::leaf(value) : Variable(value));
+  }
+  return result;
+}
+
+Values as_doubles(const Tensor& tensor) {
+  const Tensor dense = tensor.to(DType::float64);
+  const auto values = dense.span<double>();
+  return {values.begin(), values.end()};
+}
+
+/// A loss that weighs every element of an operator's output differently.
+Variable test_loss(const Variable& out) {
+  const Values weights = random_values<double>(out.value().size(), 99);
+  return weighted_sum(out, Tensor::from<double>(out.shape(), std::span<const double>(weights)).to(out.dtype()));
+}
+
+/// The same elements, stored with gaps and in another order of axes.
+Tensor strided_copy(const Tensor& source) {
+  if (source.rank() == 0) return source;
+  Tensor wide = Tensor::full(source.shape().with_dim(-1, 2 * source.dim(-1) + 3), 7.0, source.dtype());
+  Tensor view = wide.narrow(-1, 1, source.dim(-1));
+  if (source.rank() >= 2) {
+    wide = Tensor::full(source.shape().with_dim(0, source.dim(1)).with_dim(1, source.dim(0)), 7.0, source.dtype());
+    view = wide.transpose(0, 1);
+  }
+  view.copy_from(source);
+  return view;
+}
+
+}  // namespace
+
+TEST_CASE("every operator has a row in the operator table") {
+  std::ifstream header(COSFORMER_SOURCE_DIR "/autograd/ops.h");
+  REQUIRE(header.good());
+  std::set<std::string> declared, tested;
+  const std::regex declaration(R"(^Variable (\w+)\()");
+  for (std::string line; std::getline(header, line);) {
+    std::smatch match;
+    if (std::regex_search(line, match, declaration)) declared.insert(match[1]);
+  }
+  for (const OperatorCase& row : operator_cases()) tested.insert(row.op);
+  CHECK(declared.size() >= 20);
+  CHECK(declared == tested);
+}
+
+TEST_CASE("operators give the values of plain loops in double") {
+  for (const OperatorCase& row : operator_cases()) {
+    const Values expected = row.reference(sample_inputs(row));
+    require_close(row.op + ", " + row.sample + ", double", expected, as_doubles(row.apply(variables(row, DType::float64)).value()),
+                  {.rel = 1e-12, .abs = 1e-13});
+    require_close(row.op + ", " + row.sample + ", float", expected, as_doubles(row.apply(variables(row, DType::float32)).value()),
+                  {.rel = row.float_tolerance, .abs = 1e-7});
+  }
+}
+
+TEST_CASE("gradients of operators agree with central differences in double") {
+  for (const OperatorCase& row : operator_cases()) {
+    std::vector<Tensor> inputs;
+    for (const Variable& input : variables(row, DType::float64)) inputs.push_back(input.value());
+    const GradientCheck result = check_gradients([&](std::span<const Variable> in) { return test_loss(row.apply(in)); }, inputs);
+    INFO(row.op << ", " << row.sample << ": " << result.worst_place);
+    CHECK(result.worst_error <= 1e-6);
+  }
+}
+
+TEST_CASE("operators do not care how their inputs are stored") {
+  for (const OperatorCase& row : operator_cases()) {
+    const std::vector<Variable> dense = variables(row, DType::float64, true);
+    std::vector<Variable> strided;
+    for (const Variable& input : dense) strided.push_back(Variable::leaf(strided_copy(input.value())));
+    const Variable a = row.apply(dense), b = row.apply(strided);
+    require_close(row.op + ", " + row.sample, as_doubles(a.value()), as_doubles(b.value()), {.rel = 1e-14});
+    const Gradients da = backward(test_loss(a)), db = backward(test_loss(b));
+    for (std::size_t k = 0; k < dense.size(); ++k) {
+      require_close(row.op + ", " + row.sample + ", gradient", as_doubles(da.of(dense[k])), as_doubles(db.of(strided[k])),
+                    {.rel = 1e-14});
+    }
+  }
+}
+
+TEST_CASE("operators give the same bits on one, two and three threads") {
+  const int threads_before = num_threads();
+  for (const OperatorCase& row : operator_cases()) {
+    std::vector<std::vector<Values>> runs;
+    for (const int threads : {1, 2, 3}) {
+      set_num_threads(threads);
+      const std::vector<Variable> in = variables(row, DType::float32, true);
+      const Variable out = row.apply(in);
+      std::vector<Values> run{as_doubles(out.value())};
+      const Gradients gradients = backward(test_loss(out));
+      for (const Variable& input : in) run.push_back(as_doubles(gradients.of(input)));
+      runs.push_back(std::move(run));
+    }
+    CAPTURE(row.op, row.sample);
+    CHECK(runs[0] == runs[1]);
+    CHECK(runs[0] == runs[2]);
+  }
+  set_num_threads(threads_before);
+}
+
+TEST_CASE("operators add to a gradient that is there already") {
+  for (const OperatorCase& row : operator_cases()) {
+    const std::vector<Variable> in = variables(row, DType::float64, true);
+    const Gradients once = backward(test_loss(row.apply(in)));
+    const Gradients twice = backward(add(test_loss(row.apply(in)), test_loss(row.apply(in))));
+    for (const Variable& input : in) {
+      Values doubled = as_doubles(once.of(input));
+      for (double& x : doubled) x *= 2;
+      require_close(row.op + ", " + row.sample, doubled, as_doubles(twice.of(input)), {.rel = 1e-13});
+    }
+  }
+}
+
+TEST_CASE("operators refuse inputs that do not fit, by name") {
+  for (const BadInput& row : bad_inputs()) {
+    CAPTURE(row.op, row.sample);
+    std::string message;
+    try {
+      row.call();
+    } catch (const ShapeError& error) {
+      message = error.what();
+    }
+    CHECK(message.find('[' + row.op + ']') != std::string::npos);
+  }
+}
+
+TEST_CASE("a graph without a differentiable input is not recorded") {
+  const Variable x(Tensor::full({3}, 2.0));
+  CHECK_FALSE(relu(add(x, x)).requires_grad());
+}
+
+TEST_CASE("a graph can be differentiated once") {
+  const Variable x = Variable::leaf(Tensor::full({3}, 2.0));
+  const Variable loss = test_loss(gelu(x));
+  CHECK(backward(loss).of(x).size() == 3);
+  CHECK_THROWS_AS(backward(loss), Error);
+}
+
+TEST_CASE("a loss of several elements is refused") {
+  const Variable x = Variable::leaf(Tensor::full({3}, 2.0));
+  CHECK_THROWS_AS(backward(x), ShapeError);
+}
+
+TEST_CASE("what an operation saved is freed by the backward pass") {
+  const Variable x = Variable::leaf(Tensor::full({64, 64}, 0.5));
+  Tensor seen;
+  Variable loss;
+  {
+    const Variable y = gelu(x);
+    seen = y.value();
+    loss = test_loss(gelu(y));
+  }
+  CHECK_FALSE(seen.is_exclusive());
+  const Gradients gradients = backward(loss);
+  CHECK(seen.is_exclusive());
+  CHECK(gradients.of(x).size() == 64 * 64);
+}
+
+}  // namespace cosformer::test
