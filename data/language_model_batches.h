@@ -1,0 +1,67 @@
+#pragma once
+/// \file
+/// Windows of a text for training and evaluating language models.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace cosformer {
+
+/// Marks a target that is not predicted.
+inline constexpr std::int32_t kIgnoredTarget = -1;
+
+/// Equally long sequences of token ids and what each position should predict.
+struct TokenBatch {
+  std::int64_t rows = 0;
+  std::int64_t length = 0;
+  std::int64_t predicted = 0;         ///< targets that are not ignored
+  std::vector<std::int32_t> inputs;   ///< [rows, length]; 0 behind the end of a short row
+  std::vector<std::int32_t> targets;  ///< [rows, length]; kIgnoredTarget behind the end of a short row
+};
+
+/// Cuts a text of N tokens into windows; the token after each input is its target, so there are N - 1 targets.
+///
+/// Training. Sequences are numbered 0, 1, 2 ... without end. Each epoch cuts all targets into windows of `seq_len` at
+/// boundaries that (seed, epoch) shifts, so that the first and the last window may be short, and orders the windows by a
+/// permutation of (seed, epoch). Every target occurs exactly once an epoch, every epoch has the same number of sequences,
+/// and every sequence is a pure function of (tokens, seq_len, seed, number): position is all a resumed run needs.
+///
+/// Evaluation. Windows of `seq_len` targets follow one another without overlap from the first target on; the last may be
+/// short. Window k sees the tokens k·seq_len ... as input.
+///
+/// All batches are `seq_len` long, however short their rows, since attention may depend on the padded length.
+class LanguageModelBatches {
+ public:
+  /// `tokens` must outlive this object. Throws InputError where there are fewer than two tokens or seq_len < 1.
+  LanguageModelBatches(std::span<const std::int32_t> tokens, std::int64_t seq_len, std::uint64_t seed);
+
+  std::int64_t tokens() const { return static_cast<std::int64_t>(tokens_.size()); }
+  std::int64_t targets() const { return tokens() - 1; }
+  std::int64_t seq_len() const { return seq_len_; }
+  /// Sequences that every epoch has.
+  std::int64_t sequences_in_epoch() const { return sequences_in_epoch_; }
+  /// The training sequences first_sequence ... first_sequence + rows - 1, which may span epochs. Throws ShapeError where
+  /// first_sequence < 0 or rows < 1.
+  TokenBatch batch(std::int64_t first_sequence, std::int64_t rows) const;
+
+  /// Number of evaluation windows.
+  std::int64_t evaluation_windows() const { return (targets() + seq_len_ - 1) / seq_len_; }
+  /// The evaluation windows from `first_window` on: `rows` of them, or fewer at the end of the text. Throws ShapeError
+  /// unless 0 <= first_window < evaluation_windows() and rows >= 1.
+  TokenBatch evaluation_batch(std::int64_t first_window, std::int64_t rows) const;
+
+ private:
+  /// Length of the first window in an epoch.
+  std::int64_t first_length(std::int64_t epoch) const;
+  /// Writes the targets [begin, end) with their inputs to a row.
+  void fill(TokenBatch& batch, std::int64_t row, std::int64_t begin, std::int64_t end) const;
+
+  std::span<const std::int32_t> tokens_;
+  std::int64_t seq_len_;
+  std::uint64_t seed_;
+  std::int64_t sequences_in_epoch_ = 1;
+  std::int64_t least_first_ = 0, most_first_ = 0;  // first_length's range
+};
+
+}  // namespace cosformer

@@ -1,0 +1,32 @@
+#pragma once
+/// \file
+/// A text file as token ids, for language modelling.
+
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+#include <vector>
+
+#include "data/tokenizers/tokenizer.h"
+
+namespace cosformer {
+
+/// Sizes of a text that do not depend on a tokenizer.
+struct TextStatistics {
+  std::int64_t bytes = 0;
+  std::int64_t lines = 0;  ///< newlines
+  /// Words parted by blanks, and one `<eos>` for each newline: what WikiText's perplexity per word divides by.
+  std::int64_t words = 0;
+};
+TextStatistics text_statistics(std::string_view text);
+
+struct TextCorpus {
+  std::vector<std::int32_t> tokens;  ///< in [0, vocab_size) of the tokenizer
+  TextStatistics statistics;
+};
+
+/// Reads a plain text or WikiText's `.tokens` file. Throws InputError with the path where it cannot be read, where the
+/// tokenizer refuses its text, and where it has fewer than two tokens: nothing could be predicted.
+TextCorpus load_text_corpus(const std::filesystem::path& path, const Tokenizer& tokenizer);
+
+}  // namespace cosformer

@@ -1,0 +1,43 @@
+#pragma once
+/// \file
+/// Text to token ids and back.
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cosformer {
+
+/// A fixed vocabulary and the rule that cuts text into its tokens. Immutable, so any number of threads may share one.
+class Tokenizer {
+ public:
+  Tokenizer() = default;
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
+  virtual ~Tokenizer() = default;
+
+  /// The name in the registry, such as "bpe".
+  virtual std::string_view kind() const = 0;
+  /// Number of ids: every id is in [0, vocab_size).
+  virtual std::int64_t vocab_size() const = 0;
+  /// The ids of a text. Throws InputError (with LINE:COLUMN) where the tokenizer cannot read it.
+  virtual std::vector<std::int32_t> encode(std::string_view text) const = 0;
+  /// The text of ids. Throws InputError where an id is not below `vocab_size()`.
+  virtual std::string decode(std::span<const std::int32_t> ids) const = 0;
+  /// Writes the files that `load_tokenizer(kind(), folder)` reads into an existing folder. Throws InputError.
+  virtual void save(const std::filesystem::path& folder) const = 0;
+};
+
+/// What `train_tokenizer` may be told.
+struct TokenizerOptions {
+  /// Most ids the vocabulary may have, specials included; 0 = no limit. "bpe" needs it, "byte" ignores it.
+  std::int64_t vocab_size = 0;
+  /// A character or word (for "bpe" a pair of tokens, which must occur twice in any case) that is rarer than this in the
+  /// training text does not enter the vocabulary.
+  std::int64_t min_count = 1;
+};
+
+}  // namespace cosformer
