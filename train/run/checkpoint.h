@@ -1,0 +1,66 @@
+#pragma once
+/// \file
+/// One checkpoint: a folder with model.safetensors, optimizer.safetensors and state.json.
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "train/run/file_system.h"
+#include "train/run/run_state.h"
+#include "train/run/safetensors.h"
+
+namespace cosformer {
+
+/// What a run needs to continue as if it had never stopped.
+struct Checkpoint {
+  TensorMap parameters;  ///< by parameter name
+  TensorMap optimizer;   ///< the optimizer's tensors, under names it chooses
+  std::string config;    ///< the resolved config as JSON text
+  RunState state;
+};
+
+/// What `state.json` holds: the state, and size and checksum of each other file of the folder.
+struct StateDocument {
+  RunState state;
+  std::map<std::string, FileDigest> files;
+};
+
+/// The text of `state.json`. Its field `checksum` is XXH3-128 of the text with that field's digits set to zero.
+std::string encode_state_document(const StateDocument& document);
+
+/// Throws InputError, one line that begins with `where`: malformed JSON, a wrong checksum, another format or version,
+/// a key missing or unknown.
+StateDocument parse_state_document(std::string_view text, const std::string& where);
+
+/// Writes a checkpoint; the folder appears whole or not at all. Throws Error.
+void write_checkpoint(FileSystem& files, const std::filesystem::path& folder, const Checkpoint& checkpoint);
+
+/// Reads all files and compares them with their checksums. Throws InputError, one line with the file that is not as it was
+/// written.
+void verify_checkpoint(const std::filesystem::path& folder);
+
+/// Reads a checkpoint after `verify_checkpoint`. Throws InputError.
+Checkpoint read_checkpoint(const std::filesystem::path& folder);
+
+/// Reads `state.json` alone; the other files are not looked at. Throws InputError.
+StateDocument read_state_document(const std::filesystem::path& folder);
+
+/// Parameters to evaluate, which any program may have written.
+struct Weights {
+  TensorMap parameters;
+  std::optional<std::string> config;  ///< JSON text, where the file has it
+  std::optional<std::int64_t> step;   ///< where the file has it
+};
+
+/// Reads parameters from a safetensors file or from the model.safetensors of a folder; where that has a state.json, the
+/// checksum must fit. Throws InputError.
+Weights read_weights(const std::filesystem::path& path);
+
+inline constexpr std::string_view kModelFile = "model.safetensors";
+inline constexpr std::string_view kOptimizerFile = "optimizer.safetensors";
+inline constexpr std::string_view kStateFile = "state.json";
+
+}  // namespace cosformer

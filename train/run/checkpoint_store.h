@@ -1,0 +1,68 @@
+#pragma once
+/// \file
+/// The folder `checkpoints` of a run: which checkpoints there are, which to use and which to keep.
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "train/run/checkpoint.h"
+#include "train/run/file_system.h"
+
+namespace cosformer {
+
+/// Takes a one-line warning, for the log.
+using Warn = std::function<void(const std::string& message)>;
+
+/// `step-00001000`; more digits where the step needs them.
+std::string checkpoint_name(std::int64_t step);
+
+/// Steps of the folders that bear a checkpoint's name, ascending, whatever is in them. None where `folder` does not exist.
+std::vector<std::int64_t> list_checkpoints(const std::filesystem::path& folder);
+
+/// The newest checkpoint whose files fit their checksums. Each newer one that does not is named in a warning together with
+/// what is wrong. The links `latest` and `best` are for people and are not looked at.
+std::optional<std::filesystem::path> find_latest_checkpoint(const std::filesystem::path& folder, const Warn& warn);
+
+/// The checkpoint with the best metric whose files fit their checksums, or the newest where none has a metric.
+std::optional<std::filesystem::path> find_best_checkpoint(const std::filesystem::path& folder, const Warn& warn);
+
+/// Where the weights are that a user names: a safetensors file or a checkpoint folder as they are, of a run directory its
+/// best checkpoint. Throws InputError where there is nothing of the kind.
+std::filesystem::path find_weights(const std::filesystem::path& run_or_checkpoint, const Warn& warn);
+
+/// How many checkpoints survive a save. The newest always does.
+struct Retention {
+  int keep_last = 2;
+  int keep_best = 1;
+};
+
+/// Writes the checkpoints of the one process that owns the run.
+class CheckpointStore {
+ public:
+  /// Makes the folder where it is missing and removes what a crash has left half done. Throws Error, and InputError for
+  /// `keep_last` < 1 or `keep_best` < 0.
+  CheckpointStore(FileSystem& files, std::filesystem::path folder, Retention retention, Warn warn);
+
+  /// Writes `checkpoint` as `checkpoint_name(step)`, reads it back, points `latest` and `best` and only then deletes what
+  /// need not be kept. Throws Error where the checkpoint is not safely on the disk; all older ones are then untouched. What
+  /// fails after that is a warning.
+  std::filesystem::path save(const Checkpoint& checkpoint);
+
+  const std::filesystem::path& folder() const { return folder_; }
+
+ private:
+  /// Turns an Error of what is done after a save into a warning.
+  void attempt(std::int64_t saved_step, const std::function<void()>& action) const;
+  void update_links_and_prune(std::int64_t saved_step);
+  void remove(std::int64_t step);
+
+  FileSystem& files_;
+  std::filesystem::path folder_;
+  Retention retention_;
+  Warn warn_;
+};
+
+}  // namespace cosformer

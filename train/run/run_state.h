@@ -1,0 +1,43 @@
+#pragma once
+/// \file
+/// The numbers of a run that are not tensors.
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cosformer {
+
+/// All that a bit-identical continuation needs beside the tensors. Random numbers and the order of the data are functions
+/// of the seed and these counters; there is no generator to store.
+struct RunState {
+  std::int64_t step = 0;         ///< optimizer steps done, skipped ones included
+  std::int64_t epoch = 0;        ///< epochs finished
+  std::int64_t position = 0;     ///< sequences of the current epoch already used
+  std::uint64_t seed = 0;        ///< of the run
+  std::int64_t tokens_seen = 0;  ///< tokens trained on
+  double wall_seconds = 0;       ///< spent training, over all continuations
+
+  std::optional<double> metric;             ///< validation metric measured at this step
+  std::optional<double> best_metric;        ///< best so far
+  std::int64_t best_step = 0;               ///< where the best was measured
+  bool higher_is_better = false;            ///< how metrics compare
+  std::int64_t evaluations_since_best = 0;  ///< against `train.patience`
+
+  std::int64_t nonfinite_total = 0;           ///< steps skipped because a loss or gradient norm was not finite
+  std::int64_t nonfinite_streak = 0;          ///< how many of them in a row, up to now
+  std::vector<std::int64_t> nonfinite_steps;  ///< the recent ones among them, ascending
+
+  friend bool operator==(const RunState&, const RunState&) = default;
+};
+
+/// As JSON; every double comes back with the same bits (infinities and NaN are the strings "inf", "-inf" and "nan").
+nlohmann::json to_json(const RunState& state);
+
+/// Throws InputError, one line that begins with `where`: a key missing, unknown or with a value of another kind, or a
+/// negative counter.
+RunState run_state_from_json(const nlohmann::json& json, const std::string& where);
+
+}  // namespace cosformer
