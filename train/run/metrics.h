@@ -1,0 +1,50 @@
+#pragma once
+/// \file
+/// metrics.jsonl: one JSON object a line.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "train/run/append_file.h"
+#include "train/run/file_system.h"
+
+namespace cosformer {
+
+/// One line: {"step":100,"split":"train","loss":2.5,…}. Doubles come back with the same bits. A value that is not finite is
+/// written as null, which every JSON reader takes, and read as NaN.
+struct MetricRecord {
+  std::int64_t step = 0;
+  std::string split;
+  std::vector<std::pair<std::string, double>> values;  ///< in the order to write them
+
+  /// The value of a name; NaN where the record has none.
+  double value(const std::string& name) const;
+};
+
+/// Appends records, each with one write(2), so that a reader at work beside never sees half a line for long and a crash
+/// tears the last line at most.
+class MetricsWriter {
+ public:
+  /// Opens or creates the file and cuts off a last line that a crash has torn. Throws Error.
+  MetricsWriter(FileSystem& files, std::filesystem::path path);
+
+  /// Throws Error where the line could not be written whole; what was written of it is cut off again.
+  void append(const MetricRecord& record);
+
+ private:
+  AppendFile file_;
+};
+
+/// All records of a file, in its order. A last line that is torn (no line break at its end, or no JSON) is left out; numbers
+/// under any name are values, other things a line may hold are passed over. A file that does not exist has no records.
+/// Throws InputError with file and line for any other line that is no record.
+std::vector<MetricRecord> read_metrics(const std::filesystem::path& path);
+
+/// Before a run continues from the checkpoint of `step`: drops the records of later steps and a torn last line, in one step.
+/// Throws Error, and InputError as `read_metrics` does.
+void truncate_metrics_after(FileSystem& files, const std::filesystem::path& path, std::int64_t step);
+
+}  // namespace cosformer

@@ -1,0 +1,89 @@
+#include "train/run/run_directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+#include "train/run/atomic_file.h"
+
+namespace cosformer {
+
+namespace {
+
+constexpr std::string_view kLockName = ".lock";
+constexpr std::uint64_t kMaxLockBytes = 64;
+
+/// The id in a lock file, "unknown" where there is none.
+std::string holder_of(const std::filesystem::path& path) {
+  try {
+    const std::string text = read_text_file(path, kMaxLockBytes);
+    const std::string digits = text.substr(0, text.find_first_not_of("0123456789"));
+    return digits.empty() ? "unknown" : digits;
+  } catch (const InputError&) {
+    return "unknown";
+  }
+}
+
+/// True where the folder holds nothing but the lock and what a crash has left half written.
+bool is_empty_run(const std::filesystem::path& path) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (name != kLockName && !is_temporary_name(name)) return false;
+  }
+  check<Error>(!error, "cannot list ", path.string(), ": ", error.message());
+  return true;
+}
+
+}  // namespace
+
+// The lock file is never removed: two processes could then lock two files of one name.
+FileLock::FileLock(FileSystem& files, const std::filesystem::path& path) : file_(files, path, O_RDWR | O_CREAT, "open") {
+  int result = 0;
+  do {
+    result = ::flock(file_.get(), LOCK_EX | LOCK_NB);
+  } while (result < 0 && errno == EINTR);
+  const bool is_held = result < 0 && errno == EWOULDBLOCK;
+  check<InputError>(!is_held, path.parent_path().string(), ": process ", is_held ? holder_of(path) : "",
+                    " is writing this run, wait for it or choose another --run-dir");
+  if (result < 0) throw_system_error("lock", path);
+  const std::string id = std::to_string(::getpid()) + "\n";
+  if (files.truncate(file_.get(), 0) < 0) throw_system_error("write", path);
+  write_all(files, file_.get(), std::as_bytes(std::span(id.data(), id.size())), path);
+}
+
+RunDirectory::RunDirectory(FileSystem& files, std::filesystem::path path, FileLock lock, bool is_new)
+    : files_(&files), path_(std::move(path)), lock_(std::move(lock)), is_new_(is_new) {}
+
+RunDirectory RunDirectory::open(FileSystem& files, const std::filesystem::path& path, Mode mode) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error)) {
+    check<InputError>(std::filesystem::is_directory(path, error), path.string(), ": expected a folder for the run");
+    // Before a lock file is put there, for the folder may be no run at all.
+    const bool is_empty = is_empty_run(path);
+    const bool is_run = std::filesystem::exists(path / "config.toml", error);
+    check<InputError>(is_empty || mode == Mode::resume, path.string(), ": holds ", is_run ? "a run" : "other files",
+                      " already; ", is_run ? "continue it with `--run-dir " + path.string() + " --resume`" : "empty it",
+                      " or start beside it with `--run-dir ", path.string(), "-2`");
+    check<InputError>(is_empty || is_run, path.string(), ": is no run (it has no config.toml), nothing to resume");
+  } else {
+    std::filesystem::create_directories(path, error);
+    check<InputError>(!error, path.string(), ": cannot be created: ", error.message());
+  }
+  FileLock lock(files, path / kLockName);
+  // Another process may have begun the run since.
+  const bool is_new = is_empty_run(path);
+  check<InputError>(is_new || mode == Mode::resume, path.string(), ": holds a run already; continue it with `--run-dir ",
+                    path.string(), " --resume` or start beside it with `--run-dir ", path.string(), "-2`");
+  remove_leftovers(files, path);
+  return RunDirectory(files, path, std::move(lock), is_new);
+}
+
+void RunDirectory::write_config(std::string_view toml) const { replace_file(*files_, config_file(), toml); }
+
+}  // namespace cosformer

@@ -1,0 +1,58 @@
+#pragma once
+/// \file
+/// The folder of a run, owned by one process at a time.
+
+#include <filesystem>
+#include <string_view>
+
+#include "train/run/file_system.h"
+
+namespace cosformer {
+
+/// A lock on a file that the system gives back when the process ends, however it ends.
+class FileLock {
+ public:
+  /// Takes the lock and writes this process's id into the file. Throws InputError with the id of the process that holds it.
+  FileLock(FileSystem& files, const std::filesystem::path& path);
+
+ private:
+  OpenFile file_;
+};
+
+/// An open run directory:
+///
+///     config.toml  metrics.jsonl  events.out.tfevents…  run.log  checkpoints/  .lock
+///
+/// While it lives, no other process can open the same folder for writing. Readers need no lock.
+class RunDirectory {
+ public:
+  enum class Mode { create, resume };
+
+  /// Opens `path`, makes it where it is missing, and removes what a crash has left half written.
+  ///
+  /// Throws InputError, one line: another process writes the folder; it holds something already and `mode` is `create` (the
+  /// message gives the two commands that work); it holds something that is no run and `mode` is `resume`. Resuming a run
+  /// that has not begun begins it. Throws Error where the system refuses.
+  static RunDirectory open(FileSystem& files, const std::filesystem::path& path, Mode mode);
+
+  /// True where the folder was empty or missing.
+  bool is_new() const { return is_new_; }
+  /// Writes config.toml in one step.
+  void write_config(std::string_view toml) const;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path config_file() const { return path_ / "config.toml"; }
+  std::filesystem::path metrics_file() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path log_file() const { return path_ / "run.log"; }
+  std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
+
+ private:
+  RunDirectory(FileSystem& files, std::filesystem::path path, FileLock lock, bool is_new);
+
+  FileSystem* files_;
+  std::filesystem::path path_;
+  FileLock lock_;
+  bool is_new_;
+};
+
+}  // namespace cosformer
