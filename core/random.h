@@ -27,6 +27,8 @@ class Random {
   Random(std::uint64_t seed, std::uint64_t stream);
   Random(std::uint64_t seed, std::string_view purpose) : Random(seed, stream_id(purpose)) {}
 
+  /// What tells this stream's blocks from another's: block(index) = philox4x32(index, key()).
+  std::array<std::uint32_t, 2> key() const { return key_; }
   /// The four 32-bit words of one counter value.
   std::array<std::uint32_t, 4> block(std::uint64_t index, std::uint64_t sub_index = 0) const;
   /// 64 random bits.

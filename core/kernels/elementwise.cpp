@@ -1,0 +1,193 @@
+#include "core/kernels/elementwise.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "core/error.h"
+#include "core/kernels/row_blocks.h"
+#include "core/parallel.h"
+#include "core/simd.h"
+
+namespace cosformer {
+
+namespace {
+
+constexpr double kLeakySlope = 0.01;
+
+/// Elements that a pass over a temporary array handles at a time.
+constexpr std::int64_t kScratch = 512;
+
+/// Calls `body(begin, count)` for pieces of at most `kScratch` elements.
+template <class Body>
+void for_each_piece(std::int64_t n, Body&& body) {
+  for (std::int64_t begin = 0; begin < n; begin += kScratch) body(begin, std::min(kScratch, n - begin));
+}
+
+/// exp(x_i) where x_i < 0, else 1.
+template <class T>
+void exp_of_negative(const T* x, T* y, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] < T{0} ? x[i] : T{0};
+  row_exp_sum(y, T{1}, T{0}, y, n);
+}
+
+// The comparisons are such that a NaN stays one.
+template <class T>
+void activate(Activation f, const T* x, T* y, std::int64_t n) {
+  switch (f) {
+    case Activation::relu:
+      for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] < T{0} ? T{0} : x[i];
+      return;
+    case Activation::gelu:
+      return row_gelu(x, y, n);
+    case Activation::leaky_relu:
+      for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] < T{0} ? x[i] * static_cast<T>(kLeakySlope) : x[i];
+      return;
+    case Activation::elu_plus_one:
+      for_each_piece(n, [&](std::int64_t begin, std::int64_t count) {
+        std::array<T, kScratch> exponential{};
+        exp_of_negative(x + begin, exponential.data(), count);
+        for (std::int64_t j = 0; j < count; ++j) {
+          const T value = x[begin + j];
+          y[begin + j] = value < T{0} ? exponential[static_cast<std::size_t>(j)] : value + T{1};
+        }
+      });
+      return;
+  }
+}
+
+template <class T>
+void differentiate(Activation f, const T* x, const T* dy, T* dx, std::int64_t n) {
+  switch (f) {
+    case Activation::relu:
+      for (std::int64_t i = 0; i < n; ++i) dx[i] = x[i] > T{0} ? dy[i] : T{0};
+      return;
+    case Activation::gelu:
+      return row_gelu_backward(x, dy, dx, n);
+    case Activation::leaky_relu:
+      for (std::int64_t i = 0; i < n; ++i) dx[i] = x[i] > T{0} ? dy[i] : dy[i] * static_cast<T>(kLeakySlope);
+      return;
+    case Activation::elu_plus_one:
+      for_each_piece(n, [&](std::int64_t begin, std::int64_t count) {
+        std::array<T, kScratch> slope{};
+        exp_of_negative(x + begin, slope.data(), count);
+        for (std::int64_t j = 0; j < count; ++j) dx[begin + j] = dy[begin + j] * slope[static_cast<std::size_t>(j)];
+      });
+      return;
+  }
+}
+
+std::int64_t rows_a_piece(std::int64_t width) { return kElementwiseGrain / std::max<std::int64_t>(width, 1) + 1; }
+
+template <class T>
+void add_row(const T* a, const T* b, T* y, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) y[i] = a[i] + b[i];
+}
+
+}  // namespace
+
+template <class T>
+void add_elements(const T* a, const T* b, T* y, std::int64_t n) {
+  parallel_ranges(n, kElementwiseGrain,
+                  [&](std::int64_t begin, std::int64_t end) { add_row(a + begin, b + begin, y + begin, end - begin); });
+}
+
+template <class T>
+void accumulate_elements(const T* x, T* y, std::int64_t n) {
+  accumulate_scaled(T{1}, x, y, n);
+}
+
+template <class T>
+void scale_elements(T alpha, const T* x, T* y, std::int64_t n) {
+  parallel_ranges(n, kElementwiseGrain,
+                  [&](std::int64_t begin, std::int64_t end) { row_scale(alpha, x + begin, y + begin, end - begin); });
+}
+
+template <class T>
+void accumulate_scaled(T alpha, const T* x, T* y, std::int64_t n) {
+  parallel_ranges(n, kElementwiseGrain,
+                  [&](std::int64_t begin, std::int64_t end) { row_add_scaled(alpha, x + begin, y + begin, end - begin); });
+}
+
+template <class T>
+void add_bias(const T* x, const T* bias, T* y, std::int64_t rows, std::int64_t width) {
+  parallel_ranges(rows, rows_a_piece(width), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) add_row(x + r * width, bias, y + r * width, width);
+  });
+}
+
+template <class T>
+void column_sums(const T* x, std::int64_t rows, std::int64_t width, std::int64_t stride, T* sums) {
+  const RowSums<T> total = sum_over_rows<T>(rows, width, [&](std::int64_t begin, std::int64_t end, T* partial) {
+    for (std::int64_t r = begin; r < end; ++r) row_add_scaled(T{1}, x + r * stride, partial, width);
+  });
+  row_add_scaled(T{1}, total.data(), sums, width);
+}
+
+template <class T>
+void activation_forward(Activation f, const T* x, T* y, std::int64_t n) {
+  parallel_ranges(n, kElementwiseGrain,
+                  [&](std::int64_t begin, std::int64_t end) { activate(f, x + begin, y + begin, end - begin); });
+}
+
+template <class T>
+void activation_backward(Activation f, const T* x, const T* dy, T* dx, std::int64_t n, bool accumulate) {
+  parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+    if (!accumulate) return differentiate(f, x + begin, dy + begin, dx + begin, end - begin);
+    for_each_piece(end - begin, [&](std::int64_t piece, std::int64_t count) {
+      std::array<T, kScratch> gradient{};
+      differentiate(f, x + begin + piece, dy + begin + piece, gradient.data(), count);
+      row_add_scaled(T{1}, gradient.data(), dx + begin + piece, count);
+    });
+  });
+}
+
+template <class T>
+void bias_activation_forward(Activation f, const T* x, const T* bias, T* u, T* y, std::int64_t rows, std::int64_t width) {
+  parallel_ranges(rows, rows_a_piece(width), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) {
+      add_row(x + r * width, bias, u + r * width, width);
+      activate(f, u + r * width, y + r * width, width);
+    }
+  });
+}
+
+template <class T>
+void bias_activation_backward(Activation f, const T* u, const T* dy, T* du, T* dbias, std::int64_t rows,
+                              std::int64_t width) {
+  const RowSums<T> total = sum_over_rows<T>(rows, width, [&](std::int64_t begin, std::int64_t end, T* partial) {
+    for (std::int64_t r = begin; r < end; ++r) {
+      differentiate(f, u + r * width, dy + r * width, du + r * width, width);
+      row_add_scaled(T{1}, du + r * width, partial, width);
+    }
+  });
+  row_add_scaled(T{1}, total.data(), dbias, width);
+}
+
+template <class T>
+void apply_dropout(double probability, const Random& stream, const T* x, T* y, std::int64_t n) {
+  check<ShapeError>(probability >= 0 && probability < 1, "[dropout] the probability must be in [0, 1), not ", probability);
+  const double threshold = std::min(std::round(probability * 0x1p32), 0x1p32 - 1);
+  const DropoutMask mask{{stream.key()[0], stream.key()[1]}, static_cast<std::uint32_t>(threshold), 1 / (1 - probability)};
+  parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+    row_dropout(mask, begin, x + begin, y + begin, end - begin);
+  });
+}
+
+#define COSFORMER_INSTANTIATE(T)                                                                                 \
+  template void add_elements<T>(const T*, const T*, T*, std::int64_t);                                           \
+  template void accumulate_elements<T>(const T*, T*, std::int64_t);                                              \
+  template void scale_elements<T>(T, const T*, T*, std::int64_t);                                                \
+  template void accumulate_scaled<T>(T, const T*, T*, std::int64_t);                                             \
+  template void add_bias<T>(const T*, const T*, T*, std::int64_t, std::int64_t);                                 \
+  template void column_sums<T>(const T*, std::int64_t, std::int64_t, std::int64_t, T*);                          \
+  template void activation_forward<T>(Activation, const T*, T*, std::int64_t);                                   \
+  template void activation_backward<T>(Activation, const T*, const T*, T*, std::int64_t, bool);                  \
+  template void bias_activation_forward<T>(Activation, const T*, const T*, T*, T*, std::int64_t, std::int64_t);  \
+  template void bias_activation_backward<T>(Activation, const T*, const T*, T*, T*, std::int64_t, std::int64_t); \
+  template void apply_dropout<T>(double, const Random&, const T*, T*, std::int64_t);
+COSFORMER_INSTANTIATE(float)
+COSFORMER_INSTANTIATE(double)
+#undef COSFORMER_INSTANTIATE
+
+}  // namespace cosformer

@@ -1,0 +1,65 @@
+#pragma once
+/// \file
+/// Element by element: sums, activations with their gradients, dropout, and sums over rows. float or double.
+///
+/// Arrays are contiguous. Each loop runs on all threads (on one inside a loop of `parallel_for`), with the same bits on any
+/// number of them. An output may be an input at the same address unless said otherwise.
+
+#include <cstdint>
+
+#include "core/random.h"
+
+namespace cosformer {
+
+/// y = a + b.
+template <class T>
+void add_elements(const T* a, const T* b, T* y, std::int64_t n);
+
+/// y += x.
+template <class T>
+void accumulate_elements(const T* x, T* y, std::int64_t n);
+
+/// y = alpha · x.
+template <class T>
+void scale_elements(T alpha, const T* x, T* y, std::int64_t n);
+
+/// y += alpha · x.
+template <class T>
+void accumulate_scaled(T alpha, const T* x, T* y, std::int64_t n);
+
+/// y_r = x_r + bias for each of `rows` rows of `width` elements.
+template <class T>
+void add_bias(const T* x, const T* bias, T* y, std::int64_t rows, std::int64_t width);
+
+/// sums_j += Σ_r x_rj over rows that are `stride` apart: the gradient of a bias. Rows are added in blocks that depend on
+/// the shape alone.
+template <class T>
+void column_sums(const T* x, std::int64_t rows, std::int64_t width, std::int64_t stride, T* sums);
+
+/// Functions of one number. `gelu` is x Φ(x) (Hendrycks and Gimpel, 2016), `leaky_relu` has slope 0.01, `elu_plus_one` is
+/// x + 1 or exp(x) where x < 0 (Katharopoulos et al., 2020). `relu` and `leaky_relu` have the slope of x < 0 at 0.
+enum class Activation : std::uint8_t { relu, gelu, leaky_relu, elu_plus_one };
+
+/// y = f(x).
+template <class T>
+void activation_forward(Activation f, const T* x, T* y, std::int64_t n);
+
+/// dx = dy · f'(x), written or added to what dx holds (then dx is not dy).
+template <class T>
+void activation_backward(Activation f, const T* x, const T* dy, T* dx, std::int64_t n, bool accumulate = false);
+
+/// u_r = x_r + bias; y_r = f(u_r) in one pass over `rows` rows of `width` elements. The backward pass needs u. u may be x.
+template <class T>
+void bias_activation_forward(Activation f, const T* x, const T* bias, T* u, T* y, std::int64_t rows, std::int64_t width);
+
+/// du = dy · f'(u); dbias += Σ_r du_r, in one pass. du may be dy.
+template <class T>
+void bias_activation_backward(Activation f, const T* u, const T* dy, T* du, T* dbias, std::int64_t rows, std::int64_t width);
+
+/// y_i = 0 with `probability`, else x_i / (1 - probability); which, is a function of `stream` and i alone (see
+/// `DropoutMask` in core/simd.h). The backward pass is the same call on the gradient. Throws ShapeError unless
+/// 0 ≤ probability < 1.
+template <class T>
+void apply_dropout(double probability, const Random& stream, const T* x, T* y, std::int64_t n);
+
+}  // namespace cosformer

@@ -1,0 +1,21 @@
+#pragma once
+/// \file
+/// Rows of a table by their numbers, and the gradient of the table.
+
+#include <cstdint>
+
+namespace cosformer {
+
+/// Throws ShapeError where one of `count` ids lies outside [0, vocab).
+void check_ids(const std::int32_t* ids, std::int64_t count, std::int64_t vocab);
+
+/// y_i = table row ids_i: table [vocab, width], y [count, width]. Throws ShapeError for an id outside the table.
+template <class T>
+void embedding_forward(const T* table, std::int64_t vocab, std::int64_t width, const std::int32_t* ids, std::int64_t count,
+                       T* y);
+
+/// dtable row ids_i += dy_i, in the order of i on any number of threads. The ids have passed `embedding_forward`.
+template <class T>
+void embedding_backward(std::int64_t width, const std::int32_t* ids, std::int64_t count, const T* dy, T* dtable);
+
+}  // namespace cosformer

@@ -1,0 +1,84 @@
+#include "core/kernels/optimizer.h"
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include "core/parallel.h"
+
+namespace cosformer {
+
+template <class T>
+void adamw_update(const AdamWStep& step, const T* gradient, T* parameter, T* m, T* v, std::int64_t n) {
+  parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+    row_adamw(step, gradient + begin, parameter + begin, m + begin, v + begin, end - begin);
+  });
+}
+
+template <class T>
+void sgd_update(const SgdStep& step, const T* gradient, T* parameter, T* velocity, std::int64_t n) {
+  const T rate = static_cast<T>(step.learning_rate), momentum = static_cast<T>(step.momentum);
+  const T decay = static_cast<T>(step.weight_decay), factor = static_cast<T>(step.gradient_scale);
+  parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+    if (velocity == nullptr) {
+      for (std::int64_t i = begin; i < end; ++i) parameter[i] -= rate * (factor * gradient[i] + decay * parameter[i]);
+      return;
+    }
+    for (std::int64_t i = begin; i < end; ++i) {
+      const T g = factor * gradient[i] + decay * parameter[i];
+      velocity[i] = momentum * velocity[i] + g;
+      parameter[i] -= rate * (step.nesterov ? g + momentum * velocity[i] : velocity[i]);
+    }
+  });
+}
+
+template <class T>
+double sum_of_squares(const T* x, std::int64_t n) {
+  std::vector<double> partial(static_cast<std::size_t>((n + kElementwiseGrain - 1) / kElementwiseGrain));
+  parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+    constexpr std::int64_t kChains = 8;
+    std::array<double, kChains> sums{};
+    std::int64_t i = begin;
+    for (; i + kChains <= end; i += kChains) {
+      for (std::int64_t j = 0; j < kChains; ++j) {
+        const double value = static_cast<double>(x[i + j]);
+        sums[static_cast<std::size_t>(j)] += value * value;
+      }
+    }
+    double total = 0;
+    for (; i < end; ++i) total += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    for (const double sum : sums) total += sum;
+    partial[static_cast<std::size_t>(begin / kElementwiseGrain)] = total;
+  });
+  double total = 0;
+  for (const double sum : partial) total += sum;
+  return total;
+}
+
+template <class T>
+bool all_finite(const T* x, std::int64_t n) {
+  std::atomic<bool> finite = true;
+  parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+    // A loop over bits, without a branch, so that it is vectorised: all bits of the exponent set is infinity or NaN.
+    using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+    const Bits exponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
+    Bits found = 0;
+    for (std::int64_t i = begin; i < end; ++i) found |= (std::bit_cast<Bits>(x[i]) & exponent) == exponent;
+    if (found) finite = false;
+  });
+  return finite;
+}
+
+#define COSFORMER_INSTANTIATE(T)                                                       \
+  template void adamw_update<T>(const AdamWStep&, const T*, T*, T*, T*, std::int64_t); \
+  template void sgd_update<T>(const SgdStep&, const T*, T*, T*, std::int64_t);         \
+  template double sum_of_squares<T>(const T*, std::int64_t);                           \
+  template bool all_finite<T>(const T*, std::int64_t);
+COSFORMER_INSTANTIATE(float)
+COSFORMER_INSTANTIATE(double)
+#undef COSFORMER_INSTANTIATE
+
+}  // namespace cosformer

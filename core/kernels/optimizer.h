@@ -1,0 +1,37 @@
+#pragma once
+/// \file
+/// Updates of parameters, and what clipping needs to know of gradients. float or double; all threads, fixed order.
+
+#include <cstdint>
+
+#include "core/simd.h"
+
+namespace cosformer {
+
+/// One AdamW update of n parameters with their moments m and v; see `AdamWStep`.
+template <class T>
+void adamw_update(const AdamWStep& step, const T* gradient, T* parameter, T* m, T* v, std::int64_t n);
+
+/// With g = gradient_scale · gradient + weight_decay · p (as PyTorch's SGD without dampening):
+/// u = momentum · u + g; p -= learning_rate · (nesterov ? g + momentum · u : u).
+struct SgdStep {
+  double learning_rate;
+  double momentum = 0;
+  double weight_decay = 0;
+  double gradient_scale = 1;
+  bool nesterov = false;
+};
+
+/// One update of n parameters. `velocity` (u, zeros before the first step) may be null where momentum is 0.
+template <class T>
+void sgd_update(const SgdStep& step, const T* gradient, T* parameter, T* velocity, std::int64_t n);
+
+/// Σ x_i², in double.
+template <class T>
+double sum_of_squares(const T* x, std::int64_t n);
+
+/// False where any element is infinite or NaN.
+template <class T>
+bool all_finite(const T* x, std::int64_t n);
+
+}  // namespace cosformer
