@@ -12,7 +12,7 @@ namespace cosformer {
 AppendFile::AppendFile(FileSystem& files, std::filesystem::path path, bool must_be_new)
     : files_(files),
       path_(std::move(path)),
-      file_(files, path_, O_RDWR | O_CREAT | O_APPEND | (must_be_new ? O_EXCL : 0), "open") {}
+      file_(files, path_, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | (must_be_new ? O_EXCL : 0), "open") {}
 
 void AppendFile::append(std::string_view record) {
   const off_t size = ::lseek(file_.get(), 0, SEEK_END);

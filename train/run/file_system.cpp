@@ -51,7 +51,7 @@ void write_all(FileSystem& files, int file, std::span<const std::byte> bytes, co
 OpenFile::OpenFile(FileSystem& files, const std::filesystem::path& path, int flags, std::string_view action)
     : files_(&files) {
   do {
-    file_ = files.open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0666);
+    file_ = files.open(path.c_str(), flags | O_CLOEXEC, 0666);
   } while (file_ < 0 && errno == EINTR);
   if (file_ < 0) throw_system_error(action, path);
 }
@@ -74,7 +74,7 @@ bool OpenFile::close() {
 }
 
 FileWriter::FileWriter(FileSystem& files, std::filesystem::path path)
-    : files_(files), path_(std::move(path)), file_(files, path_, O_WRONLY | O_CREAT | O_EXCL, "create") {}
+    : files_(files), path_(std::move(path)), file_(files, path_, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, "create") {}
 
 void FileWriter::write(std::span<const std::byte> bytes) {
   write_all(files_, file_.get(), bytes, path_);

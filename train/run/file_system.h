@@ -43,7 +43,7 @@ void write_all(FileSystem& files, int file, std::span<const std::byte> bytes, co
 class OpenFile {
  public:
   OpenFile() = default;
-  /// Opens with O_CLOEXEC and O_NOFOLLOW beside `flags`, again where a signal interrupts. Throws Error with `action`.
+  /// Opens with O_CLOEXEC beside `flags`, again where a signal interrupts. Throws Error with `action`.
   OpenFile(FileSystem& files, const std::filesystem::path& path, int flags, std::string_view action);
   ~OpenFile();
   OpenFile(OpenFile&& other) noexcept : files_(other.files_), file_(std::exchange(other.file_, -1)) {}

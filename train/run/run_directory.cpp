@@ -43,7 +43,8 @@ bool is_empty_run(const std::filesystem::path& path) {
 }  // namespace
 
 // The lock file is never removed: two processes could then lock two files of one name.
-FileLock::FileLock(FileSystem& files, const std::filesystem::path& path) : file_(files, path, O_RDWR | O_CREAT, "open") {
+FileLock::FileLock(FileSystem& files, const std::filesystem::path& path)
+    : file_(files, path, O_RDWR | O_CREAT | O_NOFOLLOW, "open") {
   int result = 0;
   do {
     result = ::flock(file_.get(), LOCK_EX | LOCK_NB);
@@ -60,7 +61,9 @@ FileLock::FileLock(FileSystem& files, const std::filesystem::path& path) : file_
 RunDirectory::RunDirectory(FileSystem& files, std::filesystem::path path, FileLock lock, bool is_new)
     : files_(&files), path_(std::move(path)), lock_(std::move(lock)), is_new_(is_new) {}
 
-RunDirectory RunDirectory::open(FileSystem& files, const std::filesystem::path& path, Mode mode) {
+RunDirectory RunDirectory::open(FileSystem& files, const std::filesystem::path& folder, Mode mode) {
+  // A slash at the end would get into the names that messages suggest.
+  const std::filesystem::path path = folder.has_filename() ? folder : folder.parent_path();
   std::error_code error;
   if (std::filesystem::exists(path, error)) {
     check<InputError>(std::filesystem::is_directory(path, error), path.string(), ": expected a folder for the run");

@@ -28,12 +28,12 @@ class RunDirectory {
  public:
   enum class Mode { create, resume };
 
-  /// Opens `path`, makes it where it is missing, and removes what a crash has left half written.
+  /// Opens `folder`, makes it where it is missing, and removes what a crash has left half written.
   ///
   /// Throws InputError, one line: another process writes the folder; it holds something already and `mode` is `create` (the
   /// message gives the two commands that work); it holds something that is no run and `mode` is `resume`. Resuming a run
   /// that has not begun begins it. Throws Error where the system refuses.
-  static RunDirectory open(FileSystem& files, const std::filesystem::path& path, Mode mode);
+  static RunDirectory open(FileSystem& files, const std::filesystem::path& folder, Mode mode);
 
   /// True where the folder was empty or missing.
   bool is_new() const { return is_new_; }

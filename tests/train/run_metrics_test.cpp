@@ -1,0 +1,125 @@
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/catch.h"
+#include "tests/train/run_support.h"
+#include "train/run/metrics.h"
+
+namespace cosformer::test {
+
+namespace {
+
+const std::string kStepOne = R"({"step":1,"split":"train","loss":2.5})"
+                             "\n";
+const std::string kStepTwo = R"({"step":2,"split":"valid","loss":2.25})"
+                             "\n";
+
+std::vector<std::int64_t> steps_of(const std::filesystem::path& path) {
+  std::vector<std::int64_t> steps;
+  for (const MetricRecord& record : read_metrics(path)) steps.push_back(record.step);
+  return steps;
+}
+
+}  // namespace
+
+TEST_CASE("Metrics are one JSON object a line, in the order they were given") {
+  TemporaryFolder folder;
+  FileSystem files;
+  MetricsWriter writer(files, folder / "metrics.jsonl");
+  writer.append({100, "train", {{"loss", 0.1 + 0.2}, {"tokens", 4096}, {"learning_rate", 5e-324}}});
+  writer.append({100, "valid \"x\"\n", {{"loss", -0.0}}});
+  CHECK(read_bytes(folder / "metrics.jsonl") ==
+        "{\"step\":100,\"split\":\"train\",\"loss\":0.30000000000000004,\"tokens\":4096,\"learning_rate\":5e-324}\n"
+        "{\"step\":100,\"split\":\"valid \\\"x\\\"\\n\",\"loss\":-0.0}\n");
+  const auto records = read_metrics(folder / "metrics.jsonl");
+  REQUIRE(records.size() == 2);
+  CHECK(records[0].value("loss") == 0.1 + 0.2);
+  CHECK(records[0].value("tokens") == 4096);
+  CHECK(records[0].value("learning_rate") == 5e-324);
+  CHECK(std::isnan(records[0].value("accuracy")));
+  CHECK(records[1].split == "valid \"x\"\n");
+  CHECK(std::signbit(records[1].value("loss")));
+}
+
+TEST_CASE("Values that are not finite are null in the file and NaN to the reader") {
+  TemporaryFolder folder;
+  FileSystem files;
+  const double infinity = std::numeric_limits<double>::infinity();
+  MetricsWriter(files, folder / "m").append({1, "train", {{"a", infinity}, {"b", -infinity}, {"c", std::nan("")}}});
+  CHECK(read_bytes(folder / "m") == R"({"step":1,"split":"train","a":null,"b":null,"c":null})"
+                                    "\n");
+  const auto records = read_metrics(folder / "m");
+  REQUIRE(records.size() == 1);
+  CHECK(records[0].values.size() == 3);
+  CHECK(std::isnan(records[0].value("b")));
+}
+
+TEST_CASE("A torn last line is passed over by the reader and cut off by the writer, at every byte") {
+  TemporaryFolder folder;
+  FileSystem files;
+  for (std::size_t length = 0; length < kStepTwo.size(); ++length) {
+    write_bytes(folder / "m", kStepOne + kStepTwo.substr(0, length));
+    CAPTURE(length);
+    CHECK(steps_of(folder / "m") == std::vector<std::int64_t>{1});
+    MetricsWriter(files, folder / "m").append({3, "train", {}});
+    CHECK(steps_of(folder / "m") == std::vector<std::int64_t>{1, 3});
+  }
+  // After a loss of power the tail may be zeros.
+  write_bytes(folder / "m", kStepOne + std::string(100, '\0') + "\n");
+  CHECK(steps_of(folder / "m") == std::vector<std::int64_t>{1});
+}
+
+TEST_CASE("A line in the middle that is no record is an error with file and line") {
+  TemporaryFolder folder;
+  for (const std::string line : {"x", "[1]", "{}", R"({"step":"1","split":"train"})",
+                                 R"({"step":1,"split":"a","b":{"c":1}})", R"({"step":1.5,"split":"train"})"}) {
+    write_bytes(folder / "m", kStepOne + line + "\n" + kStepTwo);
+    CAPTURE(line);
+    CHECK(message_of<InputError>([&] { read_metrics(folder / "m"); }) ==
+          (folder / "m").string() + ":2: expected a JSON object with step and split");
+  }
+}
+
+TEST_CASE("Deep nesting in a metrics file is refused without a deep recursion") {
+  TemporaryFolder folder;
+  std::string line = R"({"step":1,"split":"a","b":)";
+  line.append(500'000, '[');
+  write_bytes(folder / "m", line + "\n" + kStepOne);
+  CHECK_THROWS_AS(read_metrics(folder / "m"), InputError);
+}
+
+TEST_CASE("A file that is missing or empty has no records") {
+  TemporaryFolder folder;
+  CHECK(read_metrics(folder / "missing").empty());
+  write_bytes(folder / "m", "");
+  CHECK(read_metrics(folder / "m").empty());
+}
+
+TEST_CASE("Truncating drops the records after a step and keeps the bytes of the others") {
+  TemporaryFolder folder;
+  FileSystem files;
+  const std::string odd = R"({ "split" : "train", "step" : 2, "note" : "kept" })"
+                          "\n";
+  const std::string step_three = R"({"step":3,"split":"train"})"
+                                 "\n";
+  write_bytes(folder / "m", kStepOne + odd + step_three + kStepTwo + R"({"step":2,"spl)");
+  truncate_metrics_after(files, folder / "m", 2);
+  CHECK(read_bytes(folder / "m") == kStepOne + odd + kStepTwo);
+  truncate_metrics_after(files, folder / "m", 0);
+  CHECK(read_bytes(folder / "m").empty());
+  CHECK_NOTHROW(truncate_metrics_after(files, folder / "missing", 1));
+}
+
+TEST_CASE("Each record is one write") {
+  TemporaryFolder folder;
+  FaultyFileSystem files(3, FaultyFileSystem::Fault::error_once);  // open, first record, second record
+  MetricsWriter writer(files, folder / "m");
+  writer.append({1, "train", {{"loss", 1.5}}});
+  CHECK_THROWS_AS(writer.append({2, "train", {{"loss", 1.25}}}), Error);
+  writer.append({3, "train", {{"loss", 1}}});
+  CHECK(steps_of(folder / "m") == std::vector<std::int64_t>{1, 3});
+}
+
+}  // namespace cosformer::test

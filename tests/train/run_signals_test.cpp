@@ -1,0 +1,63 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/catch.h"
+#include "train/run/signals.h"
+
+namespace cosformer::test {
+
+namespace {
+
+/// Exit code of a child process that runs `function`, or minus the signal that ended it.
+template <class Function>
+int outcome_of(Function&& function) {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    // Catch's own handlers would report the signals that are meant to end this process.
+    ::signal(SIGINT, SIG_DFL);
+    ::signal(SIGTERM, SIG_DFL);
+    function();
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+}  // namespace
+
+TEST_CASE("A signal is remembered and the first one counts") {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    SignalScope scope;
+    CHECK(scope.received() == 0);
+    ::raise(signal);
+    CHECK(scope.received() == signal);
+    ::raise(SIGTERM);
+    CHECK(scope.received() == signal);
+  }
+  SignalScope fresh;
+  CHECK(fresh.received() == 0);
+}
+
+TEST_CASE("The second SIGINT ends the process at once") {
+  CHECK(outcome_of([] {
+          SignalScope scope;
+          ::raise(SIGINT);
+          ::raise(SIGINT);
+        }) == 130);
+}
+
+TEST_CASE("When the scope ends signals do again what they did before") {
+  CHECK(outcome_of([] { SignalScope scope; }) == 0);
+  CHECK(outcome_of([] {
+          { SignalScope scope; }
+          ::raise(SIGTERM);
+        }) == -SIGTERM);
+  CHECK(outcome_of([] {
+          { SignalScope scope; }
+          ::raise(SIGINT);
+        }) == -SIGINT);
+}
+
+}  // namespace cosformer::test
