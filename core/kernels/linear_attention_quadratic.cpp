@@ -1,0 +1,88 @@
+#include <algorithm>
+
+#include "core/kernels/linear_attention_head.h"
+
+namespace cosformer::detail {
+
+namespace {
+
+/// Queries whose scores are held at once.
+constexpr std::int64_t kQueryBlock = 128;
+
+/// scores_ij *= cos(θ_i - θ_j) for `count` queries from `begin` on and keys j < `keys`; 0 for keys that the query does not
+/// see.
+template <class T>
+void reweight_and_mask(const LinearHead<T>& head, std::int64_t begin, std::int64_t count, std::int64_t keys,
+                       Rows<T> scores) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    T* row = scores[i];
+    const std::int64_t visible = head.causal ? std::min(keys, begin + i + 1) : keys;
+    if (head.query_angles) {
+      const T c = head.query_angles.cosines[begin + i], s = head.query_angles.sines[begin + i];
+      const T *cosines = head.key_angles.cosines, *sines = head.key_angles.sines;
+      for (std::int64_t j = 0; j < visible; ++j) row[j] *= c * cosines[j] + s * sines[j];
+    }
+    std::fill(row + visible, row + keys, T{0});
+  }
+}
+
+}  // namespace
+
+template <class T>
+void quadratic_forward(const LinearHead<T>& head, const LinearHeadOutput<T>& output) {
+  const std::int64_t D = head.head_dim, E = head.value_dim, S = head.keys;
+  const Scratch<T> phi_k(S, D), values(S, E), phi_q(kQueryBlock, D), scores(kQueryBlock, S), sums(kQueryBlock, E);
+  feature_rows(head.map, S, D, head.key, head.key_mask, phi_k.rows());
+  copy_rows(S, E, head.value, head.key_mask, values.rows());
+  for (std::int64_t begin = 0; begin < head.queries; begin += kQueryBlock) {
+    const std::int64_t count = std::min(kQueryBlock, head.queries - begin);
+    const std::int64_t keys = head.causal ? begin + count : S;
+    feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
+    multiply<T>(Transpose::no, Transpose::yes, count, keys, D, phi_q.rows(), phi_k.rows(), false, scores.rows());
+    reweight_and_mask(head, begin, count, keys, scores.rows());
+    multiply<T>(Transpose::no, Transpose::no, count, E, keys, scores.rows(), values.rows(), false, sums.rows());
+    for (std::int64_t i = 0; i < count; ++i) {
+      T normalizer = 0;
+      for (std::int64_t j = 0; j < keys; ++j) normalizer += scores[i][j];
+      *output.normalizer[begin + i] = normalizer;
+      const T inverse = 1 / guarded(normalizer);
+      for (std::int64_t e = 0; e < E; ++e) output.out[begin + i][e] = sums[i][e] * inverse;
+    }
+  }
+}
+
+template <class T>
+void quadratic_backward(const LinearHead<T>& head, const LinearHeadGradients<T>& gradients) {
+  const std::int64_t D = head.head_dim, E = head.value_dim, S = head.keys;
+  const Scratch<T> phi_k(S, D), values(S, E + 1), phi_q(kQueryBlock, D), a(kQueryBlock, E + 1);
+  const Scratch<T> scores(kQueryBlock, S), dscores(kQueryBlock, S), dphi_q(kQueryBlock, D);
+  Scratch<T> dphi_k(S, D), dvalues(S, E);
+  dphi_k.fill_zero();
+  dvalues.fill_zero();
+  feature_rows(head.map, S, D, head.key, head.key_mask, phi_k.rows());
+  extended_value_rows(S, E, head.value, head.key_mask, values.rows());
+  for (std::int64_t begin = 0; begin < head.queries; begin += kQueryBlock) {
+    const std::int64_t count = std::min(kQueryBlock, head.queries - begin);
+    const std::int64_t keys = head.causal ? begin + count : S;
+    feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
+    normalizer_gradient_rows(gradients, begin, count, E, a.rows());
+    multiply<T>(Transpose::no, Transpose::yes, count, keys, D, phi_q.rows(), phi_k.rows(), false, scores.rows());
+    reweight_and_mask(head, begin, count, keys, scores.rows());
+    multiply<T>(Transpose::no, Transpose::yes, count, keys, E + 1, a.rows(), values.rows(), false, dscores.rows());
+    reweight_and_mask(head, begin, count, keys, dscores.rows());
+    multiply<T>(Transpose::no, Transpose::no, count, D, keys, dscores.rows(), phi_k.rows(), false, dphi_q.rows());
+    multiply<T>(Transpose::yes, Transpose::no, keys, D, count, dscores.rows(), phi_q.rows(), true, dphi_k.rows());
+    multiply<T>(Transpose::yes, Transpose::no, keys, E, count, scores.rows(), a.rows(), true, dvalues.rows());
+    feature_gradient_rows<T>(head.map, count, D, head.query.from(begin), nullptr, dphi_q.rows(),
+                             gradients.dquery.from(begin));
+  }
+  feature_gradient_rows<T>(head.map, S, D, head.key, head.key_mask, dphi_k.rows(), gradients.dkey);
+  copy_rows<T>(S, E, dvalues.rows(), head.key_mask, gradients.dvalue);
+}
+
+template void quadratic_forward<float>(const LinearHead<float>&, const LinearHeadOutput<float>&);
+template void quadratic_forward<double>(const LinearHead<double>&, const LinearHeadOutput<double>&);
+template void quadratic_backward<float>(const LinearHead<float>&, const LinearHeadGradients<float>&);
+template void quadratic_backward<double>(const LinearHead<double>&, const LinearHeadGradients<double>&);
+
+}  // namespace cosformer::detail

@@ -1,0 +1,97 @@
+#include <algorithm>
+
+#include "core/kernels/softmax_attention.h"
+#include "core/kernels/softmax_attention_scores.h"
+#include "core/parallel.h"
+#include "core/simd.h"
+
+namespace cosformer {
+
+namespace {
+
+using detail::mask_of;
+using detail::multiply;
+using detail::Rows;
+using detail::rows_of;
+using detail::Scratch;
+
+/// 1 for keys to which at least one query gives weight. The others are masked or out of sight: what they hold must not
+/// be read, as it may be NaN.
+template <class T>
+void mark_used_keys(std::int64_t queries, std::int64_t keys, Rows<const T> probabilities, std::uint8_t* used) {
+  std::fill(used, used + keys, std::uint8_t{0});
+  for (std::int64_t i = 0; i < queries; ++i) {
+    for (std::int64_t j = 0; j < keys; ++j) used[j] = used[j] | static_cast<std::uint8_t>(probabilities[i][j] != 0);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void softmax_attention_materialized_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
+                                            Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<T> out,
+                                            T* probabilities) {
+  detail::check_softmax_attention(sizes, visibility.causal);
+  const std::int64_t length = sizes.queries, S = sizes.keys, D = sizes.head_dim, E = sizes.value_dim;
+  parallel_for(sizes.batch * sizes.heads, [&](std::int64_t task) {
+    const std::int64_t b = task / sizes.heads, h = task % sizes.heads;
+    const std::uint8_t* mask = mask_of(visibility, sizes, b);
+    const Rows<T> p{probabilities + task * length * S, S};
+    const Scratch<T> scaled_q(length, D), k(S, D), v(S, E);
+    detail::scaled_rows<T>(length, D, scale, rows_of(query, b, h), scaled_q.rows());
+    detail::copy_rows<T>(S, D, rows_of(key, b, h), mask, k.rows());
+    detail::copy_rows<T>(S, E, rows_of(value, b, h), mask, v.rows());
+    multiply<T>(Transpose::no, Transpose::yes, length, S, D, scaled_q.rows(), k.rows(), false, p);
+    detail::hide_scores(visibility, mask, {0, length}, {0, S}, p);
+    for (std::int64_t i = 0; i < length; ++i) {
+      const T largest = row_max(p[i], S);
+      const bool blind = largest == -std::numeric_limits<T>::infinity();
+      const T sum = row_exp_sum(p[i], T{1}, blind ? T{0} : largest, p[i], S);
+      if (!blind) row_scale(1 / sum, p[i], p[i], S);
+    }
+    multiply<T>(Transpose::no, Transpose::no, length, E, S, p, v.rows(), false, rows_of(out, b, h));
+  });
+}
+
+template <class T>
+void softmax_attention_materialized_backward(const AttentionSizes& sizes, T scale, Heads<const T> query, Heads<const T> key,
+                                             Heads<const T> value, const T* probabilities, Heads<const T> dout, T* scratch,
+                                             Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue) {
+  detail::check_softmax_attention(sizes, false);
+  const std::int64_t length = sizes.queries, S = sizes.keys, D = sizes.head_dim, E = sizes.value_dim;
+  parallel_for(sizes.batch * sizes.heads, [&](std::int64_t task) {
+    const std::int64_t b = task / sizes.heads, h = task % sizes.heads;
+    const Rows<const T> p{probabilities + task * length * S, S};
+    const Rows<T> ds{scratch + task * length * S, S};
+    const Scratch<T> scaled_q(length, D), k(S, D), v(S, E);
+    const Scratch<std::uint8_t> used(1, S);
+    mark_used_keys(length, S, p, used.data());
+    detail::scaled_rows<T>(length, D, scale, rows_of(query, b, h), scaled_q.rows());
+    detail::copy_rows<T>(S, D, rows_of(key, b, h), used.data(), k.rows());
+    detail::copy_rows<T>(S, E, rows_of(value, b, h), used.data(), v.rows());
+    multiply<T>(Transpose::yes, Transpose::no, S, E, length, p, rows_of(dout, b, h), false, rows_of(dvalue, b, h));
+    multiply<T>(Transpose::no, Transpose::yes, length, S, E, rows_of(dout, b, h), v.rows(), false, ds);
+    for (std::int64_t i = 0; i < length; ++i) {
+      const T delta = row_dot(p[i], ds[i], S);
+      for (std::int64_t j = 0; j < S; ++j) ds[i][j] = p[i][j] * (ds[i][j] - delta);
+    }
+    multiply<T>(Transpose::yes, Transpose::no, S, D, length, ds, scaled_q.rows(), false, rows_of(dkey, b, h));
+    multiply<T>(Transpose::no, Transpose::no, length, D, S, ds, k.rows(), false, rows_of(dquery, b, h));
+    detail::scaled_rows<T>(length, D, scale, rows_of(dquery, b, h), rows_of(dquery, b, h));
+    // 0 · dout is NaN where dout is not finite; keys out of sight get exactly 0 all the same.
+    detail::copy_rows<T>(S, D, rows_of(dkey, b, h), used.data(), rows_of(dkey, b, h));
+    detail::copy_rows<T>(S, E, rows_of(dvalue, b, h), used.data(), rows_of(dvalue, b, h));
+  });
+}
+
+#define COSFORMER_INSTANTIATE(T)                                                                                         \
+  template void softmax_attention_materialized_forward<T>(const AttentionSizes&, const AttentionVisibility&, T,          \
+                                                          Heads<const T>, Heads<const T>, Heads<const T>, Heads<T>, T*); \
+  template void softmax_attention_materialized_backward<T>(const AttentionSizes&, T, Heads<const T>, Heads<const T>,     \
+                                                           Heads<const T>, const T*, Heads<const T>, T*, Heads<T>,       \
+                                                           Heads<T>, Heads<T>);
+COSFORMER_INSTANTIATE(float)
+COSFORMER_INSTANTIATE(double)
+#undef COSFORMER_INSTANTIATE
+
+}  // namespace cosformer

@@ -1,0 +1,80 @@
+#pragma once
+/// \file
+/// Which scores of a tile count, and the probabilities they give. Internal to the softmax_attention*.cpp files.
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "core/error.h"
+#include "core/kernels/attention_tiles.h"
+
+namespace cosformer::detail {
+
+/// Positions [begin, end).
+struct Range {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+
+/// Keys that at least one query of `queries` sees, by position alone.
+inline Range visible_keys(const AttentionVisibility& visibility, Range queries, std::int64_t keys) {
+  Range range{0, keys};
+  if (visibility.window >= 0) {
+    range.begin = std::max<std::int64_t>(0, queries.begin - visibility.window);
+    range.end = visibility.window < keys - queries.end ? queries.end + visibility.window : keys;
+  }
+  if (visibility.causal) range.end = std::min(range.end, queries.end);
+  return {range.begin, std::max(range.begin, std::min(range.end, keys))};
+}
+
+/// Queries that see at least one key of `keys`, by position alone.
+inline Range visible_queries(const AttentionVisibility& visibility, Range keys, std::int64_t queries) {
+  Range range{0, queries};
+  if (visibility.window >= 0) {
+    range.begin = std::max<std::int64_t>(0, keys.begin - visibility.window);
+    range.end = visibility.window < queries - keys.end ? keys.end + visibility.window : queries;
+  }
+  if (visibility.causal) range.begin = std::max(range.begin, keys.begin);
+  return {std::min(range.begin, range.end), range.end};
+}
+
+/// Sets the scores of a tile that do not count to -infinity. `key_mask` is the item's, [S] or null.
+template <class T>
+void hide_scores(const AttentionVisibility& visibility, const std::uint8_t* key_mask, Range queries, Range keys,
+                 Rows<T> scores) {
+  constexpr T kHidden = -std::numeric_limits<T>::infinity();
+  const std::int64_t width = keys.end - keys.begin;
+  for (std::int64_t i = queries.begin; i < queries.end; ++i) {
+    T* row = scores[i - queries.begin];
+    const Range seen = visible_keys(visibility, {i, i + 1}, keys.end);
+    const std::int64_t first = std::clamp<std::int64_t>(seen.begin - keys.begin, 0, width);
+    const std::int64_t last = std::clamp<std::int64_t>(seen.end - keys.begin, first, width);
+    std::fill(row, row + first, kHidden);
+    std::fill(row + last, row + width, kHidden);
+    if (key_mask == nullptr) continue;
+    for (std::int64_t j = first; j < last; ++j) row[j] = key_mask[keys.begin + j] != 0 ? row[j] : kHidden;
+  }
+}
+
+/// target = factor · source.
+template <class T>
+void scaled_rows(std::int64_t count, std::int64_t width, T factor, Rows<const T> source, Rows<T> target) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    for (std::int64_t d = 0; d < width; ++d) target[i][d] = factor * source[i][d];
+  }
+}
+
+/// Throws ShapeError where the sizes make no sense together.
+inline void check_softmax_attention(const AttentionSizes& sizes, bool causal) {
+  check<ShapeError>(sizes.batch >= 0 && sizes.queries >= 0 && sizes.keys >= 0 && sizes.heads >= 0,
+                    "[softmax attention] sizes must not be negative");
+  check<ShapeError>(sizes.head_dim >= 1 && sizes.value_dim >= 1,
+                    "[softmax attention] head_dim and value_dim must be at least 1, not ", sizes.head_dim, " and ",
+                    sizes.value_dim);
+  check<ShapeError>(!causal || sizes.queries == sizes.keys,
+                    "[softmax attention] causal attention needs as many keys as queries, found ", sizes.queries,
+                    " queries and ", sizes.keys, " keys");
+}
+
+}  // namespace cosformer::detail

@@ -1,0 +1,219 @@
+#include "core/kernels/linear_attention.h"
+
+#include <cmath>
+#include <numbers>
+#include <string>
+#include <vector>
+
+#include "tests/catch.h"
+#include "tests/support/attention_reference.h"
+#include "tests/support/attention_run.h"
+#include "tests/support/require_close.h"
+
+namespace cosformer {
+namespace {
+
+using test::AttentionCase;
+using test::AttentionInputs;
+using test::AttentionResult;
+using test::random_inputs;
+using test::require_close;
+using test::run_linear;
+
+const char* name_of(FeatureMap map) {
+  switch (map) {
+    case FeatureMap::identity:
+      return "identity";
+    case FeatureMap::leaky_relu:
+      return "leaky_relu";
+    case FeatureMap::relu:
+      return "relu";
+    case FeatureMap::elu:
+      return "elu";
+  }
+  return "";
+}
+
+const char* name_of(LinearAttentionForm form) {
+  switch (form) {
+    case LinearAttentionForm::automatic:
+      return "automatic";
+    case LinearAttentionForm::quadratic:
+      return "quadratic";
+    case LinearAttentionForm::linear:
+      return "linear";
+    case LinearAttentionForm::chunked:
+      return "chunked";
+    case LinearAttentionForm::recurrent:
+      return "recurrent";
+  }
+  return "";
+}
+
+std::vector<LinearAttentionForm> forms_of(bool causal) {
+  using enum LinearAttentionForm;
+  if (causal) return {quadratic, chunked, recurrent, automatic};
+  return {quadratic, linear, automatic};
+}
+
+std::vector<double> steps(std::int64_t batch, double length) {
+  std::vector<double> all;
+  for (std::int64_t b = 0; b < batch; ++b) all.push_back(std::numbers::pi / (2 * (length + static_cast<double>(b))));
+  return all;
+}
+
+/// Compares every form with the reference, values and gradients. (With a single key queries and keys have no gradient at
+/// all.)
+template <class T>
+void require_forms_agree(const AttentionCase& shape, FeatureMap map, bool reweighting, double value_tolerance,
+                         double gradient_tolerance, std::int64_t chunk_size = 64) {
+  // Maps that are never negative keep their sums away from 0; for the others mostly positive inputs do.
+  const double low = map == FeatureMap::identity ? 0.05 : map == FeatureMap::leaky_relu ? -0.3 : -1;
+  const AttentionInputs inputs = random_inputs(shape, 11, low);
+  const std::vector<double> angle_steps = steps(shape.batch, static_cast<double>(std::max(shape.queries, shape.keys)));
+  test::ReferenceAngles angles;
+  if (reweighting) angles = {angle_steps, angle_steps};
+  const auto feature = test::reference_feature(name_of(map));
+  const auto out = test::reference_linear_attention(shape, feature, angles, inputs.query, inputs.key, inputs.value);
+  const auto expected = test::reference_linear_attention_gradients(shape, feature, angles, inputs.query, inputs.key,
+                                                                   inputs.value, inputs.dout);
+  for (const LinearAttentionForm form : forms_of(shape.causal)) {
+    CAPTURE(name_of(form), name_of(map), reweighting, shape.queries, shape.keys, shape.head_dim, shape.value_dim,
+            shape.causal);
+    const LinearAttentionOptions options{.feature_map = map,
+                                         .cos_reweighting = reweighting,
+                                         .query_angle_step = angle_steps,
+                                         .key_angle_step = angle_steps,
+                                         .form = form,
+                                         .chunk_size = chunk_size};
+    const AttentionResult actual = run_linear<T>(shape, options, inputs);
+    require_close("out", out, actual.out, {.rel = value_tolerance});
+    require_close("dquery", expected.dquery, actual.dquery, {.rel = gradient_tolerance, .abs = gradient_tolerance});
+    require_close("dkey", expected.dkey, actual.dkey, {.rel = gradient_tolerance, .abs = gradient_tolerance});
+    require_close("dvalue", expected.dvalue, actual.dvalue, {.rel = gradient_tolerance});
+  }
+}
+
+TEST_CASE("Every causal form equals the plain loops at lengths around a chunk") {
+  const auto length = GENERATE(1, 2, 63, 64, 65, 130);
+  const auto map = GENERATE(FeatureMap::relu, FeatureMap::elu);
+  const bool reweighting = GENERATE(true, false);
+  const AttentionCase shape{
+      .batch = 2, .queries = length, .keys = length, .heads = 2, .head_dim = 5, .value_dim = 7, .causal = true};
+  require_forms_agree<double>(shape, map, reweighting, 1e-11, 1e-9);
+}
+
+TEST_CASE("Every form that is not causal equals the plain loops for self and cross attention") {
+  const auto [queries, keys] =
+      GENERATE(table<int, int>({{1, 1}, {2, 2}, {63, 63}, {130, 130}, {1, 65}, {65, 1}, {64, 130}, {200, 17}, {3, 1100}}));
+  const bool reweighting = GENERATE(true, false);
+  const AttentionCase shape{.batch = 2, .queries = queries, .keys = keys, .heads = 3, .head_dim = 6, .value_dim = 4};
+  require_forms_agree<double>(shape, FeatureMap::relu, reweighting, 1e-11, 1e-9);
+}
+
+TEST_CASE("Every form equals the plain loops for every feature map") {
+  const auto map = GENERATE(FeatureMap::identity, FeatureMap::leaky_relu, FeatureMap::relu, FeatureMap::elu);
+  const bool causal = GENERATE(true, false);
+  const AttentionCase shape{
+      .batch = 1, .queries = 70, .keys = 70, .heads = 1, .head_dim = 16, .value_dim = 16, .causal = causal};
+  require_forms_agree<double>(shape, map, true, 1e-11, 1e-9);
+}
+
+TEST_CASE("Chunks of any size give the same numbers") {
+  const auto chunk_size = GENERATE(1, 3, 16, 50, 1000);
+  const AttentionCase shape{
+      .batch = 1, .queries = 50, .keys = 50, .heads = 2, .head_dim = 8, .value_dim = 3, .causal = true};
+  require_forms_agree<double>(shape, FeatureMap::relu, true, 1e-11, 1e-9, chunk_size);
+}
+
+TEST_CASE("Keys masked anywhere count for nothing") {
+  const bool causal = GENERATE(true, false);
+  AttentionCase shape{.batch = 3, .queries = 66, .keys = 66, .heads = 2, .head_dim = 8, .value_dim = 8, .causal = causal};
+  shape.key_mask.assign(3 * 66, 1);
+  for (std::size_t j = 0; j < 66; ++j) {
+    shape.key_mask[j] = j % 3 != 0;        // every third one, the first included
+    shape.key_mask[66 + j] = j < 40;       // padding at the end
+    shape.key_mask[2 * 66 + j] = j >= 65;  // all but the last
+  }
+  require_forms_agree<double>(shape, FeatureMap::relu, true, 1e-11, 1e-9);
+}
+
+TEST_CASE("Single precision keeps its accuracy in every form") {
+  const bool causal = GENERATE(true, false);
+  const AttentionCase shape{
+      .batch = 1, .queries = 700, .keys = 700, .heads = 2, .head_dim = 32, .value_dim = 32, .causal = causal};
+  require_forms_agree<float>(shape, FeatureMap::relu, true, 1e-5, 1e-4);
+}
+
+double distance_by_norm(const std::vector<double>& expected, const std::vector<double>& actual) {
+  double difference = 0, size = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    difference += (expected[i] - actual[i]) * (expected[i] - actual[i]);
+    size += expected[i] * expected[i];
+  }
+  return std::sqrt(difference / size);
+}
+
+TEST_CASE("Single precision at length 4096 stays within the promised distance of the quadratic form in double") {
+  const auto form = GENERATE(LinearAttentionForm::chunked, LinearAttentionForm::recurrent, LinearAttentionForm::linear);
+  const bool causal = form != LinearAttentionForm::linear;
+  const AttentionCase shape{
+      .batch = 1, .queries = 4096, .keys = 4096, .heads = 1, .head_dim = 64, .value_dim = 64, .causal = causal};
+  const AttentionInputs inputs = random_inputs(shape, 5);
+  const std::vector<double> angle_steps = steps(1, 4096);
+  LinearAttentionOptions options{.query_angle_step = angle_steps, .key_angle_step = angle_steps};
+  options.form = LinearAttentionForm::quadratic;
+  const AttentionResult expected = run_linear<double>(shape, options, inputs);
+  options.form = form;
+  const AttentionResult actual = run_linear<float>(shape, options, inputs);
+  CAPTURE(name_of(form));
+  CHECK(distance_by_norm(expected.out, actual.out) <= 1e-5);
+  CHECK(distance_by_norm(expected.dquery, actual.dquery) <= 1e-4);
+  CHECK(distance_by_norm(expected.dkey, actual.dkey) <= 1e-4);
+  CHECK(distance_by_norm(expected.dvalue, actual.dvalue) <= 1e-4);
+}
+
+double loss(const AttentionCase& shape, const LinearAttentionOptions& options, const AttentionInputs& inputs) {
+  const AttentionResult result = run_linear<double>(shape, options, inputs);
+  double sum = 0;
+  for (std::size_t i = 0; i < result.out.size(); ++i) sum += result.out[i] * inputs.dout[i];
+  return sum;
+}
+
+/// The gradient by central differences of one operand, changed in place and restored.
+std::vector<double> central_differences(const AttentionCase& shape, const LinearAttentionOptions& options,
+                                        AttentionInputs& inputs, std::vector<double>& operand) {
+  constexpr double kStep = 1e-5;
+  std::vector<double> gradient;
+  for (double& x : operand) {
+    const double kept = x;
+    x = kept + kStep;
+    const double above = loss(shape, options, inputs);
+    x = kept - kStep;
+    const double below = loss(shape, options, inputs);
+    x = kept;
+    gradient.push_back((above - below) / (2 * kStep));
+  }
+  return gradient;
+}
+
+TEST_CASE("Gradients of every form equal central differences") {
+  const bool causal = GENERATE(true, false);
+  const auto map = GENERATE(FeatureMap::relu, FeatureMap::elu, FeatureMap::leaky_relu);
+  const AttentionCase shape{
+      .batch = 1, .queries = 5, .keys = causal ? 5 : 4, .heads = 2, .head_dim = 3, .value_dim = 2, .causal = causal};
+  AttentionInputs inputs = random_inputs(shape, 31, map == FeatureMap::elu ? -1 : -0.2);
+  const std::vector<double> query_steps{0.21}, key_steps{causal ? 0.21 : 0.17};
+  for (const LinearAttentionForm form : forms_of(causal)) {
+    const LinearAttentionOptions options{
+        .feature_map = map, .query_angle_step = query_steps, .key_angle_step = key_steps, .form = form, .chunk_size = 2};
+    CAPTURE(name_of(form), name_of(map), causal);
+    const AttentionResult actual = run_linear<double>(shape, options, inputs);
+    require_close("dquery", central_differences(shape, options, inputs, inputs.query), actual.dquery, {.rel = 1e-6});
+    require_close("dkey", central_differences(shape, options, inputs, inputs.key), actual.dkey, {.rel = 1e-6});
+    require_close("dvalue", central_differences(shape, options, inputs, inputs.value), actual.dvalue, {.rel = 1e-6});
+  }
+}
+
+}  // namespace
+}  // namespace cosformer

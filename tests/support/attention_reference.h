@@ -1,0 +1,54 @@
+#pragma once
+/// \file
+/// Attention by plain loops in double: the oracle of every form and of its gradients.
+///
+/// Operands are contiguous [B, length, H, width].
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace cosformer::test {
+
+struct AttentionCase {
+  std::int64_t batch = 1, queries = 1, keys = 1, heads = 1, head_dim = 1, value_dim = 1;
+  bool causal = false;
+  std::vector<std::uint8_t> key_mask = {};  ///< [B, S], empty = all real
+  std::int64_t window = -1;
+
+  /// Is key j of item b in sight of query i?
+  bool sees(std::int64_t b, std::int64_t i, std::int64_t j) const;
+};
+
+struct AttentionGradients {
+  std::vector<double> dquery, dkey, dvalue;
+};
+
+/// φ and φ' of one number.
+struct ReferenceFeature {
+  std::function<double(double)> value, slope;
+};
+
+/// The maps by name: identity, leaky_relu, relu, elu.
+ReferenceFeature reference_feature(const char* name);
+
+/// Steps of the angles of each item; empty without re-weighting.
+struct ReferenceAngles {
+  std::vector<double> query_steps, key_steps;
+};
+
+std::vector<double> reference_linear_attention(const AttentionCase& shape, const ReferenceFeature& feature,
+                                               const ReferenceAngles& angles, const std::vector<double>& query,
+                                               const std::vector<double>& key, const std::vector<double>& value);
+AttentionGradients reference_linear_attention_gradients(const AttentionCase& shape, const ReferenceFeature& feature,
+                                                        const ReferenceAngles& angles, const std::vector<double>& query,
+                                                        const std::vector<double>& key, const std::vector<double>& value,
+                                                        const std::vector<double>& dout);
+
+std::vector<double> reference_softmax_attention(const AttentionCase& shape, double scale, const std::vector<double>& query,
+                                                const std::vector<double>& key, const std::vector<double>& value);
+AttentionGradients reference_softmax_attention_gradients(const AttentionCase& shape, double scale,
+                                                         const std::vector<double>& query, const std::vector<double>& key,
+                                                         const std::vector<double>& value, const std::vector<double>& dout);
+
+}  // namespace cosformer::test
