@@ -1,11 +1,11 @@
 #include <array>
 #include <bit>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <random>
 
 #include "tests/catch.h"
+#include "tests/data/data_support.h"
 #include "tests/support/require_close.h"
 #include "tests/train/run_support.h"
 #include "train/run/safetensors.h"
@@ -28,11 +28,6 @@ TensorFile parse(const std::string& bytes) {
 }
 
 TensorFile parse(const std::string& json, const std::string& data) { return parse(file_of(json, data)); }
-
-fs::path fixtures() {
-  const char* root = std::getenv("COSFORMER_TEST_DATA");
-  return fs::path(root ? root : "../shared/data") / "safetensors";
-}
 
 template <class T>
 Tensor tensor_of(const Shape& shape, std::initializer_list<T> values) {
@@ -130,19 +125,17 @@ TEST_CASE("A dtype that cannot be used is listed by the header and refused with 
 }
 
 TEST_CASE("Files of another program are read") {
-  if (!fs::exists(fixtures())) {
-    WARN("skipped: no " << fixtures() << ", set COSFORMER_TEST_DATA");
-    return;
-  }
-  CHECK(read_safetensors(fixtures() / "empty.safetensors").tensors.empty());
-  const TensorFile one = read_safetensors(fixtures() / "test_tensor.safetensors");
+  const auto kit = kit_file("safetensors");
+  if (!kit) return SUCCEED("skipped");
+  CHECK(read_safetensors(*kit / "empty.safetensors").tensors.empty());
+  const TensorFile one = read_safetensors(*kit / "test_tensor.safetensors");
   CHECK(one.tensors.at("tensor").shape() == Shape{2, 2});
   require_close("tensor", std::array{-0.99517012, -2.13201523, -0.62120515, 0.52258682},
                 one.tensors.at("tensor").span<float>(), {.rel = 1e-7});
-  const SafetensorsHeader deep = read_safetensors_header(fixtures() / "test_deep_struct.safetensors");
+  const SafetensorsHeader deep = read_safetensors_header(*kit / "test_deep_struct.safetensors");
   REQUIRE(deep.tensors.size() == 3);
   CHECK(deep.tensors[1].name == "mid.bias");
-  const TensorFile adder = read_safetensors(fixtures() / "adder_2digit_transformer.safetensors");
+  const TensorFile adder = read_safetensors(*kit / "adder_2digit_transformer.safetensors");
   CHECK(adder.tensors.size() == 17);
   CHECK(adder.tensors.at("w.w").shape() == Shape{13, 64});
   require_close("w.w", std::array{-0.051, -0.176394, 0.118032, 0.297114}, adder.tensors.at("w.w").span<float>().first(4),
