@@ -29,6 +29,9 @@ class Attention {
   /// Causal attention over the tokens to come. Variants with a recurrent form hold a state of constant size, the others a
   /// key-value cache.
   virtual std::unique_ptr<AttentionState> start() const = 0;
+  /// Floating-point operations of one head's forward pass over an item that the formula asks for (value dim = head_dim); a
+  /// backward pass counts twice that.
+  virtual double forward_flops(std::int64_t queries, std::int64_t keys, bool causal) const = 0;
 };
 
 /// What a variant may depend on besides its config.

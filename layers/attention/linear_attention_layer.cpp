@@ -88,6 +88,13 @@ class LinearAttention : public Attention {
     return linear_attention(favor_features(query, projection), favor_features(key, projection), value, mask, options);
   }
 
+  double forward_flops(std::int64_t queries, std::int64_t keys, bool) const override {
+    // The state form: keys go into a features × values sum (two with re-weighting), queries read it.
+    const double sums = options_.cos_reweighting ? 2.0 : 1.0;
+    const auto features = static_cast<double>(projection_.defined() ? projection_.dim(1) : setting_.head_dim);
+    return 2.0 * static_cast<double>(queries + keys) * sums * features * static_cast<double>(setting_.head_dim);
+  }
+
   std::unique_ptr<AttentionState> start() const override {
     return std::make_unique<LinearAttentionState>(options_, angle_step(causal_length()), projection_);
   }

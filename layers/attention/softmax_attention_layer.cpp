@@ -43,15 +43,24 @@ class KeyValueCache : public AttentionState {
 
 class SoftmaxAttention : public Attention {
  public:
-  explicit SoftmaxAttention(SoftmaxAttentionOptions options) : options_(options) {}
+  SoftmaxAttention(SoftmaxAttentionOptions options, std::int64_t head_dim) : options_(options), head_dim_(head_dim) {}
 
   Variable forward(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask) const override {
     return softmax_attention(query, key, value, mask, options_);
   }
   std::unique_ptr<AttentionState> start() const override { return std::make_unique<KeyValueCache>(options_); }
+  double forward_flops(std::int64_t queries, std::int64_t keys, bool causal) const override {
+    const auto rows = static_cast<double>(queries), columns = static_cast<double>(keys);
+    double visible = causal ? 0.5 * rows * columns : rows * columns;
+    if (options_.window >= 0) {
+      visible = std::min(visible, rows * static_cast<double>(causal ? options_.window + 1 : 2 * options_.window + 1));
+    }
+    return 4.0 * visible * static_cast<double>(head_dim_);
+  }
 
  private:
   SoftmaxAttentionOptions options_;
+  std::int64_t head_dim_;
 };
 
 double scale_of(const AttentionSetting& setting) { return 1.0 / std::sqrt(static_cast<double>(setting.head_dim)); }
@@ -59,16 +68,16 @@ double scale_of(const AttentionSetting& setting) { return 1.0 / std::sqrt(static
 }  // namespace
 
 std::unique_ptr<Attention> make_softmax_attention(const AttentionConfig&, const AttentionSetting& setting) {
-  return std::make_unique<SoftmaxAttention>(SoftmaxAttentionOptions{.scale = scale_of(setting)});
+  return std::make_unique<SoftmaxAttention>(SoftmaxAttentionOptions{.scale = scale_of(setting)}, setting.head_dim);
 }
 
 std::unique_ptr<Attention> make_materialized_softmax_attention(const AttentionConfig&, const AttentionSetting& setting) {
-  return std::make_unique<SoftmaxAttention>(SoftmaxAttentionOptions{.scale = scale_of(setting), .materialized = true});
+  return std::make_unique<SoftmaxAttention>(SoftmaxAttentionOptions{.scale = scale_of(setting), .materialized = true}, setting.head_dim);
 }
 
 std::unique_ptr<Attention> make_local_attention(const AttentionConfig& config, const AttentionSetting& setting) {
   check<InputError>(config.window >= 0, "attention.window: expected at least 0, found ", config.window);
-  return std::make_unique<SoftmaxAttention>(SoftmaxAttentionOptions{.scale = scale_of(setting), .window = config.window});
+  return std::make_unique<SoftmaxAttention>(SoftmaxAttentionOptions{.scale = scale_of(setting), .window = config.window}, setting.head_dim);
 }
 
 }  // namespace cosformer

@@ -189,6 +189,15 @@ std::vector<OperatorCase> operator_cases() {
        elementwise([](double x) { return x > 0 ? x : 0.01 * x; })},
       {"elu_plus_one", "both signs", {{3, 7}}, [](Inputs in) { return elu_plus_one(in[0]); },
        elementwise([](double x) { return x > 0 ? x + 1 : std::exp(x); })},
+      {"bias_activation", "gelu", {{3, 2, 5}, {5}}, [](Inputs in) { return bias_activation(in[0], in[1], Activation::gelu); },
+       [](const Reference& in) {
+         Values out = in[0];
+         for (std::size_t i = 0; i < out.size(); ++i) {
+           const double x = in[0][i] + in[1][i % 5];
+           out[i] = 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
+         }
+         return out;
+       }},
       {"dropout", "probability 0", {{11}}, [](Inputs in) { return dropout(in[0], 0.0, Random(1, "test")); },
        elementwise([](double x) { return x; })},
       {"dropout", "the library's own mask", {{4, 9}}, [](Inputs in) { return dropout(in[0], 0.4, Random(1, "test")); },
@@ -236,6 +245,7 @@ std::vector<BadInput> bad_inputs() {
       {"narrow", "past the end", [=] { narrow(zeros({2, 3}), 1, 2, 2); }},
       {"mean_pool", "a mask of another length", [=] { mean_pool(zeros({3, 5, 2}), some_mask()); }},
       {"first_token", "no tokens", [=] { first_token(zeros({2, 0, 3})); }},
+      {"bias_activation", "bias of another width", [=] { bias_activation(zeros({2, 3}), zeros({2}), Activation::relu); }},
       {"dropout", "probability 1", [=] { dropout(zeros({2}), 1.0, Random(1, "test")); }},
       {"linear", "input of another width", [=] { linear(zeros({2, 3}), zeros({4, 5}), Variable()); }},
       {"linear", "bias of another width", [=] { linear(zeros({2, 3}), zeros({4, 3}), zeros({5})); }},

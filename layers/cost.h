@@ -1,0 +1,40 @@
+#pragma once
+/// \file
+/// What a model costs: parameters, arithmetic and memory, from its config alone.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "layers/model_config.h"
+#include "layers/parameters.h"
+
+namespace cosformer {
+
+/// Parameters of one part of a model ("decoder.embed_tokens", "decoder.layers.0", …).
+struct ParameterGroup {
+  std::string name;
+  std::int64_t elements = 0;
+};
+/// Parameters summed by part, in the order of the model.
+std::vector<ParameterGroup> parameter_groups(const std::vector<Parameter>& parameters);
+
+/// Floating-point operations of a forward pass, a position of the decoder (of the encoder where there is no decoder), at
+/// `seq_len` positions a side: linear layers exactly, attention as its formula asks (half of T×S where causal), the output head; norms,
+/// activations and the loss are not counted. A training step counts three times this.
+double forward_flops_per_token(const ModelConfig& config, std::int64_t seq_len);
+
+/// Memory of a training step, in bytes.
+struct MemoryEstimate {
+  std::int64_t parameters = 0;
+  std::int64_t gradients = 0;
+  std::int64_t optimizer = 0;
+  std::int64_t activations = 0;
+  std::int64_t total() const { return parameters + gradients + optimizer + activations; }
+};
+/// `elements` parameters with `moments` numbers of optimizer state each; `rows` sequences of `seq_len` tokens a micro-batch in
+/// `shards` shards on `threads` threads. float32.
+MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements, std::int64_t moments, std::int64_t rows,
+                               std::int64_t seq_len, std::int64_t shards, std::int64_t threads);
+
+}  // namespace cosformer

@@ -1,0 +1,136 @@
+#include <cmath>
+#include <numbers>
+#include <utility>
+
+#include "tests/autograd/operator_table.h"
+#include "tests/support/attention_reference.h"
+
+namespace cosformer::test {
+
+namespace {
+
+using Inputs = std::span<const Variable>;
+
+struct Sample {
+  std::string name;
+  AttentionCase shape;
+};
+
+std::vector<Sample> samples() {
+  return {
+      {"causal", {.batch = 2, .queries = 5, .keys = 5, .heads = 2, .head_dim = 3, .value_dim = 4, .causal = true}},
+      {"cross, padding anywhere",
+       {.batch = 2, .queries = 3, .keys = 4, .heads = 1, .head_dim = 3, .value_dim = 2, .key_mask = {1, 0, 1, 1, 1, 1, 0, 0}}},
+      {"one token", {.batch = 1, .queries = 1, .keys = 1, .heads = 1, .head_dim = 2, .value_dim = 1, .causal = true}},
+      {"causal, longer than a chunk",
+       {.batch = 1, .queries = 9, .keys = 9, .heads = 1, .head_dim = 2, .value_dim = 3, .causal = true}},
+  };
+}
+
+std::vector<Shape> shapes_of(const AttentionCase& shape) {
+  return {{shape.batch, shape.queries, shape.heads, shape.head_dim},
+          {shape.batch, shape.keys, shape.heads, shape.head_dim},
+          {shape.batch, shape.keys, shape.heads, shape.value_dim}};
+}
+
+AttentionMask mask_of(const AttentionCase& shape) {
+  AttentionMask mask{.causal = shape.causal};
+  if (!shape.key_mask.empty()) mask.key_mask = std::make_shared<const PaddingMask>(PaddingMask{shape.batch, shape.keys, shape.key_mask});
+  return mask;
+}
+
+OperatorCase softmax_case(const Sample& sample, std::int64_t window, bool materialized) {
+  AttentionCase shape = sample.shape;
+  shape.window = window;
+  const double scale = 1.0 / std::sqrt(static_cast<double>(shape.head_dim));
+  return {.op = "softmax_attention",
+          .sample = sample.name + (materialized ? ", materialised" : "") + (window >= 0 ? ", window" : ""),
+          .shapes = shapes_of(shape),
+          .apply =
+              [=](Inputs in) {
+                return softmax_attention(in[0], in[1], in[2], mask_of(shape), {.scale = scale, .window = window, .materialized = materialized});
+              },
+          .reference = [=](const std::vector<Values>& in) { return reference_softmax_attention(shape, scale, in[0], in[1], in[2]); }};
+}
+
+OperatorCase linear_case(const Sample& sample, FeatureMap map, const char* map_name, bool cos, LinearAttentionForm form,
+                         const char* form_name) {
+  const AttentionCase shape = sample.shape;
+  const double length = static_cast<double>(std::max(shape.queries, shape.keys));
+  const std::vector<double> steps(static_cast<std::size_t>(shape.batch), std::numbers::pi / (2 * length));
+  const ReferenceAngles angles = cos ? ReferenceAngles{steps, steps} : ReferenceAngles{};
+  OperatorCase row{.op = "linear_attention",
+                   .sample = sample.name + ", " + map_name + (cos ? ", cos, " : ", ") + form_name,
+                   .shapes = shapes_of(shape),
+                   .apply =
+                       [=](Inputs in) {
+                         LinearAttentionOptions options{.feature_map = map, .cos_reweighting = cos, .form = form, .chunk_size = 4};
+                         options.query_angle_step = options.key_angle_step = steps;
+                         return linear_attention(in[0], in[1], in[2], mask_of(shape), options);
+                       },
+                   .reference =
+                       [=](const std::vector<Values>& in) {
+                         return reference_linear_attention(shape, reference_feature(map_name), angles, in[0], in[1], in[2]);
+                       },
+                   .kink_distance = 0.01,
+                   .float_tolerance = 5e-6};
+  // Signed similarities are tested where their sums stay away from zero: nothing is smooth beside the guard.
+  if (map == FeatureMap::identity || map == FeatureMap::leaky_relu) row.low = 0.2;
+  return row;
+}
+
+OperatorCase favor_case() {
+  constexpr std::int64_t kHeads = 2, kFeatures = 5, kDim = 3;
+  Tensor projection = Tensor::empty({kHeads, kFeatures, kDim}, DType::float64);
+  for (std::size_t i = 0; i < 30; ++i) projection.span<double>()[i] = std::sin(1.0 + static_cast<double>(i));
+  return {.op = "favor_features",
+          .sample = "odd sizes",
+          .shapes = {{2, 4, kHeads, kDim}},
+          .apply = [=](Inputs in) { return favor_features(in[0], projection.to(in[0].dtype())); },
+          .reference =
+              [=](const std::vector<Values>& in) {
+                const auto w = std::as_const(projection).span<double>();
+                Values out;
+                for (std::size_t row = 0; row < in[0].size() / kDim; ++row) {
+                  const std::size_t head = row % kHeads;
+                  for (std::size_t f = 0; f < kFeatures; ++f) {
+                    double exponent = 0;
+                    for (std::size_t i = 0; i < kDim; ++i) {
+                      const double x = in[0][row * kDim + i] / std::pow(kDim, 0.25);
+                      exponent += w[(head * kFeatures + f) * kDim + i] * x - 0.5 * x * x;
+                    }
+                    out.push_back((std::exp(exponent) + 1e-4) / std::sqrt(kFeatures));
+                  }
+                }
+                return out;
+              }};
+}
+
+}  // namespace
+
+std::vector<OperatorCase> attention_cases() {
+  std::vector<OperatorCase> cases{favor_case()};
+  constexpr std::pair<FeatureMap, const char*> kMaps[] = {{FeatureMap::identity, "identity"},
+                                                          {FeatureMap::leaky_relu, "leaky_relu"},
+                                                          {FeatureMap::relu, "relu"},
+                                                          {FeatureMap::elu, "elu"}};
+  for (const Sample& sample : samples()) {
+    for (const bool materialized : {false, true}) cases.push_back(softmax_case(sample, -1, materialized));
+    cases.push_back(softmax_case(sample, 1, false));
+    std::vector<std::pair<LinearAttentionForm, const char*>> forms = {{LinearAttentionForm::automatic, "automatic"},
+                                                                      {LinearAttentionForm::quadratic, "quadratic"}};
+    if (sample.shape.causal) {
+      forms.insert(forms.end(), {{LinearAttentionForm::chunked, "chunked"}, {LinearAttentionForm::recurrent, "recurrent"}});
+    } else {
+      forms.emplace_back(LinearAttentionForm::linear, "linear");
+    }
+    for (const auto& [form, form_name] : forms) {
+      for (const auto& [map, map_name] : kMaps) {
+        for (const bool cos : {false, true}) cases.push_back(linear_case(sample, map, map_name, cos, form, form_name));
+      }
+    }
+  }
+  return cases;
+}
+
+}  // namespace cosformer::test

@@ -1,0 +1,57 @@
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include <spdlog/spdlog.h>
+
+#include "core/parallel.h"
+#include "train/cli/options.h"
+#include "train/cli/verbs.h"
+#include "train/loaded_model.h"
+#include "train/logging.h"
+
+namespace cosformer {
+
+int run_eval(int argc, char** argv) {
+  CommandLine line("cosformer eval", "Scores a checkpoint: of a run its best one.");
+  line.positional("model", "RUN|CHECKPOINT", "a run folder, a checkpoint folder or a .safetensors file");
+  line.options()("split", "train, valid or test", cxxopts::value<std::string>()->default_value("valid"), "SPLIT");
+  line.options()("config", "a config for weights that hold none", cxxopts::value<std::string>(), "CONFIG.toml");
+  add_set_option(line);
+  add_json_option(line);
+  const auto given = line.parse(argc, argv);
+  if (!given) return 0;
+
+  Console console(std::cerr, terminal_features(STDERR_FILENO));
+  const auto log = make_logger(console);
+  std::optional<std::filesystem::path> config_file;
+  if (given->count("config")) config_file = (*given)["config"].as<std::string>();
+  ModelFile file = read_model_file((*given)["model"].as<std::string>(), config_file, given_overrides(*given),
+                                   [&](const std::string& message) { log->warn(message); });
+  if (file.config.train.threads > 0) set_num_threads(static_cast<int>(file.config.train.threads));
+  const Split split = find_split((*given)["split"].as<std::string>());
+  // Only the text that is scored is read.
+  TaskConfig& task_config = file.config.task;
+  if (split != Split::train && !task_config.tokenizer_folder.empty()) task_config.train.clear();
+  if (split != Split::valid) task_config.valid.clear();
+  if (split != Split::test) task_config.test.clear();
+
+  const std::unique_ptr<Task> task = make_task(file.config);
+  const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model), task->causal_length());
+  const Evaluation result = task->evaluate(*model, split, 0);
+  if (given->count("json")) {
+    nlohmann::ordered_json json{{"split", split_name(split)}};
+    for (const auto& [name, value] : result.values) {
+      const bool whole = name == "tokens" || name == "examples" || name == "correct";
+      json[name] = whole ? nlohmann::ordered_json(static_cast<std::int64_t>(value)) : nlohmann::ordered_json(value);
+    }
+    if (file.step) json["step"] = *file.step;
+    json["checkpoint"] = file.weights.string();
+    std::cout << json.dump() << '\n';
+  } else {
+    std::cout << file.weights.string() << "  " << split_name(split) << '\n';
+    for (const auto& [name, value] : result.values) std::cout << fmt::format("  {:<16} {:.8g}\n", name, value);
+  }
+  return 0;
+}
+
+}  // namespace cosformer

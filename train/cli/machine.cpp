@@ -1,0 +1,82 @@
+#include "train/cli/machine.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+namespace cosformer {
+
+namespace {
+
+constexpr std::string_view kFeatures[] = {"sse4_2",  "avx",      "f16c",        "fma",     "avx2",
+                                          "avx512f", "avx512bw", "avx512_bf16", "amx_tile"};
+
+/// The text after "NAME<blanks>:" in a file of such lines; empty where there is none.
+std::string field_of(const std::filesystem::path& file, std::string_view name) {
+  std::ifstream stream(file);
+  for (std::string line; std::getline(stream, line);) {
+    if (!line.starts_with(name)) continue;
+    const std::size_t colon = line.find_first_not_of(" \t", name.size());
+    if (colon == std::string::npos || line[colon] != ':') continue;
+    const std::size_t begin = line.find_first_not_of(" \t", colon + 1);
+    return begin == std::string::npos ? std::string() : line.substr(begin);
+  }
+  return {};
+}
+
+std::int64_t kibibytes(const std::string& text) {
+  std::int64_t value = 0;
+  std::istringstream(text) >> value;
+  return value * 1024;
+}
+
+template <class T>
+void keep_least(std::optional<T>& least, T value) {
+  if (!least || value < *least) least = value;
+}
+
+/// The limits of the control group (version 2) at `folder`, into `machine`.
+void read_cgroup_limits(const std::filesystem::path& folder, Machine& machine) {
+  if (std::int64_t bytes = 0; std::ifstream(folder / "memory.max") >> bytes) keep_least(machine.cgroup_memory_bytes, bytes);
+  double quota = 0, period = 0;
+  if (std::ifstream(folder / "cpu.max") >> quota >> period && period > 0)
+    keep_least(machine.cgroup_processors, quota / period);
+}
+
+/// The group of this process and those that it lies in: each may limit it.
+void read_cgroups(const std::filesystem::path& root, Machine& machine) {
+  const std::filesystem::path top = root / "sys/fs/cgroup";
+  std::ifstream groups(root / "proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    constexpr std::string_view kVersion2 = "0::/";
+    if (!line.starts_with(kVersion2)) continue;
+    std::filesystem::path folder = top;
+    read_cgroup_limits(folder, machine);
+    for (const auto& part : std::filesystem::path(line.substr(kVersion2.size())))
+      read_cgroup_limits(folder /= part, machine);
+  }
+}
+
+}  // namespace
+
+Machine read_machine(const std::filesystem::path& root) {
+  Machine machine;
+  const std::filesystem::path cpu_info = root / "proc/cpuinfo", memory_info = root / "proc/meminfo";
+  machine.processor = field_of(cpu_info, "model name");
+  std::istringstream flags(field_of(cpu_info, "flags"));
+  for (std::string flag; flags >> flag;)
+    if (std::ranges::find(kFeatures, flag) != std::end(kFeatures)) machine.features.push_back(flag);
+  machine.online_processors = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  cpu_set_t usable;
+  machine.usable_processors =
+      sched_getaffinity(0, sizeof usable, &usable) == 0 ? CPU_COUNT(&usable) : machine.online_processors;
+  machine.memory_bytes = kibibytes(field_of(memory_info, "MemTotal"));
+  machine.available_memory_bytes = kibibytes(field_of(memory_info, "MemAvailable"));
+  read_cgroups(root, machine);
+  return machine;
+}
+
+}  // namespace cosformer

@@ -1,0 +1,64 @@
+#include "train/cli/verbs.h"
+
+#include <algorithm>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/nearest_name.h"
+
+namespace cosformer {
+
+namespace {
+
+constexpr Verb kVerbs[] = {
+    {"config", "list and explain the keys of configs, show and compare configs", run_config_verb},
+    {"train", "train a model, or continue a run", run_train},
+    {"eval", "score a checkpoint", run_eval},
+    {"generate", "write text from a decoder", run_generate},
+    {"doctor", "what this machine offers and what is missing", run_doctor},
+};
+
+void print_verbs(std::ostream& stream, std::string_view program, std::string_view description, std::span<const Verb> verbs) {
+  stream << description << "\n\nUsage: " << program << " VERB [arguments]\n\n";
+  std::size_t width = 0;
+  for (const Verb& verb : verbs) width = std::max(width, std::string_view(verb.name).size());
+  for (const Verb& verb : verbs) {
+    const std::string_view name = verb.name;
+    stream << "  " << name << std::string(width - name.size() + 2, ' ') << verb.help << '\n';
+  }
+  stream << "\n\"" << program << " VERB --help\" says more.\n";
+}
+
+}  // namespace
+
+int run_verb(std::string_view program, std::string_view description, std::span<const Verb> verbs, int argc, char** argv) {
+  if (argc < 2) {
+    print_verbs(std::cerr, program, description, verbs);
+    return 2;
+  }
+  const std::string_view name = argv[1];
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_verbs(std::cout, program, description, verbs);
+    return 0;
+  }
+  std::vector<std::string_view> names;
+  for (const Verb& verb : verbs) {
+    if (name == verb.name) return verb.run(argc - 1, argv + 1);
+    names.push_back(verb.name);
+  }
+  throw InputError(concat(program, ": error: unknown verb '", name, "'", name_hint(name, names)));
+}
+
+std::span<const Verb> program_verbs() { return kVerbs; }
+
+int run_program(int argc, char** argv) {
+  if (argc >= 2 && std::string_view(argv[1]) == "--version") {
+    std::cout << "cosformer " << COSFORMER_VERSION << '\n';
+    return 0;
+  }
+  return run_verb("cosformer", "Trains transformers with linear attention on multicore CPUs.", kVerbs, argc, argv);
+}
+
+}  // namespace cosformer

@@ -1,0 +1,32 @@
+#pragma once
+/// \file
+/// Commands by name: `cosformer VERB …`, and `cosformer VERB SUBVERB …` in the same way.
+
+#include <span>
+#include <string_view>
+
+namespace cosformer {
+
+struct Verb {
+  const char* name;
+  const char* help;                   ///< one line
+  int (*run)(int argc, char** argv);  ///< argv[0] is the verb; returns the exit code
+};
+
+/// Calls the verb that argv[1] names with the arguments from there on. `--help` and `help` print the list of verbs; without
+/// any argument the list goes to standard error and the exit code is 2. Throws InputError for an unknown verb.
+int run_verb(std::string_view program, std::string_view description, std::span<const Verb> verbs, int argc, char** argv);
+
+/// All verbs of the program.
+std::span<const Verb> program_verbs();
+
+/// The whole program but for what `main` catches; also knows `--version`.
+int run_program(int argc, char** argv);
+
+int run_config_verb(int argc, char** argv);  // config_verb.cpp
+int run_doctor(int argc, char** argv);       // doctor.cpp
+int run_eval(int argc, char** argv);         // eval_verb.cpp
+int run_generate(int argc, char** argv);     // generate_verb.cpp
+int run_train(int argc, char** argv);        // train_verb.cpp
+
+}  // namespace cosformer

@@ -1,0 +1,115 @@
+#pragma once
+/// \file
+/// Everything that decides a run, as plain values. docs/config.md lists the keys; `schema.cpp` ties them to these members.
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "layers/model_config.h"
+
+namespace cosformer {
+
+struct TaskConfig {
+  std::string name = "language_modeling";
+  std::string train;  ///< paths are relative to the current folder; empty = there is no such split
+  std::string valid;
+  std::string test;
+  std::int64_t seq_len = 256;
+  std::string tokenizer = "byte";         ///< byte, char, word, bpe
+  std::string tokenizer_folder;           ///< holds the tokenizer's files; empty = made from the training text
+  std::int64_t tokenizer_vocab_size = 0;  ///< of a word or BPE tokenizer that is made; 0 = all words, 8192 for BPE
+  std::int64_t tokenizer_min_count = 1;   ///< rarer words become the unknown token
+};
+
+struct OptimizerConfig {
+  std::string name = "adamw";  ///< adamw, adam, sgd
+  double learning_rate = 6e-4;
+  std::array<double, 2> betas = {0.9, 0.95};
+  double eps = 1e-8;
+  double weight_decay = 0.1;
+  double momentum = 0.0;
+  bool nesterov = false;
+  double clip_norm = 1.0;  ///< 0 = no clipping
+};
+
+struct ScheduleConfig {
+  std::string name = "cosine";  ///< constant, linear, cosine, inverse_sqrt
+  std::int64_t warmup_steps = 100;
+  double warmup_start_ratio = 0.0;  ///< learning rate of step 0 over the full one
+  std::int64_t decay_steps = 0;     ///< step where linear and cosine reach min_ratio; 0 = train.max_steps
+  double min_ratio = 0.1;           ///< least learning rate over the full one
+};
+
+struct TrainConfig {
+  std::int64_t max_steps = 5000;
+  std::int64_t batch_size = 32;   ///< sequences a step, all micro-batches and shards together
+  std::int64_t accumulation = 1;  ///< micro-batches a step
+  std::int64_t shards = 0;        ///< pieces of a micro-batch that run side by side; 0 = chosen from the config
+  std::int64_t threads = 0;       ///< 0 = all
+  std::int64_t seed = 1;
+  std::int64_t log_every = 10;
+  std::int64_t eval_every = 500;          ///< 0 = only at the end
+  std::int64_t eval_max_batches = 0;      ///< 0 = the whole split
+  std::int64_t patience = 0;              ///< evaluations without a better result that end the run; 0 = none do
+  double max_minutes = 0.0;               ///< 0 = no limit
+  std::int64_t max_nonfinite_steps = 10;  ///< steps in a row with a non-finite loss or gradient that end the run
+};
+
+struct CheckpointConfig {
+  std::int64_t every = 1000;  ///< steps; 0 = only at the end
+  std::int64_t keep_last = 2;
+  bool keep_best = true;
+};
+
+struct LoggingConfig {
+  bool tensorboard = true;
+  bool progress = true;
+};
+
+struct Config {
+  TaskConfig task;
+  ModelConfig model;  ///< holds the [attention] table as `model.attention`
+  OptimizerConfig optimizer;
+  ScheduleConfig schedule;
+  TrainConfig train;
+  CheckpointConfig checkpoint;
+  LoggingConfig logging;
+};
+
+/// Reads a TOML file with all files that it extends, applies `overrides` ("key=value", the value as in TOML; quotes may be
+/// left out around strings) in order, and checks how the values fit together.
+///
+/// Throws InputError, one line `file:line:column: error: …` or `--set key: error: …`: unreadable or malformed file, unknown
+/// key (with the nearest name), value of a wrong type or out of range, files that extend each other in a circle.
+Config load_config(const std::filesystem::path& path, std::span<const std::string> overrides = {});
+
+/// Reads what `to_json` wrote, or any JSON object of tables with some of the keys; the others keep their defaults. `source`
+/// stands for the text in messages. Throws InputError as `load_config` does.
+Config config_from_json(std::string_view json, std::span<const std::string> overrides = {},
+                        const std::string& source = "config");
+
+/// The defaults with `overrides`. Throws InputError as `load_config` does.
+Config config_from_overrides(std::span<const std::string> overrides);
+
+/// All keys with their values. `load_config` of the text gives the same config.
+std::string to_toml(const Config& config);
+/// The same as one JSON object of tables, on one line.
+std::string to_json(const Config& config);
+
+struct ConfigDifference {
+  std::string key;
+  std::string first;  ///< the values as TOML
+  std::string second;
+};
+/// The keys whose values differ, in the order of the schema.
+std::vector<ConfigDifference> differences(const Config& first, const Config& second);
+
+/// Checks how values fit together (heads divide embed_dim, …). Throws InputError that names the key.
+void check_config(const Config& config);
+
+}  // namespace cosformer

@@ -1,0 +1,278 @@
+#include "train/config/schema.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/error.h"
+#include "layers/attention/feature_map.h"
+
+namespace cosformer {
+
+namespace {
+
+using Names = std::vector<std::string_view>;
+
+// Names of enumerators, in their order.
+constexpr std::string_view kModelKinds[] = {"decoder", "encoder", "encoder_decoder"};
+constexpr std::string_view kNormPlacements[] = {"pre", "post"};
+constexpr std::string_view kActivations[] = {"gelu", "relu"};
+constexpr std::string_view kPositions[] = {"learned", "sinusoidal", "none"};
+constexpr std::string_view kPoolings[] = {"mean", "first"};
+
+// Names that stay strings.
+constexpr std::string_view kTokenizers[] = {"byte", "char", "word", "bpe"};
+constexpr std::string_view kReweightings[] = {"none", "cos"};
+constexpr std::string_view kReweightingLengths[] = {"auto", "padded"};
+constexpr std::string_view kForms[] = {"auto", "quadratic", "linear", "chunked", "recurrent"};
+constexpr std::string_view kOptimizers[] = {"adamw", "adam", "sgd"};
+constexpr std::string_view kSchedules[] = {"constant", "linear", "cosine", "inverse_sqrt"};
+constexpr std::string_view kAutomatic[] = {"auto"};
+
+template <const auto& List>
+Names names_of() {
+  return Names(std::begin(List), std::end(List));
+}
+
+/// The names of a registry's rows.
+template <auto Registry>
+Names registered() {
+  Names names;
+  for (const auto& row : Registry()) names.emplace_back(row.name);
+  return names;
+}
+
+/// The member that a path of member pointers leads to.
+template <auto First, auto... Rest>
+constexpr auto& follow(auto& object) {
+  if constexpr (sizeof...(Rest) == 0) {
+    return object.*First;
+  } else {
+    return follow<Rest...>(object.*First);
+  }
+}
+
+template <class Value, auto... Path>
+constexpr Field plain(std::string_view key, FieldType type, Range range, Names (*names)(), std::string_view help) {
+  return {key,
+          type,
+          range,
+          names,
+          help,
+          [](const Config& config) { return ConfigValue(follow<Path...>(config)); },
+          [](Config& config, const ConfigValue& value) { follow<Path...>(config) = std::get<Value>(value); }};
+}
+
+template <auto... Path>
+constexpr Field boolean(std::string_view key, std::string_view help) {
+  return plain<bool, Path...>(key, FieldType::boolean, {}, nullptr, help);
+}
+
+template <auto... Path>
+constexpr Field integer(std::string_view key, double minimum, double maximum, std::string_view help) {
+  return plain<std::int64_t, Path...>(key, FieldType::integer, {minimum, maximum}, nullptr, help);
+}
+
+template <auto... Path>
+constexpr Field number(std::string_view key, Range range, std::string_view help) {
+  return plain<double, Path...>(key, FieldType::number, range, nullptr, help);
+}
+
+template <auto... Path>
+constexpr Field text(std::string_view key, Names (*names)(), std::string_view help) {
+  return plain<std::string, Path...>(key, FieldType::text, {}, names, help);
+}
+
+/// An enumeration whose names are `List`.
+template <const auto& List, auto... Path>
+constexpr Field choice(std::string_view key, std::string_view help) {
+  return {
+      key,
+      FieldType::text,
+      {},
+      names_of<List>,
+      help,
+      [](const Config& config) { return ConfigValue(std::string(List[static_cast<std::size_t>(follow<Path...>(config))])); },
+      [](Config& config, const ConfigValue& value) {
+        auto& member = follow<Path...>(config);
+        const auto index = std::find(std::begin(List), std::end(List), std::get<std::string>(value)) - std::begin(List);
+        member = static_cast<std::remove_reference_t<decltype(member)>>(index);
+      }};
+}
+
+/// An integer whose 0 is written "auto".
+template <auto... Path>
+constexpr Field automatic(std::string_view key, double minimum, double maximum, std::string_view help) {
+  return {key,
+          FieldType::integer_or_name,
+          {minimum, maximum},
+          names_of<kAutomatic>,
+          help,
+          [](const Config& config) {
+            const std::int64_t value = follow<Path...>(config);
+            return value == 0 ? ConfigValue(std::string("auto")) : ConfigValue(value);
+          },
+          [](Config& config, const ConfigValue& value) {
+            const auto* given = std::get_if<std::int64_t>(&value);
+            follow<Path...>(config) = given ? *given : 0;
+          }};
+}
+
+ConfigValue get_betas(const Config& config) {
+  return std::vector<double>(config.optimizer.betas.begin(), config.optimizer.betas.end());
+}
+
+void set_betas(Config& config, const ConfigValue& value) {
+  const auto& betas = std::get<std::vector<double>>(value);
+  std::copy_n(betas.begin(), config.optimizer.betas.size(), config.optimizer.betas.begin());
+}
+
+ConfigValue get_reweighting_length(const Config& config) {
+  const AttentionConfig& attention = config.model.attention;
+  switch (attention.reweighting_length) {
+    case ReweightingLength::automatic:
+      return std::string("auto");
+    case ReweightingLength::padded:
+      return std::string("padded");
+    case ReweightingLength::fixed:
+      break;
+  }
+  return attention.reweighting_length_value;
+}
+
+void set_reweighting_length(Config& config, const ConfigValue& value) {
+  AttentionConfig& attention = config.model.attention;
+  const auto* length = std::get_if<std::int64_t>(&value);
+  attention.reweighting_length_value = length ? *length : 0;
+  attention.reweighting_length = length                                   ? ReweightingLength::fixed
+                                 : std::get<std::string>(value) == "auto" ? ReweightingLength::automatic
+                                                                          : ReweightingLength::padded;
+}
+
+// The limits keep every product of sizes within 64 bits; memory is the tighter bound.
+constexpr double kMaxSteps = 1e12;
+constexpr double kMaxLength = 1 << 24;
+constexpr double kMaxWidth = 1 << 20;
+constexpr double kMaxVocabulary = 1 << 22;
+constexpr double kMaxSeed = 9007199254740992.0;  // 2^53: JSON readers elsewhere keep it exact
+
+constexpr Range kFraction = {.minimum = 0, .maximum = 1, .below_maximum = true};
+constexpr Range kRatio = {.minimum = 0, .maximum = 1};
+constexpr Range kPositive = {.minimum = 0, .above_minimum = true};
+constexpr Range kNotNegative = {.minimum = 0};
+
+using C = Config;
+using Task = TaskConfig;
+using M = ModelConfig;
+using A = AttentionConfig;
+using O = OptimizerConfig;
+using S = ScheduleConfig;
+using T = TrainConfig;
+using K = CheckpointConfig;
+using L = LoggingConfig;
+
+constexpr Field kFields[] = {
+    text<&C::task, &Task::name>("task.name", nullptr, "what is learnt"),
+    text<&C::task, &Task::train>("task.train", nullptr, "path of the training data, relative to the current folder"),
+    text<&C::task, &Task::valid>("task.valid", nullptr, "path of the validation data; empty: none"),
+    text<&C::task, &Task::test>("task.test", nullptr, "path of the test data; empty: none"),
+    integer<&C::task, &Task::seq_len>("task.seq_len", 1, kMaxLength, "tokens of a sequence"),
+    text<&C::task, &Task::tokenizer>("task.tokenizer", names_of<kTokenizers>, "how text becomes tokens"),
+    text<&C::task, &Task::tokenizer_folder>("task.tokenizer_folder", nullptr,
+                                            "folder with the tokenizer's files (bpe: vocab.json, merges.txt); empty: made "
+                                            "from the training text"),
+    integer<&C::task, &Task::tokenizer_vocab_size>("task.tokenizer_vocab_size", 0, kMaxVocabulary,
+                                                   "most entries of a word or bpe vocabulary that is made; 0: every word, "
+                                                   "8192 for bpe"),
+    integer<&C::task, &Task::tokenizer_min_count>("task.tokenizer_min_count", 1, kMaxSteps,
+                                                  "words that occur less often become the unknown token"),
+
+    choice<kModelKinds, &C::model, &M::kind>("model.kind", "the architecture"),
+    integer<&C::model, &M::num_layers>("model.num_layers", 1, 4096, "layers of the encoder and of the decoder"),
+    integer<&C::model, &M::embed_dim>("model.embed_dim", 1, kMaxWidth, "width of the hidden states"),
+    integer<&C::model, &M::num_heads>("model.num_heads", 1, 4096, "attention heads; a divisor of embed_dim"),
+    integer<&C::model, &M::ffn_dim>("model.ffn_dim", 1, kMaxWidth, "inner width of the feed-forward block"),
+    integer<&C::model, &M::vocab_size>("model.vocab_size", 0, kMaxVocabulary, "0: the tokenizer's"),
+    integer<&C::model, &M::max_length>("model.max_length", 0, kMaxLength, "positions of a learned table; 0: task.seq_len"),
+    number<&C::model, &M::dropout>("model.dropout", kFraction, "of embeddings and of the outputs of both blocks"),
+    choice<kNormPlacements, &C::model, &M::norm>("model.norm", "layer norm before each block or after each sum"),
+    choice<kActivations, &C::model, &M::activation>("model.activation", "of the feed-forward block"),
+    choice<kPositions, &C::model, &M::positions>("model.positions", "position embeddings"),
+    boolean<&C::model, &M::tie_embeddings>("model.tie_embeddings", "the output projection is the embedding table"),
+    integer<&C::model, &M::num_classes>(
+        "model.num_classes", 0, kMaxVocabulary,
+        "classes of an encoder's classification head; 0: no such head, or the task's number"),
+    choice<kPoolings, &C::model, &M::pooling>("model.pooling", "what the classification head sees of the tokens"),
+
+    text<&C::model, &M::attention, &A::kind>("attention.kind", registered<attention_kinds>, "the attention operator"),
+    text<&C::model, &M::attention, &A::feature_map>("attention.feature_map", registered<feature_maps>,
+                                                    "φ of linear attention"),
+    text<&C::model, &M::attention, &A::reweighting>("attention.reweighting", names_of<kReweightings>,
+                                                    "re-weighting by distance, linear attention"),
+    {"attention.reweighting_length",
+     FieldType::integer_or_name,
+     {1, kMaxLength},
+     names_of<kReweightingLengths>,
+     "length M of the re-weighting: task.seq_len where causal and each item's own length elsewhere (auto), the batch's "
+     "padded "
+     "length, or a number",
+     get_reweighting_length,
+     set_reweighting_length},
+    text<&C::model, &M::attention, &A::form>("attention.form", names_of<kForms>, "algorithm of linear attention"),
+    integer<&C::model, &M::attention, &A::chunk_size>("attention.chunk_size", 1, 65536,
+                                                      "rows of a chunk, causal linear attention"),
+    integer<&C::model, &M::attention, &A::num_features>("attention.num_features", 0, kMaxWidth,
+                                                        "random features a head (favor); 0: the head's width"),
+    integer<&C::model, &M::attention, &A::window>("attention.window", 0, kMaxLength,
+                                                  "distance that local attention reaches"),
+
+    text<&C::optimizer, &O::name>("optimizer.name", names_of<kOptimizers>, "the update rule"),
+    number<&C::optimizer, &O::learning_rate>("optimizer.learning_rate", kNotNegative, "the highest of the schedule"),
+    {"optimizer.betas", FieldType::numbers, kFraction, nullptr, "decay of Adam's two moments", get_betas, set_betas, 2},
+    number<&C::optimizer, &O::eps>("optimizer.eps", kPositive, "Adam's ε"),
+    number<&C::optimizer, &O::weight_decay>("optimizer.weight_decay", kNotNegative,
+                                            "decoupled for adamw, added to the gradient for adam and sgd"),
+    number<&C::optimizer, &O::momentum>("optimizer.momentum", kFraction, "of sgd"),
+    boolean<&C::optimizer, &O::nesterov>("optimizer.nesterov", "Nesterov's form of momentum, sgd"),
+    number<&C::optimizer, &O::clip_norm>("optimizer.clip_norm", kNotNegative,
+                                         "gradients of a larger norm are scaled to it; 0: no clipping"),
+
+    text<&C::schedule, &S::name>("schedule.name", names_of<kSchedules>, "course of the learning rate after the warm-up"),
+    integer<&C::schedule, &S::warmup_steps>("schedule.warmup_steps", 0, kMaxSteps, "steps with a rising learning rate"),
+    number<&C::schedule, &S::warmup_start_ratio>("schedule.warmup_start_ratio", kRatio,
+                                                 "first learning rate of the warm-up over the highest"),
+    integer<&C::schedule, &S::decay_steps>("schedule.decay_steps", 0, kMaxSteps,
+                                           "step where linear and cosine end; 0: train.max_steps"),
+    number<&C::schedule, &S::min_ratio>("schedule.min_ratio", kRatio, "least learning rate over the highest"),
+
+    integer<&C::train, &T::max_steps>("train.max_steps", 0, kMaxSteps, "optimizer steps of the run"),
+    integer<&C::train, &T::batch_size>("train.batch_size", 1, kMaxWidth,
+                                       "sequences a step, all micro-batches and shards together"),
+    integer<&C::train, &T::accumulation>("train.accumulation", 1, kMaxWidth,
+                                         "micro-batches that a step's sequences are cut into; saves memory"),
+    automatic<&C::train, &T::shards>("train.shards", 1, 4096,
+                                     "pieces of a micro-batch that run side by side, each on one thread"),
+    integer<&C::train, &T::threads>("train.threads", 0, 4096, "threads; 0: all. The result does not depend on it"),
+    integer<&C::train, &T::seed>("train.seed", 0, kMaxSeed, "of parameters, data order and dropout"),
+    integer<&C::train, &T::log_every>("train.log_every", 1, kMaxSteps, "steps between training records"),
+    integer<&C::train, &T::eval_every>("train.eval_every", 0, kMaxSteps, "steps between evaluations; 0: only at the end"),
+    integer<&C::train, &T::eval_max_batches>("train.eval_max_batches", 0, kMaxSteps,
+                                             "batches of an evaluation while training; 0: the whole split"),
+    integer<&C::train, &T::patience>("train.patience", 0, kMaxSteps,
+                                     "evaluations in a row without a better result that end the run; 0: none do"),
+    number<&C::train, &T::max_minutes>("train.max_minutes", kNotNegative, "the run ends after so long; 0: no limit"),
+    integer<&C::train, &T::max_nonfinite_steps>("train.max_nonfinite_steps", 1, kMaxSteps,
+                                                "skipped steps in a row (loss or gradient not finite) that end the run"),
+
+    integer<&C::checkpoint, &K::every>("checkpoint.every", 0, kMaxSteps, "steps between checkpoints; 0: only at the end"),
+    integer<&C::checkpoint, &K::keep_last>("checkpoint.keep_last", 1, kMaxSteps, "newest checkpoints that are kept"),
+    boolean<&C::checkpoint, &K::keep_best>("checkpoint.keep_best", "the best by validation is kept as well"),
+
+    boolean<&C::logging, &L::tensorboard>("logging.tensorboard", "writes TensorBoard events"),
+    boolean<&C::logging, &L::progress>("logging.progress", "shows progress on standard error"),
+};
+
+}  // namespace
+
+std::span<const Field> config_fields() { return kFields; }
+
+}  // namespace cosformer

@@ -1,0 +1,47 @@
+#pragma once
+/// \file
+/// Standard error as people see it: lines, and below them one line that is written again and again.
+
+#include <mutex>
+#include <ostream>
+#include <string>
+#include <string_view>
+
+namespace cosformer {
+
+/// What the stream can show.
+struct TerminalFeatures {
+  bool rewrites = false;  ///< a line can be replaced: the stream is a terminal
+  bool colors = false;    ///< a terminal, and the environment has no NO_COLOR
+  int columns = 80;
+};
+
+/// Features of the file with this descriptor, from the system and the environment (NO_COLOR, TERM).
+TerminalFeatures terminal_features(int file_descriptor);
+
+/// Thread-safe. The stream must outlive it.
+class Console {
+ public:
+  Console(std::ostream& stream, TerminalFeatures features) : stream_(stream), features_(features) {}
+  ~Console() { clear_status(); }
+  Console(const Console&) = delete;
+  Console& operator=(const Console&) = delete;
+
+  const TerminalFeatures& features() const { return features_; }
+
+  /// Writes a whole line, above the status line where one is shown.
+  void print(std::string_view line);
+  /// Replaces the status line, cut to the width of the terminal; nothing where lines cannot be replaced.
+  void set_status(std::string_view line);
+  void clear_status();
+
+ private:
+  void draw(std::string_view line);
+
+  std::ostream& stream_;
+  const TerminalFeatures features_;
+  std::mutex mutex_;
+  std::string status_;
+};
+
+}  // namespace cosformer

@@ -1,0 +1,24 @@
+#pragma once
+/// \file
+/// How a batch is spread over the threads.
+
+#include <cstdint>
+
+#include "layers/model_config.h"
+
+namespace cosformer {
+
+/// Pieces of a micro-batch of `rows` sequences that run side by side, each through the complete forward and backward pass on
+/// one thread. Narrow models are bound by memory and by barriers when every operator is split over the threads; their
+/// sequences stay in one core's cache instead. Wide models (1 shard) are split inside the matrix products. `requested` > 0
+/// decides itself. The answer depends on the config alone, never on the number of threads.
+std::int64_t shard_count(const ModelConfig& model, std::int64_t requested, std::int64_t rows);
+
+/// Rows [first, first + count) of shard `shard` among `shards`.
+struct ShardRows {
+  std::int64_t first;
+  std::int64_t count;
+};
+ShardRows shard_rows(std::int64_t rows, std::int64_t shards, std::int64_t shard);
+
+}  // namespace cosformer

@@ -1,0 +1,33 @@
+#pragma once
+/// \file
+/// A trained model with its task, from what a user names: a run, a checkpoint or a file of weights.
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "train/run/checkpoint_store.h"
+#include "train/tasks/task.h"
+
+namespace cosformer {
+
+/// Parameters on disk and the config that explains them.
+struct ModelFile {
+  std::filesystem::path weights;     ///< the safetensors file or checkpoint folder that was chosen
+  TensorMap parameters;
+  Config config;
+  std::optional<std::int64_t> step;  ///< where the file has it
+};
+
+/// Reads the weights that `path` names: of a run its best checkpoint. The config comes from the file's metadata, or from
+/// `config_file` where that is given, with `overrides` on top. A run's own tokenizer is used unless the config names another
+/// folder. Throws InputError, one line.
+ModelFile read_model_file(const std::filesystem::path& path, const std::optional<std::filesystem::path>& config_file,
+                          std::span<const std::string> overrides, const Warn& warn);
+
+/// The model of `file` for `task`, with its parameters set. Throws InputError where they do not fit the config.
+std::unique_ptr<Model> make_model(const ModelFile& file, const ModelConfig& config, std::int64_t causal_length);
+
+}  // namespace cosformer

@@ -1,0 +1,73 @@
+#include "train/progress.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+
+#include "core/error.h"
+
+namespace cosformer {
+
+namespace {
+
+constexpr double kRedrawSeconds = 0.1;
+
+std::string printed(const char* format, double value) {
+  std::array<char, 64> text;
+  std::snprintf(text.data(), text.size(), format, value);
+  return text.data();
+}
+
+std::string format_rate(double per_second) {
+  if (per_second >= 999.95e3) return printed("%.1fM", per_second / 1e6);
+  if (per_second >= 999.95) return printed("%.1fk", per_second / 1e3);
+  return printed("%.0f", per_second);
+}
+
+std::string two_units(std::int64_t large, const char* large_unit, std::int64_t small, const char* small_unit) {
+  return concat(large, ' ', large_unit, small < 10 ? " 0" : " ", small, ' ', small_unit);
+}
+
+}  // namespace
+
+std::string format_duration(double seconds) {
+  if (!std::isfinite(seconds)) return "unknown time";
+  constexpr double kLongest = 1e15;
+  const auto whole = static_cast<std::int64_t>(std::clamp(seconds, 0.0, kLongest) + 0.5);
+  const std::int64_t minutes = whole / 60, hours = minutes / 60, days = hours / 24;
+  if (whole < 60) return concat(whole, " s");
+  if (minutes < 60) return concat(minutes, " min");
+  if (hours < 24) return two_units(hours, "h", minutes % 60, "min");
+  return two_units(days, "d", hours % 24, "h");
+}
+
+std::string format_progress(const Progress& progress) {
+  std::string text =
+      concat("step ", progress.step, '/', progress.max_steps, "  loss ", printed("%.4f", progress.loss), "  lr ",
+             printed("%.1e", progress.learning_rate), "  ", format_rate(progress.tokens_per_second), " tokens/s");
+  if (progress.share_of_peak) text += concat("  ", printed("%.0f", *progress.share_of_peak * 100), " % of peak");
+  if (progress.seconds_left) text += concat("  ", format_duration(*progress.seconds_left), " left");
+  return text;
+}
+
+void ProgressDisplay::update(const Progress& progress, double now_seconds) {
+  if (!enabled_) return;
+  last_ = format_progress(progress);
+  if (console_.features().rewrites) {
+    if (shown_at_ && now_seconds - *shown_at_ < kRedrawSeconds) return;
+    shown_at_ = now_seconds;
+    console_.set_status(last_);
+  } else if (progress.step % log_every_ == 0) {
+    console_.print(last_);
+    last_.clear();
+  }
+}
+
+void ProgressDisplay::finish() {
+  console_.clear_status();
+  if (!last_.empty()) console_.print(last_);
+  last_.clear();
+}
+
+}  // namespace cosformer

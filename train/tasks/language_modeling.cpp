@@ -1,0 +1,155 @@
+#include "train/tasks/language_modeling.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <numbers>
+#include <optional>
+
+#include "core/error.h"
+#include "core/parallel.h"
+#include "data/language_model_batches.h"
+#include "data/mapped_file.h"
+#include "data/text_corpus.h"
+#include "data/tokenizers/registry.h"
+#include "train/execution.h"
+
+namespace cosformer {
+
+namespace {
+
+struct LanguageModelBatch : TaskBatch {
+  TokenBatch tokens_by_row;
+};
+
+/// Rows [first, first + rows) of a row-major [.., length] array as a tensor.
+Tensor rows_of(const std::vector<std::int32_t>& values, std::int64_t length, std::int64_t first, std::int64_t rows) {
+  return Tensor::from<std::int32_t>({rows, length}, std::span(values).subspan(static_cast<std::size_t>(first * length),
+                                                                              static_cast<std::size_t>(rows * length)));
+}
+
+class LanguageModeling : public Task {
+ public:
+  explicit LanguageModeling(const Config& config)
+      : config_(config), tokenizer_(make_tokenizer(config.task)) {
+    check<InputError>(config.model.kind == ModelKind::decoder, "model.kind: language_modeling needs \"decoder\"");
+    const std::array<const std::string*, 3> paths = {&config.task.train, &config.task.valid, &config.task.test};
+    for (std::size_t split = 0; split < paths.size(); ++split) {
+      if (!paths[split]->empty()) corpora_[split].emplace(load_text_corpus(*paths[split], *tokenizer_));
+    }
+  }
+
+  ModelConfig complete(ModelConfig model) const override {
+    const std::int64_t vocab_size = tokenizer_->vocab_size();
+    check<InputError>(model.vocab_size == 0 || model.vocab_size >= vocab_size, "model.vocab_size: ", model.vocab_size,
+                      " is less than the tokenizer's ", vocab_size);
+    if (model.vocab_size == 0) model.vocab_size = vocab_size;
+    if (model.max_length == 0) model.max_length = config_.task.seq_len;
+    return model;
+  }
+
+  std::int64_t causal_length() const override { return config_.task.seq_len; }
+
+  std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
+    auto batch = std::make_unique<LanguageModelBatch>();
+    batch->tokens_by_row = batches(Split::train).batch(first, rows);
+    batch->rows = rows;
+    batch->targets = batch->tokens = batch->tokens_by_row.predicted;
+    return batch;
+  }
+
+  DataPosition position_of(std::int64_t sequence) const override {
+    const std::int64_t in_epoch = batches(Split::train).sequences_in_epoch();
+    return {sequence / in_epoch, sequence % in_epoch};
+  }
+
+  Variable loss(const Model& model, const TaskBatch& batch, std::int64_t first_row, std::int64_t rows, double factor,
+                const Pass& pass) const override {
+    const TokenBatch& tokens = static_cast<const LanguageModelBatch&>(batch).tokens_by_row;
+    return window_loss(model, tokens, first_row, rows, factor, pass);
+  }
+
+  Evaluation evaluate(const Model& model, Split split, std::int64_t max_batches) const override {
+    const auto start = std::chrono::steady_clock::now();
+    const LanguageModelBatches windows = batches(split);
+    const std::int64_t rows = config_.train.batch_size;
+    std::int64_t count = (windows.evaluation_windows() + rows - 1) / rows;
+    if (max_batches > 0) count = std::min(count, max_batches);
+    double sum = 0;
+    std::int64_t targets = 0;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const TokenBatch batch = windows.evaluation_batch(i * rows, rows);
+      const std::int64_t shards = shard_count(model.config(), config_.train.shards, batch.rows);
+      std::vector<double> losses(static_cast<std::size_t>(shards));
+      const auto score = [&](std::int64_t shard) {
+        const auto [first, shard_size] = shard_rows(batch.rows, shards, shard);
+        losses[static_cast<std::size_t>(shard)] = window_loss(model, batch, first, shard_size, 1.0, Pass{}).value().item();
+      };
+      // A single shard runs outside the loop, so that its operators are split over the threads.
+      shards == 1 ? score(0) : parallel_for(shards, score);
+      for (const double loss : losses) sum += loss;
+      targets += batch.predicted;
+    }
+    const double loss = sum / static_cast<double>(std::max<std::int64_t>(targets, 1));
+    const TextStatistics& text = corpus(split).statistics;
+    Evaluation result{split, {{"loss", loss}, {"perplexity", std::exp(loss)}}};
+    if (max_batches == 0) {
+      // All text is predicted but its first token: the nats of the whole over its words and bytes.
+      result.values.emplace_back("word_perplexity", std::exp(sum / static_cast<double>(std::max<std::int64_t>(text.words, 1))));
+      result.values.emplace_back("bits_per_byte", sum / (static_cast<double>(std::max<std::int64_t>(text.bytes, 1)) * std::numbers::ln2));
+    }
+    result.values.emplace_back("tokens", static_cast<double>(targets));
+    result.values.emplace_back("seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    return result;
+  }
+
+  bool has_split(Split split) const override { return corpora_[static_cast<std::size_t>(split)].has_value(); }
+
+  void save_assets(const std::filesystem::path& run) const override {
+    std::filesystem::create_directories(run / kTokenizerFolder);
+    tokenizer_->save(run / kTokenizerFolder);
+  }
+
+ private:
+  Variable window_loss(const Model& model, const TokenBatch& batch, std::int64_t first_row, std::int64_t rows, double factor,
+                       const Pass& pass) const {
+    const Tensor inputs = rows_of(batch.inputs, batch.length, first_row, rows);
+    const Tensor targets = rows_of(batch.targets, batch.length, first_row, rows).reshape({rows * batch.length});
+    const Variable hidden = model.decode(inputs, nullptr, {}, pass);
+    return linear_cross_entropy(reshape(hidden, {rows * batch.length, model.config().embed_dim}), pass.use(model.output_weight()),
+                                Variable(), targets, factor);
+  }
+
+  const TextCorpus& corpus(Split split) const {
+    const auto& found = corpora_[static_cast<std::size_t>(split)];
+    check<InputError>(found.has_value(), "task.", split_name(split), ": the config names no text for this split");
+    return *found;
+  }
+
+  LanguageModelBatches batches(Split split) const {
+    return LanguageModelBatches(corpus(split).tokens, config_.task.seq_len, static_cast<std::uint64_t>(config_.train.seed));
+  }
+
+  Config config_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::array<std::optional<TextCorpus>, 3> corpora_;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> make_language_modeling(const Config& config) { return std::make_unique<LanguageModeling>(config); }
+
+std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config) {
+  if (!config.tokenizer_folder.empty() || config.tokenizer == "byte") {
+    return load_tokenizer(config.tokenizer, config.tokenizer_folder);
+  }
+  check<InputError>(!config.train.empty(), "task.tokenizer_folder: a \"", config.tokenizer,
+                    "\" tokenizer needs its files, or task.train to be made from");
+  constexpr std::int64_t kDefaultBpeVocabSize = 8192;
+  TokenizerOptions options{config.tokenizer_vocab_size, config.tokenizer_min_count};
+  if (config.tokenizer == "bpe" && options.vocab_size == 0) options.vocab_size = kDefaultBpeVocabSize;
+  return train_tokenizer(config.tokenizer, MappedFile(config.train).bytes(), options);
+}
+
+}  // namespace cosformer

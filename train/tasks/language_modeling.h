@@ -1,0 +1,23 @@
+#pragma once
+/// \file
+/// Autoregressive language modelling on a text file.
+
+#include <memory>
+
+#include "data/tokenizers/tokenizer.h"
+#include "train/tasks/task.h"
+
+namespace cosformer {
+
+/// Predicts each token of a text from those before it. Evaluation is over windows of seq_len targets that follow one another
+/// without overlap; `loss` is the mean over predicted tokens in nats.
+std::unique_ptr<Task> make_language_modeling(const Config& config);
+
+/// The tokenizer of a config: read from `task.tokenizer_folder`, or made from the training text where that is empty. Throws
+/// InputError.
+std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config);
+
+/// The folder of a run that holds its tokenizer's files.
+inline constexpr const char* kTokenizerFolder = "tokenizer";
+
+}  // namespace cosformer

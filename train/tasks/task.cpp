@@ -1,0 +1,38 @@
+#include "train/tasks/task.h"
+
+#include <algorithm>
+
+#include "core/named_table.h"
+#include "train/tasks/language_modeling.h"
+
+namespace cosformer {
+
+namespace {
+
+struct SplitName {
+  const char* name;
+  Split split;
+};
+constexpr SplitName kSplits[] = {{"train", Split::train}, {"valid", Split::valid}, {"test", Split::test}};
+
+struct TaskKind {
+  const char* name;
+  std::unique_ptr<Task> (*make)(const Config&);
+};
+constexpr TaskKind kTasks[] = {{"language_modeling", make_language_modeling}};
+
+}  // namespace
+
+const char* split_name(Split split) { return kSplits[static_cast<std::size_t>(split)].name; }
+
+Split find_split(const std::string& name) { return find_named(kSplits, name, "--split").split; }
+
+double Evaluation::value(const std::string& name) const {
+  const auto found = std::ranges::find(values, name, &std::pair<std::string, double>::first);
+  check<Error>(found != values.end(), "the evaluation has no value '", name, "'");
+  return found->second;
+}
+
+std::unique_ptr<Task> make_task(const Config& config) { return find_named(kTasks, config.task.name, "task.name").make(config); }
+
+}  // namespace cosformer

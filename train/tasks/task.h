@@ -1,0 +1,78 @@
+#pragma once
+/// \file
+/// What a run trains on: the interface between the training loop and a kind of data.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "autograd/variable.h"
+#include "layers/model.h"
+#include "train/config/config.h"
+
+namespace cosformer {
+
+enum class Split : std::uint8_t { train, valid, test };
+/// "train", "valid" or "test".
+const char* split_name(Split split);
+/// Throws InputError for another name.
+Split find_split(const std::string& name);
+
+/// A batch in a task's own format.
+struct TaskBatch {
+  virtual ~TaskBatch() = default;
+  std::int64_t rows = 0;     ///< sequences
+  std::int64_t targets = 0;  ///< what the loss is a mean over
+  std::int64_t tokens = 0;   ///< real tokens that the model reads
+};
+
+/// What an evaluation found, in the order to report it.
+struct Evaluation {
+  Split split = Split::valid;
+  std::vector<std::pair<std::string, double>> values;
+
+  /// The value of a name. Throws Error where there is none.
+  double value(const std::string& name) const;
+};
+
+/// Where a sequence stands in the order of the training data.
+struct DataPosition {
+  std::int64_t epoch = 0;
+  std::int64_t position = 0;
+};
+
+/// A task holds its data and turns batches into losses. Immutable after construction: shards of a step call it at once.
+class Task {
+ public:
+  virtual ~Task() = default;
+
+  /// The model config with what the data decides (vocab_size, max_length, num_classes) filled in. Throws InputError where
+  /// both are given and contradict.
+  virtual ModelConfig complete(ModelConfig config) const = 0;
+  /// M of causal attention whose re-weighting length is `auto`.
+  virtual std::int64_t causal_length() const = 0;
+
+  /// Sequences [first, first + rows) of the training order, a pure function of the config's seed.
+  virtual std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const = 0;
+  virtual DataPosition position_of(std::int64_t sequence) const = 0;
+  /// factor · Σ loss over the targets of rows [first_row, first_row + rows).
+  virtual Variable loss(const Model& model, const TaskBatch& batch, std::int64_t first_row, std::int64_t rows, double factor,
+                        const Pass& pass) const = 0;
+
+  /// Scores a split. `max_batches` > 0 stops early. Throws InputError where the config names no such split.
+  virtual Evaluation evaluate(const Model& model, Split split, std::int64_t max_batches) const = 0;
+  virtual bool has_split(Split split) const = 0;
+  /// The evaluation's value that chooses the best checkpoint, and how it compares.
+  virtual std::string selection_metric() const { return "loss"; }
+  virtual bool higher_is_better() const { return false; }
+
+  /// Writes what `eval` and `generate` need besides the checkpoint (a tokenizer's files) into a run folder.
+  virtual void save_assets(const std::filesystem::path& run) const = 0;
+};
+
+/// Reads the data that `config` names. Throws InputError for an unknown task name or unusable data.
+std::unique_ptr<Task> make_task(const Config& config);
+
+}  // namespace cosformer

@@ -1,0 +1,224 @@
+#include "train/trainer.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+
+#include "core/error.h"
+#include "layers/cost.h"
+#include "train/gradient_step.h"
+#include "train/peak.h"
+#include "train/schedule.h"
+
+namespace cosformer {
+
+namespace {
+
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// The steps whose indices a checkpoint keeps as evidence.
+constexpr std::size_t kKeptNonfiniteSteps = 100;
+
+}  // namespace
+
+Trainer::Trainer(const Config& config, const Task& task, FileSystem& files, RunDirectory& directory, Console& console,
+                 spdlog::logger& log)
+    : config_(config),
+      task_(task),
+      files_(files),
+      directory_(directory),
+      log_(log),
+      model_(std::make_unique<Model>(task.complete(config.model), task.causal_length(), static_cast<std::uint64_t>(config.train.seed))),
+      optimizer_(make_optimizer(config.optimizer, model_->parameters())),
+      progress_(console, config.train.log_every, config.logging.progress) {
+  state_.seed = static_cast<std::uint64_t>(config.train.seed);
+  state_.higher_is_better = task.higher_is_better();
+  const Retention retention{static_cast<int>(config.checkpoint.keep_last), config.checkpoint.keep_best ? 1 : 0};
+  checkpoints_.emplace(files, directory.checkpoints(), retention, [this](const std::string& message) { log_.warn(message); });
+  resume();
+  metrics_.emplace(files, directory.metrics_file());
+  if (config.logging.tensorboard) {
+    tensorboard_.emplace(files, directory.path(), state_.step > 0 ? std::optional(state_.step + 1) : std::nullopt);
+  }
+  // A training step is a forward pass and a backward pass of twice its cost.
+  flops_per_token_ = 3.0 * forward_flops_per_token(model_->config(), task.causal_length());
+}
+
+void Trainer::resume() {
+  const auto latest =
+      find_latest_checkpoint(directory_.checkpoints(), [this](const std::string& message) { log_.warn(message); });
+  if (latest) {
+    const Checkpoint checkpoint = read_checkpoint(*latest);
+    load_parameters(model_->parameters(), checkpoint.parameters, latest->string());
+    optimizer_->load(checkpoint.optimizer);
+    state_ = checkpoint.state;
+    saved_step_ = state_.step;
+    log_.info("continuing from {} (step {})", latest->string(), state_.step);
+  }
+  truncate_metrics_after(files_, directory_.metrics_file(), state_.step);
+}
+
+RunEnd Trainer::run() {
+  if (state_.step >= config_.train.max_steps) {
+    log_.info("the run has all its {} steps; a larger train.max_steps would continue it", state_.step);
+    return RunEnd::finished;
+  }
+  peak_ = measure_matmul_peak(0.2);
+  started_seconds_ = now_seconds() - state_.wall_seconds;
+  const auto due = [this](std::int64_t every) { return every > 0 && state_.step % every == 0; };
+  std::optional<RunEnd> end;
+  while (!end) {
+    train_step();
+    end = reason_to_stop();
+    const bool by_signal = end == RunEnd::interrupted || end == RunEnd::terminated;
+    if (due(config_.train.eval_every) || (end && !by_signal)) evaluate();
+    // Patience is known only now.
+    if (!end) end = reason_to_stop();
+    if (due(config_.checkpoint.every) || end) save();
+  }
+  progress_.finish();
+  return *end;
+}
+
+void Trainer::train_step() {
+  const double begin = now_seconds();
+  const std::int64_t step = state_.step + 1;
+  const StepGradients result = compute_step_gradients(task_, *model_, config_.train, step);
+  const double norm = gradient_norm(model_->parameters(), result.gradients);
+  const double learning_rate = scheduled_learning_rate(config_.schedule, config_.optimizer.learning_rate, step, config_.train.max_steps);
+
+  state_.step = step;
+  const DataPosition next = task_.position_of(step * config_.train.batch_size);
+  state_.epoch = next.epoch;
+  state_.position = next.position;
+  state_.tokens_seen += result.tokens;
+  if (std::isfinite(result.loss) && std::isfinite(norm)) {
+    const double limit = config_.optimizer.clip_norm;
+    const double gradient_scale = limit > 0 && norm > limit ? limit / norm : 1.0;
+    optimizer_->update(model_->parameters(), result.gradients, step - state_.nonfinite_total, learning_rate, gradient_scale);
+    state_.nonfinite_streak = 0;
+  } else {
+    skip_step(result.loss, norm);
+  }
+  state_.wall_seconds = wall_seconds();
+  window_.tokens += result.tokens;
+  window_.steps += 1;
+  window_.seconds += now_seconds() - begin;
+  log_step(result.loss, norm, learning_rate);
+}
+
+void Trainer::skip_step(double loss, double gradient_norm) {
+  ++state_.nonfinite_total;
+  ++state_.nonfinite_streak;
+  state_.nonfinite_steps.push_back(state_.step);
+  if (state_.nonfinite_steps.size() > kKeptNonfiniteSteps) state_.nonfinite_steps.erase(state_.nonfinite_steps.begin());
+  log_.warn("step {} skipped: loss {}, gradient norm {} ({} skipped so far)", state_.step, loss, gradient_norm,
+            state_.nonfinite_total);
+  check<Error>(state_.nonfinite_streak < config_.train.max_nonfinite_steps, "stopped at step ", state_.step, ": ",
+               state_.nonfinite_streak, " steps in a row with a loss or gradient that is not finite; the last checkpoint is of step ",
+               saved_step_);
+}
+
+void Trainer::log_step(double loss, double gradient_norm, double learning_rate) {
+  const double tokens_per_second = static_cast<double>(window_.tokens) / std::max(window_.seconds, 1e-9);
+  const double seconds_per_step = window_.seconds / static_cast<double>(window_.steps);
+  progress_.update({.step = state_.step,
+                    .max_steps = config_.train.max_steps,
+                    .loss = loss,
+                    .learning_rate = learning_rate,
+                    .tokens_per_second = tokens_per_second,
+                    .share_of_peak = tokens_per_second * flops_per_token_ / peak_,
+                    .seconds_left = seconds_per_step * static_cast<double>(config_.train.max_steps - state_.step)},
+                   now_seconds());
+  if (state_.step % config_.train.log_every != 0) return;
+  const MetricRecord record{state_.step,
+                            split_name(Split::train),
+                            {{"loss", loss},
+                             {"learning_rate", learning_rate},
+                             {"gradient_norm", gradient_norm},
+                             {"tokens_per_second", tokens_per_second},
+                             {"tokens", static_cast<double>(state_.tokens_seen)},
+                             {"skipped_steps", static_cast<double>(state_.nonfinite_total)},
+                             {"wall_seconds", state_.wall_seconds}}};
+  metrics_->append(record);
+  if (tensorboard_) {
+    tensorboard_->add_scalars(state_.step, {{"train/loss", loss},
+                                            {"train/learning_rate", learning_rate},
+                                            {"train/gradient_norm", gradient_norm},
+                                            {"train/tokens_per_second", tokens_per_second}});
+  }
+  window_ = {};
+}
+
+void Trainer::evaluate() {
+  if (!task_.has_split(Split::valid)) return;
+  const Evaluation result = task_.evaluate(*model_, Split::valid, config_.train.eval_max_batches);
+  const double metric = result.value(task_.selection_metric());
+  const bool better = std::isfinite(metric) && (!state_.best_metric || (state_.higher_is_better ? metric > *state_.best_metric
+                                                                                                : metric < *state_.best_metric));
+  state_.metric = metric;
+  state_.evaluations_since_best = better ? 0 : state_.evaluations_since_best + 1;
+  if (better) {
+    state_.best_metric = metric;
+    state_.best_step = state_.step;
+  }
+  state_.wall_seconds = wall_seconds();
+  MetricRecord record{state_.step, split_name(Split::valid), result.values};
+  record.values.emplace_back("wall_seconds", state_.wall_seconds);
+  metrics_->append(record);
+  std::string text;
+  std::vector<std::pair<std::string, double>> scalars;
+  for (const auto& [name, value] : result.values) {
+    scalars.emplace_back("valid/" + name, value);
+    text += fmt::format("  {} {:.5g}", name, value);
+  }
+  if (tensorboard_) tensorboard_->add_scalars(state_.step, scalars);
+  log_.info("step {} valid{}{}", state_.step, text, better ? "  (best)" : "");
+  if (better && config_.checkpoint.keep_best) save();
+}
+
+void Trainer::save() {
+  if (saved_step_ == state_.step) return;
+  Checkpoint checkpoint;
+  for (const Parameter& parameter : model_->parameters()) checkpoint.parameters[parameter.name] = parameter.variable.value();
+  checkpoint.optimizer = optimizer_->state();
+  checkpoint.config = to_json(config_);
+  checkpoint.state = state_;
+  checkpoints_->save(checkpoint);
+  saved_step_ = state_.step;
+  // The metric belongs to the step that it was measured at.
+  state_.metric.reset();
+}
+
+std::optional<RunEnd> Trainer::reason_to_stop() const {
+  if (signals_.received() == SIGINT) return RunEnd::interrupted;
+  if (signals_.received() == SIGTERM) return RunEnd::terminated;
+  if (config_.train.max_minutes > 0 && wall_seconds() > 60.0 * config_.train.max_minutes) return RunEnd::out_of_time;
+  if (config_.train.patience > 0 && state_.evaluations_since_best >= config_.train.patience) return RunEnd::out_of_patience;
+  if (state_.step >= config_.train.max_steps) return RunEnd::finished;
+  return std::nullopt;
+}
+
+double Trainer::wall_seconds() const { return now_seconds() - started_seconds_; }
+
+void load_parameters(const std::vector<Parameter>& parameters, const TensorMap& weights, const std::string& source) {
+  for (const Parameter& parameter : parameters) {
+    const auto found = weights.find(parameter.name);
+    check<InputError>(found != weights.end(), source, ": tensor \"", parameter.name, "\" is missing");
+    Tensor value = parameter.variable.value();
+    check<InputError>(found->second.shape() == value.shape(), source, ": tensor \"", parameter.name, "\" has shape ",
+                      found->second.shape(), ", the config asks for ", value.shape());
+    value.copy_from(found->second.to(value.dtype()));
+  }
+  for (const auto& [name, tensor] : weights) {
+    const bool known = std::ranges::any_of(parameters, [&name = name](const Parameter& parameter) { return parameter.name == name; });
+    check<InputError>(known, source, ": tensor \"", name, "\" belongs to no parameter of the config's model");
+  }
+}
+
+}  // namespace cosformer

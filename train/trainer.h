@@ -1,0 +1,79 @@
+#pragma once
+/// \file
+/// The training loop.
+
+#include <memory>
+#include <optional>
+
+#include "train/optimizers/optimizer.h"
+#include "train/progress.h"
+#include "train/run/checkpoint_store.h"
+#include "train/run/metrics.h"
+#include "train/run/run_directory.h"
+#include "train/run/signals.h"
+#include "train/run/tensorboard.h"
+#include "train/tasks/task.h"
+
+namespace spdlog {
+class logger;
+}
+
+namespace cosformer {
+
+/// How a run ended.
+enum class RunEnd : std::uint8_t { finished, out_of_patience, out_of_time, interrupted, terminated };
+
+/// One run in its folder: trains, evaluates, saves, and continues where an earlier process stopped.
+///
+/// All that a step depends on is the config, the parameters, the optimizer's moments and the step number; a continued run
+/// therefore gives the same bits as one that never stopped.
+class Trainer {
+ public:
+  /// Builds the model and, where `directory` holds a checkpoint that is whole, continues from it. The arguments must outlive
+  /// the trainer. Throws InputError for a checkpoint that does not fit the config.
+  Trainer(const Config& config, const Task& task, FileSystem& files, RunDirectory& directory, Console& console,
+          spdlog::logger& log);
+
+  /// Trains until `max_steps`, a limit or a signal. A checkpoint of the last step is saved in each case. Throws Error where
+  /// too many steps in a row were not finite, or the disk fails.
+  RunEnd run();
+
+  const RunState& state() const { return state_; }
+
+ private:
+  void resume();
+  void train_step();
+  void log_step(double loss, double gradient_norm, double learning_rate);
+  void evaluate();
+  void save();
+  std::optional<RunEnd> reason_to_stop() const;
+  void skip_step(double loss, double gradient_norm);
+  double wall_seconds() const;
+
+  const Config& config_;
+  const Task& task_;
+  FileSystem& files_;
+  RunDirectory& directory_;
+  spdlog::logger& log_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<Optimizer> optimizer_;
+  RunState state_;
+  std::optional<CheckpointStore> checkpoints_;
+  std::optional<MetricsWriter> metrics_;
+  std::optional<TensorBoardWriter> tensorboard_;
+  ProgressDisplay progress_;
+  SignalScope signals_;
+  double flops_per_token_ = 0, peak_ = 0;
+  double started_seconds_ = 0;
+  std::int64_t saved_step_ = -1;
+  struct Window {  ///< since the last logged step
+    std::int64_t tokens = 0, steps = 0;
+    double seconds = 0;
+  } window_;
+};
+
+/// Copies `weights` into the model's parameters. Throws InputError that begins with `source` where a tensor is missing, unknown
+/// or of another shape.
+void load_parameters(const std::vector<Parameter>& parameters, const TensorMap& weights, const std::string& source);
+
+}  // namespace cosformer
