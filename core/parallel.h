@@ -41,9 +41,14 @@ void parallel_for(std::int64_t count, Body&& body) {
                                [](void* object, std::int64_t i) { (*static_cast<Object*>(object))(i); }});
 }
 
-/// Cuts [0, size) into ranges of `grain` elements and calls `body(begin, end)` for each, in parallel.
+/// Cuts [0, size) into ranges of `grain` elements and calls `body(begin, end)` for each, in parallel. For elementwise loops
+/// only, not for matrix products: a single range runs outside any parallel region, which is what makes small tensors cheap.
 template <class Body>
 void parallel_ranges(std::int64_t size, std::int64_t grain, Body&& body) {
+  if (size <= grain) {
+    if (size > 0) body(std::int64_t{0}, size);
+    return;
+  }
   parallel_for((size + grain - 1) / grain, [&](std::int64_t piece) {
     const std::int64_t begin = piece * grain;
     body(begin, begin + grain < size ? begin + grain : size);

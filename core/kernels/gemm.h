@@ -11,9 +11,9 @@ enum class Transpose : bool { no, yes };
 /// C = alpha · op(A) · op(B) + beta · C, row-major: op(A) m×k, op(B) k×n, C m×n; `lda`, `ldb`, `ldc` count elements
 /// between rows as stored. beta = 0 does not read C. float or double.
 ///
-/// The product is cut into tiles of fixed size, each computed by one thread, so the result has the same bits on any
-/// number of threads (OpenBLAS's own split changes them). Inside a loop of `parallel_for` all tiles run on
-/// the calling thread.
+/// The product is cut into pieces that depend on the shape alone (tiles of C, and ranges of k where C is small), each
+/// computed by one thread, so the result has the same bits on any number of threads (OpenBLAS's own split changes them).
+/// Inside a loop of `parallel_for` all tiles run on the calling thread.
 template <class T>
 void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a,
           std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc);

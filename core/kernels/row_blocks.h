@@ -30,10 +30,10 @@ RowSums<T> sum_over_rows(std::int64_t rows, std::int64_t width, AddRows&& add_ro
   const std::int64_t blocks = std::max<std::int64_t>((rows + block_rows - 1) / block_rows, 1);
   RowSums<T> sums{allocate_block(static_cast<std::size_t>(blocks * width) * sizeof(T))};
   T* partial = reinterpret_cast<T*>(sums.memory.get());
-  parallel_for(blocks, [&](std::int64_t block) {
-    T* own = partial + block * width;
+  parallel_ranges(std::max<std::int64_t>(rows, 1), block_rows, [&](std::int64_t begin, std::int64_t end) {
+    T* own = partial + begin / block_rows * width;
     std::fill_n(own, width, T{0});
-    add_rows(block * block_rows, std::min((block + 1) * block_rows, rows), own);
+    add_rows(begin, std::min(end, rows), own);
   });
   constexpr std::int64_t kColumns = 512;
   parallel_ranges(width, kColumns, [&](std::int64_t begin, std::int64_t end) {
