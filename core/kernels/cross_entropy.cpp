@@ -73,12 +73,13 @@ std::vector<std::int64_t> counted_rows(const std::int32_t* targets, std::int64_t
   return counted;
 }
 
-/// Rows whose logits exist at one time.
+/// Rows whose logits exist at one time. Fewer than 128 would make the three products slow: each passes over the whole weight
+/// (50257 classes, width 768: 68 GFLOP/s with 32 rows, 91 with 160).
 std::int64_t tile_rows(std::int64_t vocab, std::int64_t element_bytes) {
-  constexpr std::int64_t kTileBytes = std::int64_t{8} << 20;
-  constexpr std::int64_t kLeastRows = 32;
+  constexpr std::int64_t kTileBytes = std::int64_t{16} << 20;
+  constexpr std::int64_t kLeastRows = 128;
   const std::int64_t rows = kTileBytes / std::max<std::int64_t>(vocab * element_bytes, 1);
-  return std::max(kLeastRows, rows / kLeastRows * kLeastRows);
+  return std::max(kLeastRows, rows / 32 * 32);
 }
 
 /// An array that lives for one call.

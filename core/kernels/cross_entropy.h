@@ -49,7 +49,7 @@ struct LinearCrossEntropyGradients {
 };
 
 /// Loss and, where `gradients` is not null, gradients of logits = hidden · weightᵀ + bias, by tiles of rows of which only
-/// one tile of logits exists at a time (about 8 MiB, at least 32 rows). Ignored rows cost nothing. `row_loss` [R] may be
+/// one tile of logits exists at a time (about 16 MiB, at least 128 rows). Ignored rows cost nothing. `row_loss` [R] may be
 /// null. Throws ShapeError as above. Same bits on any number of threads.
 template <class T>
 CrossEntropySum linear_cross_entropy(const LinearCrossEntropy<T>& input, T* row_loss,

@@ -154,8 +154,9 @@ TEST_CASE("Cross-entropy from hidden states agrees with double loops, with and w
 }
 
 TEST_CASE("Cross-entropy from hidden states goes through several tiles of a large vocabulary") {
-  // 80,000 classes: 32 rows a tile, so three tiles, the last one short.
-  check_linear<float>(75, 2, 80000, 0.0, false, true, 1e-5);
+  // 33,000 classes: 128 rows a tile. 320 rows, of which 256 count, are two full tiles, and all 300 are two and a short one.
+  check_linear<float>(320, 2, 33000, 0.0, false, true, 1e-5);
+  check_linear<float>(300, 2, 33000, 0.0, false, false, 1e-5);
 }
 
 TEST_CASE("Cross-entropy from hidden states never holds the logits of all rows") {
@@ -168,7 +169,7 @@ TEST_CASE("Cross-entropy from hidden states never holds the logits of all rows")
   reset_peak_memory();
   const std::int64_t before = memory_use().live_bytes;
   CHECK(linear_cross_entropy<float>(input, nullptr, &gradients).counted == kRows);
-  CHECK(memory_use().peak_live_bytes - before < kRows * kVocab * 4 / 4);
+  CHECK(memory_use().peak_live_bytes - before < kRows * kVocab * 4 / 3);
   CHECK(memory_use().live_bytes == before);
 }
 
