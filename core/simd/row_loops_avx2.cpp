@@ -7,6 +7,7 @@ namespace {
 constexpr int kLanes = 8;
 typedef float Floats __attribute__((vector_size(32)));
 typedef std::int32_t Ints __attribute__((vector_size(32)));
+typedef std::uint64_t Wide __attribute__((vector_size(32)));
 constexpr Ints kLaneIndex = {0, 1, 2, 3, 4, 5, 6, 7};
 
 Floats load_partial(const float* p, std::int64_t n) {
@@ -18,6 +19,10 @@ void store_partial(float* p, Floats v, std::int64_t n) {
 }
 
 Floats square_root(Floats x) { return _mm256_sqrt_ps(x); }
+
+Wide multiply_low_halves(Wide a, std::uint32_t b) {
+  return reinterpret_cast<Wide>(_mm256_mul_epu32(reinterpret_cast<__m256i>(a), _mm256_set1_epi64x(b)));
+}
 
 }  // namespace
 

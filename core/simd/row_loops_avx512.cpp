@@ -7,14 +7,19 @@ namespace {
 constexpr int kLanes = 16;
 typedef float Floats __attribute__((vector_size(64)));
 typedef std::int32_t Ints __attribute__((vector_size(64)));
+typedef std::uint64_t Wide __attribute__((vector_size(64)));
 constexpr Ints kLaneIndex = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 __mmask16 first_lanes(std::int64_t n) { return static_cast<__mmask16>((1U << n) - 1U); }
 
 Floats load_partial(const float* p, std::int64_t n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
 void store_partial(float* p, Floats v, std::int64_t n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
-// The masked form: GCC 12 warns about its own header for the plain one.
+// The masked forms of intrinsics: GCC 12 warns about its own header for the plain ones.
 Floats square_root(Floats x) { return _mm512_maskz_sqrt_ps(0xFFFF, x); }
+
+Wide multiply_low_halves(Wide a, std::uint32_t b) {
+  return reinterpret_cast<Wide>(_mm512_maskz_mul_epu32(0xFF, reinterpret_cast<__m512i>(a), _mm512_set1_epi64(b)));
+}
 
 }  // namespace
 

@@ -1,3 +1,7 @@
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "core/simd/row_loops.h"
 
 namespace {
@@ -5,6 +9,7 @@ namespace {
 constexpr int kLanes = 4;
 typedef float Floats __attribute__((vector_size(16)));
 typedef std::int32_t Ints __attribute__((vector_size(16)));
+typedef std::uint64_t Wide __attribute__((vector_size(16)));
 constexpr Ints kLaneIndex = {0, 1, 2, 3};
 
 Floats load_partial(const float* p, std::int64_t n) {
@@ -20,6 +25,14 @@ void store_partial(float* p, Floats v, std::int64_t n) {
 Floats square_root(Floats x) {
   for (int j = 0; j < kLanes; ++j) x[j] = __builtin_sqrtf(x[j]);
   return x;
+}
+
+Wide multiply_low_halves(Wide a, std::uint32_t b) {
+#ifdef __SSE2__
+  return reinterpret_cast<Wide>(_mm_mul_epu32(reinterpret_cast<__m128i>(a), _mm_set1_epi64x(b)));
+#else
+  return (a & 0xffffffffU) * b;
+#endif
 }
 
 }  // namespace

@@ -1,0 +1,67 @@
+#pragma once
+/// \file
+/// Loops over tiles of float matrices that live in a core's caches, one table an instruction set, as row_loops.h has for
+/// rows. The same rule holds for its files: they include nothing but this header, <cstdint> and intrinsics.
+///
+/// Matrices are given by their first element and the elements between rows; a row's elements follow one another.
+
+#include <cstdint>
+
+namespace cosformer::simd {
+
+/// Which part of a product counts. A block of rows is computed as far as one of its rows needs.
+enum class Band : std::uint8_t {
+  whole,
+  lower_columns,  ///< row i of C: columns j ≤ i, the rest may be left as it was
+  upper_columns,  ///< row i of C: columns j ≥ i
+  lower_inner,    ///< row i of A: p ≤ fixed + i, the rest is 0 and may hold anything
+  upper_inner     ///< row i of A: p ≥ i
+};
+
+/// C (m × n) = A B, or C += A B. Element (i, p) of A is a[i · a_row + p · a_column], so A may be read transposed.
+struct TileProduct {
+  std::int64_t m, n, k;
+  const float* a;
+  std::int64_t a_row, a_column;
+  const float* b;
+  std::int64_t b_row;
+  float* c;
+  std::int64_t c_row;
+  bool accumulate;
+  Band band;
+  std::int64_t fixed;  ///< see Band::lower_inner
+};
+
+struct TileLoops {
+  void (*product)(const TileProduct& product);
+  /// y (columns × rows) = x (rows × columns) transposed.
+  void (*transpose)(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t x_row, float* y,
+                    std::int64_t y_row);
+  /// y = x where x ≥ 0, else slope · x; for slope = 0 exactly 0, also for infinities.
+  void (*leaky)(float slope, std::int64_t rows, std::int64_t columns, const float* x, std::int64_t x_row, float* y,
+                std::int64_t y_row);
+  /// dx = dy where x > 0, else slope · dy.
+  void (*leaky_gradient)(float slope, std::int64_t rows, std::int64_t columns, const float* x, std::int64_t x_row,
+                         const float* dy, std::int64_t dy_row, float* dx, std::int64_t dx_row);
+  /// y_i = factor_i · x_i, row by row.
+  void (*scale_rows)(std::int64_t rows, std::int64_t columns, const float* factors, const float* x, std::int64_t x_row,
+                     float* y, std::int64_t y_row);
+  /// x_ij *= weights[j - i] for the columns of each row from `begin` (a row's own number, or 0) to its end.
+  void (*weigh_diagonals)(std::int64_t rows, std::int64_t columns, const float* weights, float* x, std::int64_t x_row);
+  /// results_i = Σ_j x_ij y_ij; y_row = 0 takes one row y for all.
+  void (*row_dots)(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t x_row, const float* y,
+                   std::int64_t y_row, float* results);
+  /// y_j += Σ_i x_ij.
+  void (*add_rows)(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t x_row, float* y);
+};
+
+/// The table in use; see `instruction_set()`.
+const TileLoops& tile_loops();
+
+const TileLoops& baseline_tile_loops();
+#ifdef COSFORMER_X86_ROW_LOOPS
+const TileLoops& avx2_tile_loops();
+const TileLoops& avx512_tile_loops();
+#endif
+
+}  // namespace cosformer::simd

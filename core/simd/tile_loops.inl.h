@@ -1,0 +1,233 @@
+/// \file
+/// The loops of tile_loops.h, written once on vectors of `kLanes` numbers (GCC's and Clang's vector extension).
+///
+/// Included at the end of each instruction set's file, after that file has defined, in an anonymous namespace: kLanes,
+/// Floats, load_partial, store_partial (the first n ≤ kLanes elements; others read as 0), kBlockRows and kBlockVectors.
+
+namespace {
+
+using cosformer::simd::Band;
+using cosformer::simd::TileProduct;
+using std::int64_t;
+
+#define COSFORMER_INLINE inline __attribute__((always_inline))
+
+COSFORMER_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+COSFORMER_INLINE Floats splat(float x) { return x - Floats{}; }
+
+COSFORMER_INLINE Floats load(const float* p) {
+  Floats v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+
+COSFORMER_INLINE void store(float* p, Floats v) { __builtin_memcpy(p, &v, sizeof v); }
+
+COSFORMER_INLINE float add_lanes(Floats v) {
+  float s[kLanes];
+  __builtin_memcpy(s, &v, sizeof v);
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+    for (int j = 0; j < half; ++j) s[j] += s[j + half];
+  }
+  return s[0];
+}
+
+/// Calls visit(j, load, store) for each vector of a row, with loads and stores that end where the row ends.
+template <class Visit>
+COSFORMER_INLINE void for_each_vector(int64_t n, Visit visit) {
+  int64_t j = 0;
+  for (; j + kLanes <= n; j += kLanes) visit(j, load, store);
+  if (j < n) {
+    const int64_t rest = n - j;
+    visit(
+        j, [rest](const float* p) { return load_partial(p, rest); },
+        [rest](float* p, Floats v) { store_partial(p, v, rest); });
+  }
+}
+
+/// kRows × (kVectors · kLanes) elements of C, held in registers while p runs; of the last vector `rest` elements if
+/// kPartial.
+template <int kRows, int kVectors, bool kPartial>
+void product_block(const TileProduct& t, int64_t i, int64_t j, int64_t p_begin, int64_t p_end, int64_t rest) {
+  const auto read = [rest](const float* row, int vector) __attribute__((always_inline)) {
+    return kPartial && vector == kVectors - 1 ? load_partial(row + vector * kLanes, rest) : load(row + vector * kLanes);
+  };
+  Floats sums[kRows][kVectors] = {};
+  const float* a = t.a + i * t.a_row + p_begin * t.a_column;
+  const float* b = t.b + p_begin * t.b_row + j;
+  for (int64_t p = p_begin; p < p_end; ++p) {
+    Floats columns[kVectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) columns[v] = read(b, v);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const Floats factor = splat(a[r * t.a_row]);
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) sums[r][v] += factor * columns[v];
+    }
+    a += t.a_column;
+    b += t.b_row;
+  }
+  float* c = t.c + i * t.c_row + j;
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r, c += t.c_row) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      const Floats sum = t.accumulate ? read(c, v) + sums[r][v] : sums[r][v];
+      if (kPartial && v == kVectors - 1) {
+        store_partial(c + v * kLanes, sum, rest);
+      } else {
+        store(c + v * kLanes, sum);
+      }
+    }
+  }
+}
+
+using ProductBlock = void (*)(const TileProduct&, int64_t, int64_t, int64_t, int64_t, int64_t);
+
+struct ProductBlocks {
+  ProductBlock whole[kBlockRows][kBlockVectors], partial[kBlockRows][kBlockVectors];
+};
+
+template <int kRows, int kVectors>
+constexpr void fill_blocks(ProductBlocks& blocks) {
+  blocks.whole[kRows - 1][kVectors - 1] = product_block<kRows, kVectors, false>;
+  blocks.partial[kRows - 1][kVectors - 1] = product_block<kRows, kVectors, true>;
+  if constexpr (kVectors > 1) fill_blocks<kRows, kVectors - 1>(blocks);
+  if constexpr (kVectors == kBlockVectors && kRows > 1) fill_blocks<kRows - 1, kVectors>(blocks);
+}
+
+constexpr ProductBlocks make_blocks() {
+  ProductBlocks blocks{};
+  fill_blocks<kBlockRows, kBlockVectors>(blocks);
+  return blocks;
+}
+
+constexpr ProductBlocks kBlocks = make_blocks();
+
+void product(const TileProduct& t) {
+  constexpr int64_t kWidth = kBlockVectors * kLanes;
+  for (int64_t column = 0; column < t.n; column += kWidth) {
+    for (int64_t i = 0; i < t.m; i += kBlockRows) {
+      const int64_t rows = smaller(kBlockRows, t.m - i);
+      int64_t j = column, end = smaller(column + kWidth, t.n), p_begin = 0, p_end = t.k;
+      switch (t.band) {
+        case Band::whole:
+          break;
+        case Band::lower_columns:
+          end = smaller(end, i + rows);
+          break;
+        case Band::upper_columns:
+          j = i > j ? j + (i - j) / kLanes * kLanes : j;
+          break;
+        case Band::lower_inner:
+          p_end = smaller(p_end, t.fixed + i + rows);
+          break;
+        case Band::upper_inner:
+          p_begin = smaller(i, p_end);
+          break;
+      }
+      if (j >= end) continue;
+      const int64_t vectors = (end - j + kLanes - 1) / kLanes, rest = end - j - (vectors - 1) * kLanes;
+      const ProductBlock block = (rest == kLanes ? kBlocks.whole : kBlocks.partial)[rows - 1][vectors - 1];
+      block(t, i, j, p_begin, p_end, rest);
+    }
+  }
+}
+
+void transpose(int64_t rows, int64_t columns, const float* x, int64_t x_row, float* y, int64_t y_row) {
+  typedef float Four __attribute__((vector_size(16)));
+  typedef std::int32_t FourIndices __attribute__((vector_size(16)));
+  const auto read = [](const float* p) __attribute__((always_inline)) {
+    Four v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+  };
+  const int64_t whole_rows = rows / 4 * 4, whole_columns = columns / 4 * 4;
+  for (int64_t j = 0; j < whole_columns; j += 4) {
+    for (int64_t i = 0; i < whole_rows; i += 4) {
+      const float* from = x + i * x_row + j;
+      const Four a = read(from), b = read(from + x_row), c = read(from + 2 * x_row), d = read(from + 3 * x_row);
+      const Four ab_low = __builtin_shuffle(a, b, FourIndices{0, 4, 1, 5}),
+                 ab_high = __builtin_shuffle(a, b, FourIndices{2, 6, 3, 7});
+      const Four cd_low = __builtin_shuffle(c, d, FourIndices{0, 4, 1, 5}),
+                 cd_high = __builtin_shuffle(c, d, FourIndices{2, 6, 3, 7});
+      const Four turned[4] = {__builtin_shuffle(ab_low, cd_low, FourIndices{0, 1, 4, 5}),
+                              __builtin_shuffle(ab_low, cd_low, FourIndices{2, 3, 6, 7}),
+                              __builtin_shuffle(ab_high, cd_high, FourIndices{0, 1, 4, 5}),
+                              __builtin_shuffle(ab_high, cd_high, FourIndices{2, 3, 6, 7})};
+      for (int r = 0; r < 4; ++r) __builtin_memcpy(y + (j + r) * y_row + i, &turned[r], sizeof turned[r]);
+    }
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = i < whole_rows ? whole_columns : 0; j < columns; ++j) y[j * y_row + i] = x[i * x_row + j];
+  }
+}
+
+void leaky(float slope, int64_t rows, int64_t columns, const float* x, int64_t x_row, float* y, int64_t y_row) {
+  for (int64_t i = 0; i < rows; ++i, x += x_row, y += y_row) {
+    for_each_vector(
+        columns, [&](int64_t j, auto read, auto write) __attribute__((always_inline)) {
+          const Floats v = read(x + j);
+          const Floats low = slope == 0.0F ? Floats{} : v * slope;
+          write(y + j, v < 0.0F ? low : v);
+        });
+  }
+}
+
+void leaky_gradient(float slope, int64_t rows, int64_t columns, const float* x, int64_t x_row, const float* dy,
+                    int64_t dy_row, float* dx, int64_t dx_row) {
+  for (int64_t i = 0; i < rows; ++i, x += x_row, dy += dy_row, dx += dx_row) {
+    for_each_vector(
+        columns, [&](int64_t j, auto read, auto write) __attribute__((always_inline)) {
+          const Floats factor = read(x + j) > 0.0F ? splat(1.0F) : splat(slope);
+          write(dx + j, factor * read(dy + j));
+        });
+  }
+}
+
+void scale_rows(int64_t rows, int64_t columns, const float* factors, const float* x, int64_t x_row, float* y,
+                int64_t y_row) {
+  for (int64_t i = 0; i < rows; ++i, x += x_row, y += y_row) {
+    const float factor = factors[i];
+    for_each_vector(
+        columns, [&](int64_t j, auto read, auto write)
+                     __attribute__((always_inline)) { write(y + j, read(x + j) * factor); });
+  }
+}
+
+void weigh_diagonals(int64_t rows, int64_t columns, const float* weights, float* x, int64_t x_row) {
+  for (int64_t i = 0; i < rows; ++i, x += x_row, --weights) {
+    for_each_vector(
+        columns, [&](int64_t j, auto read, auto write) __attribute__((always_inline)) {
+          const Floats weight = read(weights + j);
+          write(x + j, weight == 0.0F ? Floats{} : read(x + j) * weight);
+        });
+  }
+}
+
+void row_dots(int64_t rows, int64_t columns, const float* x, int64_t x_row, const float* y, int64_t y_row, float* results) {
+  for (int64_t i = 0; i < rows; ++i, x += x_row, y += y_row) {
+    Floats sum = {};
+    for_each_vector(
+        columns, [&](int64_t j, auto read, auto) __attribute__((always_inline)) { sum += read(x + j) * read(y + j); });
+    results[i] = add_lanes(sum);
+  }
+}
+
+void add_rows(int64_t rows, int64_t columns, const float* x, int64_t x_row, float* y) {
+  for_each_vector(
+      columns, [&](int64_t j, auto read, auto write) __attribute__((always_inline)) {
+        Floats sum = {};
+        for (int64_t i = 0; i < rows; ++i) sum += read(x + i * x_row + j);
+        write(y + j, read(y + j) + sum);
+      });
+}
+
+constexpr cosformer::simd::TileLoops kTileLoops = {product,    transpose,       leaky,    leaky_gradient,
+                                                   scale_rows, weigh_diagonals, row_dots, add_rows};
+
+#undef COSFORMER_INLINE
+
+}  // namespace
