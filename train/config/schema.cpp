@@ -15,7 +15,8 @@ using Names = std::vector<std::string_view>;
 // Names of enumerators, in their order.
 constexpr std::string_view kModelKinds[] = {"decoder", "encoder", "encoder_decoder"};
 constexpr std::string_view kNormPlacements[] = {"pre", "post"};
-constexpr std::string_view kActivations[] = {"gelu", "relu"};
+constexpr std::string_view kActivations[] = {"relu", "gelu"};
+static_assert(static_cast<int>(Activation::relu) == 0 && static_cast<int>(Activation::gelu) == 1);
 constexpr std::string_view kPositions[] = {"learned", "sinusoidal", "none"};
 constexpr std::string_view kPoolings[] = {"mean", "first"};
 
