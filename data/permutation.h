@@ -24,7 +24,7 @@ class Permutation {
   Random random_;
   std::int64_t size_;
   std::uint64_t number_;
-  int half_bits_ = 1;
+  int half_bits_ = 3;  // of fewer bits the network's orders are not equally likely
 };
 
 }  // namespace cosformer

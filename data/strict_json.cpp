@@ -50,8 +50,9 @@ nlohmann::json parse_strict_json(std::string_view text, std::string_view source)
         --depth;
         break;
       case json::parse_event_t::key:
-        check<InputError>(keys_of_open_objects.back().insert(parsed.get_ref<const std::string&>()).second, source,
-                          ": the key ", excerpt(parsed.dump()), " appears twice in one object");
+        if (!keys_of_open_objects.back().insert(parsed.get_ref<const std::string&>()).second) {
+          throw InputError(concat(source, ": the key ", excerpt(parsed.dump()), " appears twice in one object"));
+        }
         break;
       case json::parse_event_t::value:
         break;

@@ -51,8 +51,9 @@ BpeTokenizer::BpeTokenizer(BpeModel model) : model_(std::move(model)) {
     const char c = static_cast<char>(static_cast<unsigned char>(byte));
     const std::string spelling = spell_bytes({&c, 1});
     const auto entry = ids.find(spelling);
-    check<InputError>(entry != ids.end(), "a vocabulary of byte-level BPE needs the token ", quoted(spelling), " of byte ",
-                      byte);
+    if (entry == ids.end()) {
+      throw InputError(concat("a vocabulary of byte-level BPE needs the token ", quoted(spelling), " of byte ", byte));
+    }
     byte_ids_[byte] = entry->second;
   }
   ranks_.reserve(model_.merges.size());

@@ -15,7 +15,7 @@ template <class OnCharacter>
 void for_each_character(std::string_view text, OnCharacter on_character) {
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t length = utf8_length(text.substr(i, 4));
-    check<InputError>(length > 0, line_and_column(text, i), ": the text is not UTF-8");
+    if (length == 0) throw InputError(line_and_column(text, i) + ": the text is not UTF-8");
     on_character(text.substr(i, length));
     i += length;
   }
@@ -31,8 +31,9 @@ CharTokenizer::CharTokenizer(std::vector<std::string> tokens) : tokens_(std::mov
   for (std::size_t id = 0; id < tokens_.size(); ++id) {
     const std::string& token = tokens_[id];
     if (token == kUnknownToken) continue;
-    check<InputError>(!token.empty() && utf8_length(token) == token.size(), "token ", quoted(token), " of id ", id,
-                      " is not one character");
+    if (token.empty() || utf8_length(token) != token.size()) {
+      throw InputError(concat("token ", quoted(token), " of id ", id, " is not one character"));
+    }
     ids_[utf8_decode(token)] = static_cast<std::int32_t>(id);
   }
 }

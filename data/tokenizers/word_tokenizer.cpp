@@ -26,7 +26,7 @@ WordTokenizer::WordTokenizer(std::vector<std::string> tokens) : tokens_(std::mov
   line_end_ = required(kLineEndToken);
   for (const std::string& token : tokens_) {
     const bool one_word = std::none_of(token.begin(), token.end(), [](char c) { return c == '\n' || is_blank(c); });
-    check<InputError>(one_word && !token.empty(), "token ", quoted(token), " is not one word");
+    if (!one_word || token.empty()) throw InputError(concat("token ", quoted(token), " is not one word"));
   }
 }
 
@@ -42,7 +42,7 @@ std::unique_ptr<Tokenizer> WordTokenizer::load(const std::filesystem::path& fold
 
 std::unique_ptr<Tokenizer> WordTokenizer::train(std::string_view text, const TokenizerOptions& options) {
   const std::size_t invalid = find_invalid_utf8(text);
-  check<InputError>(invalid == std::string_view::npos, line_and_column(text, invalid), ": the text is not UTF-8");
+  if (invalid != std::string_view::npos) throw InputError(line_and_column(text, invalid) + ": the text is not UTF-8");
   std::unordered_map<std::string_view, std::int64_t> words;
   const auto count = [&](std::string_view word) {
     if (word.size() <= kMaxTokenBytes && word != kUnknownToken && word != kLineEndToken) ++words[word];
