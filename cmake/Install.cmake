@@ -1,0 +1,36 @@
+# `cmake --install`, a Debian package (`cpack`), and what find_package(cosformer) needs.
+include(CMakePackageConfigHelpers)
+include(GNUInstallDirs)
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/cosformer)
+set(folders core autograd layers data train)
+
+install(TARGETS cosformer_flags EXPORT cosformerTargets)
+set_target_properties(cosformer_flags PROPERTIES EXPORT_NAME flags)
+foreach(folder IN LISTS folders)
+  set_target_properties(cosformer_${folder} PROPERTIES EXPORT_NAME ${folder})
+  install(TARGETS cosformer_${folder} EXPORT cosformerTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(DIRECTORY ${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/cosformer FILES_MATCHING PATTERN "*.h"
+          PATTERN "cli" EXCLUDE)
+endforeach()
+# The program finds OpenBLAS in its flavour's own folder.
+set_target_properties(cosformer PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+install(TARGETS cosformer RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/cosformer)
+install(FILES CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+install(EXPORT cosformerTargets NAMESPACE cosformer:: DESTINATION ${package_dir})
+configure_package_config_file(cmake/cosformerConfig.cmake.in cosformerConfig.cmake INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(cosformerConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/cosformerConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/cosformerConfigVersion.cmake
+              cmake/OpenBlas.cmake DESTINATION ${package_dir})
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_CONTACT "cosformer maintainers <maintainers@cosformer.invalid>")
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+# The shared library's name is the same in all flavours of OpenBLAS: the computed dependency would accept any of them.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS libopenblas0-openmp)
+set(CPACK_STRIP_FILES ON)
+include(CPack)

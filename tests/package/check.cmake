@@ -1,0 +1,11 @@
+# Installs the build in BUILD into a folder below it, builds the consumer against that and runs it.
+set(work ${BUILD}/package-test)
+file(REMOVE_RECURSE ${work})
+foreach(command
+        "${CMAKE_COMMAND};--install;${BUILD};--prefix;${work}/prefix"
+        "${CMAKE_COMMAND};-G;Ninja;-S;${CMAKE_CURRENT_LIST_DIR};-B;${work}/build;-DCMAKE_PREFIX_PATH=${work}/prefix;-DCMAKE_CXX_COMPILER=${CXX};-DCMAKE_CXX_FLAGS=${FLAGS}"
+        "${CMAKE_COMMAND};--build;${work}/build"
+        "${work}/build/consumer"
+        "${work}/prefix/bin/cosformer;--help")
+  execute_process(COMMAND ${command} COMMAND_ERROR_IS_FATAL ANY OUTPUT_QUIET)
+endforeach()
