@@ -19,6 +19,12 @@ constexpr bool kOptimizedBuild = true;
 constexpr bool kOptimizedBuild = false;
 #endif
 
+#ifdef __clang__
+constexpr const char* kCompiler = __VERSION__;
+#else
+constexpr const char* kCompiler = "GCC " __VERSION__;
+#endif
+
 Setup read_setup() {
   std::error_code failure;
   const auto space = std::filesystem::space(".", failure);
@@ -38,7 +44,7 @@ nlohmann::ordered_json to_json(const Machine& machine, const Setup& setup, const
   nlohmann::ordered_json json = {
       {"version", COSFORMER_VERSION},
       {"optimized_build", setup.optimized_build},
-      {"compiler", __VERSION__},
+      {"compiler", kCompiler},
       {"processor", machine.processor},
       {"processor_features", machine.features},
       {"online_processors", machine.online_processors},
@@ -60,7 +66,7 @@ void print(const Machine& machine, const Setup& setup, const std::vector<Finding
   std::string features;
   for (const std::string& feature : machine.features) features += concat(features.empty() ? "" : " ", feature);
   std::cout << "cosformer     " << COSFORMER_VERSION << (setup.optimized_build ? "" : ", debug build") << ", compiler "
-            << __VERSION__ << "\nprocessor     " << (machine.processor.empty() ? "unknown" : machine.processor) << ", "
+            << kCompiler << "\nprocessor     " << (machine.processor.empty() ? "unknown" : machine.processor) << ", "
             << machine.usable_processors << " of " << machine.online_processors << " usable\nfeatures      " << features
             << "\nloops use     " << setup.instruction_set << "\nthreads       " << setup.threads << "\nBLAS          "
             << setup.blas.version << ", kernels " << setup.blas.core << "\nmemory        "
