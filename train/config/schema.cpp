@@ -12,13 +12,19 @@ namespace {
 
 using Names = std::vector<std::string_view>;
 
-// Names of enumerators, in their order.
-constexpr std::string_view kModelKinds[] = {"decoder", "encoder", "encoder_decoder"};
-constexpr std::string_view kNormPlacements[] = {"pre", "post"};
-constexpr std::string_view kActivations[] = {"relu", "gelu"};
-static_assert(static_cast<int>(Activation::relu) == 0 && static_cast<int>(Activation::gelu) == 1);
-constexpr std::string_view kPositions[] = {"learned", "sinusoidal", "none"};
-constexpr std::string_view kPoolings[] = {"mean", "first"};
+/// An enumerator and its name in configs.
+template <class Enum>
+struct Named {
+  std::string_view name;
+  Enum value;
+};
+constexpr Named<ModelKind> kModelKinds[] = {
+    {"decoder", ModelKind::decoder}, {"encoder", ModelKind::encoder}, {"encoder_decoder", ModelKind::encoder_decoder}};
+constexpr Named<NormPlacement> kNormPlacements[] = {{"pre", NormPlacement::pre}, {"post", NormPlacement::post}};
+constexpr Named<Activation> kActivations[] = {{"gelu", Activation::gelu}, {"relu", Activation::relu}};
+constexpr Named<Positions> kPositions[] = {
+    {"learned", Positions::learned}, {"sinusoidal", Positions::sinusoidal}, {"none", Positions::none}};
+constexpr Named<Pooling> kPoolings[] = {{"mean", Pooling::mean}, {"first", Pooling::first}};
 
 // Names that stay strings.
 constexpr std::string_view kTokenizers[] = {"byte", "char", "word", "bpe"};
@@ -34,12 +40,16 @@ Names names_of() {
   return Names(std::begin(List), std::end(List));
 }
 
-/// The names of a registry's rows.
+/// The names of a table's rows.
+Names row_names(const auto& rows) {
+  Names names;
+  for (const auto& row : rows) names.emplace_back(row.name);
+  return names;
+}
+
 template <auto Registry>
 Names registered() {
-  Names names;
-  for (const auto& row : Registry()) names.emplace_back(row.name);
-  return names;
+  return row_names(Registry());
 }
 
 /// The member that a path of member pointers leads to.
@@ -83,21 +93,24 @@ constexpr Field text(std::string_view key, Names (*names)(), std::string_view he
   return plain<std::string, Path...>(key, FieldType::text, {}, names, help);
 }
 
-/// An enumeration whose names are `List`.
+/// An enumeration with the names of `List`.
 template <const auto& List, auto... Path>
 constexpr Field choice(std::string_view key, std::string_view help) {
-  return {
-      key,
-      FieldType::text,
-      {},
-      names_of<List>,
-      help,
-      [](const Config& config) { return ConfigValue(std::string(List[static_cast<std::size_t>(follow<Path...>(config))])); },
-      [](Config& config, const ConfigValue& value) {
-        auto& member = follow<Path...>(config);
-        const auto index = std::find(std::begin(List), std::end(List), std::get<std::string>(value)) - std::begin(List);
-        member = static_cast<std::remove_reference_t<decltype(member)>>(index);
-      }};
+  return {key,
+          FieldType::text,
+          {},
+          [] { return row_names(List); },
+          help,
+          [](const Config& config) {
+            const auto value = follow<Path...>(config);
+            const auto row = std::ranges::find_if(List, [&](const auto& named) { return named.value == value; });
+            return ConfigValue(std::string(row->name));
+          },
+          [](Config& config, const ConfigValue& value) {
+            const auto& name = std::get<std::string>(value);
+            const auto row = std::ranges::find_if(List, [&](const auto& named) { return named.name == name; });
+            follow<Path...>(config) = row->value;
+          }};
 }
 
 /// An integer whose 0 is written "auto".

@@ -24,8 +24,8 @@ std::string format_number(double number) {
 }
 
 std::string format_limit(double limit) {
-  return std::abs(limit) < 1e15 && std::floor(limit) == limit ? concat(static_cast<std::int64_t>(limit))
-                                                              : format_number(limit);
+  return std::abs(limit) <= 0x1p53 && std::floor(limit) == limit ? concat(static_cast<std::int64_t>(limit))
+                                                                 : format_number(limit);
 }
 
 std::string describe_range(const Range& range) {
@@ -169,8 +169,9 @@ std::string allowed_values(const Field& field) {
   std::string names;
   if (field.names) {
     const std::vector<std::string_view> all = field.names();
+    const bool complete = field.type == FieldType::text;
     for (std::size_t i = 0; i < all.size(); ++i)
-      names += concat(i == 0 ? "" : i + 1 == all.size() ? " or " : ", ", '"', all[i], '"');
+      names += concat(i == 0 ? "" : complete && i + 1 == all.size() ? " or " : ", ", '"', all[i], '"');
   }
   switch (field.type) {
     case FieldType::boolean:

@@ -73,7 +73,10 @@ toml::table parse_or_throw(std::string_view text, const std::string& name) {
   try {
     return toml::parse(text, std::string_view(name));
   } catch (const toml::parse_error& error) {
-    throw InputError(error_at(name, begin_of(error.source()), error.description()));
+    std::string_view description = error.description();
+    constexpr std::string_view kLabel = "Error ";  // `error_at` has its own
+    if (description.starts_with(kLabel)) description.remove_prefix(kLabel.size());
+    throw InputError(error_at(name, begin_of(error.source()), description));
   } catch (const TomlAssertion&) {
     throw InputError(error_at(name, {}, "not TOML"));
   }
