@@ -1,0 +1,194 @@
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "tests/catch.h"
+#include "tests/train/run_support.h"
+#include "train/config/config_builder.h"
+#include "train/config/schema.h"
+
+namespace cosformer {
+namespace {
+
+using test::message_of;
+using test::TemporaryFolder;
+using test::write_bytes;
+
+/// A config in which every key has another value than by default.
+Config unusual_config() {
+  const std::vector<std::string> overrides = {"task.train=a \"b\".txt",
+                                              "task.valid=ü",
+                                              "optimizer.learning_rate=0.1",
+                                              "optimizer.betas=[0.30000000000000004, 0.5]",
+                                              "attention.reweighting_length=77",
+                                              "train.shards=4",
+                                              "model.num_classes=3",
+                                              "model.kind=encoder"};
+  Config config = config_from_overrides(overrides);
+  for (const Field& field : config_fields()) {
+    ConfigValue value = field.get(config);
+    if (format_value(value) != format_value(field.get(Config()))) continue;
+    if (auto* boolean = std::get_if<bool>(&value)) *boolean = !*boolean;
+    if (auto* integer = std::get_if<std::int64_t>(&value)) *integer += 3;
+    if (auto* number = std::get_if<double>(&value)) *number = *number / 3 + 1e-7;
+    if (auto* text = std::get_if<std::string>(&value)) *text = field.names ? std::string(field.names().back()) : *text + "x";
+    if (auto* text = std::get_if<std::string>(&value); text && format_value(*text) == format_value(field.get(Config())))
+      *text = std::string(field.names().front());
+    field.set(config, value);
+  }
+  config.model.num_heads = 7;
+  config.model.embed_dim = 7 * 31;
+  config.train.accumulation = 5;
+  config.train.batch_size = 20;
+  config.optimizer.name = "sgd";
+  config.model.max_length = 1000;
+  config.schedule.decay_steps = 2000;
+  return config;
+}
+
+TEST_CASE("A config with every key changed survives TOML and JSON unchanged") {
+  const Config config = unusual_config();
+  for (const Field& field : config_fields()) {
+    INFO(field.key);
+    CHECK(format_value(field.get(config)) != format_value(field.get(Config())));
+  }
+  const TemporaryFolder folder;
+  write_bytes(folder / "config.toml", to_toml(config));
+  const Config read = load_config(folder / "config.toml");
+  CHECK(differences(config, read).empty());
+  CHECK(to_toml(read) == to_toml(config));
+  CHECK(read.optimizer.betas == config.optimizer.betas);
+  CHECK(read.optimizer.eps == config.optimizer.eps);
+  CHECK(differences(config, config_from_json(to_json(config))).empty());
+  CHECK(to_json(config_from_json(to_json(config))) == to_json(config));
+}
+
+TEST_CASE("JSON with some keys gives the others their defaults, and its errors name the source") {
+  const Config config = config_from_json(R"({"model": {"num_layers": 2}, "optimizer": {"weight_decay": 0}})");
+  const auto found = differences(Config(), config);
+  REQUIRE(found.size() == 2);
+  CHECK(found[0].key == "model.num_layers");
+  CHECK(found[0].first == "4");
+  CHECK(found[0].second == "2");
+  CHECK(found[1].key == "optimizer.weight_decay");
+  const auto error_of = [](const std::string& json) {
+    return message_of<InputError>([&] { config_from_json(json, {}, "model.safetensors"); });
+  };
+  CHECK(error_of(R"({"model": {"num_layer": 2}})") ==
+        "model.safetensors: error: unknown key 'model.num_layer'; did you mean \"model.num_layers\"?");
+  CHECK(error_of(R"({"model": {"num_layers": null}})") == "model.safetensors: error: null has no use here");
+  CHECK(error_of(R"({"train": {"seed": 18446744073709551615}})") == "model.safetensors: error: an integer beyond 64 bits");
+  for (const char* json : {"", "[]", "3", "{", R"({"model": {}, "model": {}})", R"({"model": 3})"})
+    CHECK(error_of(json).starts_with("model.safetensors"));
+}
+
+TEST_CASE("Overrides win over the file, later ones over earlier ones") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "run.toml", "[model]\nnum_layers = 2\nkind = \"encoder\"\n");
+  const std::vector<std::string> overrides = {"model.num_layers=5", "task.train=data/a=b.txt",
+                                              "model.num_layers=6", "attention.reweighting_length=auto",
+                                              "task.name=\"7\"",    "task.test=8"};
+  const Config config = load_config(folder / "run.toml", overrides);
+  CHECK(config.model.num_layers == 6);
+  CHECK(config.model.kind == ModelKind::encoder);
+  CHECK(config.task.train == "data/a=b.txt");
+  CHECK(config.task.name == "7");
+  CHECK(config.task.test == "8");
+}
+
+TEST_CASE("Errors in overrides name the flag, the key and what was expected") {
+  const auto error_of = [](const std::string& assignment) {
+    return message_of<InputError>([&] { config_from_overrides(std::vector<std::string>{assignment}); });
+  };
+  CHECK(error_of("model.num_layer=4") ==
+        "--set model.num_layer: error: unknown key 'model.num_layer'; did you mean \"model.num_layers\"?");
+  CHECK(error_of("model.num_layers") == "--set model.num_layers: error: expected key=value");
+  CHECK(error_of("model=4") == "--set model: error: model is a table; set one of its keys");
+  CHECK(error_of("model.num_layers=four") ==
+        "--set model.num_layers: error: model.num_layers must be an integer, 1 to 4096, not four");
+  CHECK(error_of("model.num_layers=1\nseed=2") ==
+        "--set model.num_layers: error: model.num_layers must be an integer, 1 to 4096, not 1?seed=2");
+  CHECK(error_of("model.num_heads=3") ==
+        "--set model.num_heads: error: model.num_heads (3) must divide model.embed_dim (256)");
+  CHECK(error_of("task.train=\xFF") == "--set: error: not UTF-8 text");
+}
+
+TEST_CASE("Errors in a file name the place") {
+  const TemporaryFolder folder;
+  const auto error_of = [&](const std::string& text) {
+    write_bytes(folder / "run.toml", text);
+    const std::string message = message_of<InputError>([&] { load_config(folder / "run.toml"); });
+    const std::string prefix = (folder / "run.toml").string() + ":";
+    return message.starts_with(prefix) ? message.substr(prefix.size()) : message;
+  };
+  CHECK(error_of("[model]\n  d_layers = 4\n").starts_with("2:3: error: unknown key 'model.d_layers'"));
+  CHECK(error_of("[modle]\n").starts_with("1:2: error: unknown key 'modle'; did you mean \"model\"?"));
+  CHECK(error_of("model = 3\n") == "1:9: error: model must be a table, not 3");
+  CHECK(error_of("\"model.num_layers\" = 3\n").starts_with("1:1: error: unknown key '\"model.num_layers\"'"));
+  CHECK(error_of("[model]\nnum_layers.x = 3\n") ==
+        "2:1: error: model.num_layers must be an integer, 1 to 4096, not a table");
+  CHECK(error_of("[model]\nembed_dim = 64\nnum_heads = 3\n") ==
+        "3:1: error: model.num_heads (3) must divide model.embed_dim (64)");
+  CHECK(error_of("[model]\nembed_dim = 30\n") ==
+        "model.num_heads: error: model.num_heads (4) must divide model.embed_dim (30)");
+  CHECK(error_of("extends = 3\n") == "1:11: error: extends must be the path of a file or an array of paths, not 3");
+}
+
+TEST_CASE("Values that do not fit together are refused") {
+  const auto error_of = [](std::vector<std::string> overrides) {
+    return message_of<InputError>([&] { config_from_overrides(overrides); });
+  };
+  CHECK(error_of({"train.batch_size=6", "train.accumulation=4"}).ends_with("must divide train.batch_size (6)"));
+  CHECK(error_of({"train.batch_size=6", "train.shards=7"}).ends_with("must be at most the 6 sequences of a micro-batch"));
+  CHECK(error_of({"model.num_classes=2"}).ends_with("model.num_classes needs model.kind = \"encoder\""));
+  CHECK(error_of({"model.max_length=100"}).ends_with("must be at least task.seq_len (256)"));
+  CHECK(error_of({"optimizer.nesterov=true", "optimizer.name=sgd"}).find("optimizer.nesterov") != std::string::npos);
+  CHECK(error_of({"optimizer.momentum=0.9"}).ends_with("optimizer.momentum needs optimizer.name = \"sgd\""));
+  CHECK(error_of({"schedule.decay_steps=5"}).ends_with("must be at least schedule.warmup_steps (100)"));
+  CHECK(error_of({"train.patience=5", "train.eval_every=0"}).ends_with("train.patience needs train.eval_every"));
+  CHECK(error_of({"task.tokenizer_folder=x"}).find("has no use with task.tokenizer") != std::string::npos);
+  Config config;
+  config.model.num_heads = 3;
+  CHECK_THROWS_AS(check_config(config), InputError);
+}
+
+TEST_CASE("A file takes over the keys of the files that it extends, relative to itself") {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "sub");
+  write_bytes(folder / "base.toml", "[model]\nnum_layers = 2\nembed_dim = 64\n[train]\nseed = 9\n");
+  write_bytes(folder / "other.toml", "model.embed_dim = 128\n");
+  write_bytes(folder / "sub" / "run.toml", "extends = [\"../base.toml\", \"../other.toml\"]\n[model]\nnum_layers = 3\n");
+  const Config config = load_config(folder / "sub" / "run.toml");
+  CHECK(config.model.num_layers == 3);
+  CHECK(config.model.embed_dim == 128);
+  CHECK(config.train.seed == 9);
+
+  ConfigBuilder builder;
+  builder.add_file(folder / "sub" / "run.toml");
+  builder.add_override("train.max_steps=1");
+  CHECK(builder.origin("model.num_layers").ends_with("run.toml:3:1"));
+  CHECK(builder.origin("train.seed").ends_with("base.toml:5:1"));
+  CHECK(builder.origin("train.max_steps") == "--set");
+  CHECK(builder.origin("model.ffn_dim") == "default");
+}
+
+TEST_CASE("Files that extend each other in a circle, too deep or too often are refused") {
+  const TemporaryFolder folder;
+  const auto error_of = [&](const std::string& name) { return message_of<InputError>([&] { load_config(folder / name); }); };
+  write_bytes(folder / "a.toml", "extends = \"b.toml\"\n");
+  write_bytes(folder / "b.toml", "extends = \"./a.toml\"\n");
+  CHECK(error_of("a.toml").ends_with("error: the file extends itself, by way of the files that it extends"));
+  for (int i = 0; i < 10; ++i)
+    write_bytes(folder / ("deep" + std::to_string(i) + ".toml"), "extends = \"deep" + std::to_string(i + 1) + ".toml\"\n");
+  CHECK(error_of("deep0.toml").ends_with("error: more than 8 files extend each other"));
+  write_bytes(folder / "leaf.toml", "");
+  std::string many = "extends = [";
+  for (int i = 0; i < 100; ++i) many += "\"leaf.toml\", ";
+  write_bytes(folder / "many.toml", many + "]\n");
+  CHECK(error_of("many.toml").ends_with("error: more than 64 files are extended"));
+  write_bytes(folder / "lost.toml", "extends = \"none.toml\"\n");
+  CHECK(error_of("lost.toml").ends_with("none.toml: error: no such file"));
+}
+
+}  // namespace
+}  // namespace cosformer

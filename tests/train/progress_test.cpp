@@ -1,0 +1,95 @@
+#include "train/progress.h"
+
+#include <limits>
+#include <sstream>
+
+#include "tests/catch.h"
+
+namespace cosformer {
+namespace {
+
+const TerminalFeatures kTerminal = {.rewrites = true, .colors = true, .columns = 20};
+
+TEST_CASE("Progress is one line with what is known") {
+  Progress progress{.step = 120, .max_steps = 5000, .loss = 3.41249, .learning_rate = 6e-4, .tokens_per_second = 12'345};
+  CHECK(format_progress(progress) == "step 120/5000  loss 3.4125  lr 6.0e-04  12.3k tokens/s");
+  progress.share_of_peak = 0.412;
+  progress.seconds_left = 3725;
+  progress.tokens_per_second = 999'960;
+  CHECK(format_progress(progress) == "step 120/5000  loss 3.4125  lr 6.0e-04  1.0M tokens/s  41 % of peak  1 h 02 min left");
+  progress.loss = std::numeric_limits<double>::quiet_NaN();
+  CHECK(format_progress(progress).find("loss nan") != std::string::npos);
+}
+
+TEST_CASE("Durations have at most two units") {
+  CHECK(format_duration(0) == "0 s");
+  CHECK(format_duration(59.4) == "59 s");
+  CHECK(format_duration(59.6) == "1 min");
+  CHECK(format_duration(3599) == "59 min");
+  CHECK(format_duration(3600) == "1 h 00 min");
+  CHECK(format_duration(100 * 3600) == "4 d 04 h");
+  CHECK(format_duration(-5) == "0 s");
+  CHECK(format_duration(std::numeric_limits<double>::infinity()) == "unknown time");
+}
+
+TEST_CASE("On a terminal the status line is rewritten, cut to the width, and lines go above it") {
+  std::ostringstream stream;
+  {
+    Console console(stream, kTerminal);
+    console.set_status("ééééééééééééééééééééééééé");
+    console.print("saved");
+    console.set_status("two");
+  }
+  const std::string cut = "ééééééééééééééééééé";
+  CHECK(stream.str() == cut + "\r\x1b[Ksaved\n" + cut + "\r\x1b[Ktwo\r\x1b[K");
+}
+
+TEST_CASE("Elsewhere there is no status line and no escape sequence") {
+  std::ostringstream stream;
+  {
+    Console console(stream, {});
+    console.set_status("step 1");
+    console.print("saved");
+  }
+  CHECK(stream.str() == "saved\n");
+}
+
+TEST_CASE("Elsewhere progress is a plain line every log_every steps, and the last one") {
+  std::ostringstream stream;
+  Console console(stream, {});
+  ProgressDisplay display(console, 10, true);
+  for (std::int64_t step = 1; step <= 25; ++step) display.update({.step = step, .max_steps = 25}, static_cast<double>(step));
+  display.finish();
+  display.finish();
+  std::istringstream lines(stream.str());
+  std::string shown;
+  for (std::string line; std::getline(lines, line);) shown += line.substr(0, line.find("  ")) + ";";
+  CHECK(shown == "step 10/25;step 20/25;step 25/25;");
+}
+
+TEST_CASE("On a terminal progress is redrawn at most ten times a second") {
+  std::ostringstream stream;
+  Console console(stream, {.rewrites = true, .colors = false, .columns = 200});
+  ProgressDisplay display(console, 10, true);
+  for (std::int64_t step = 1; step <= 100; ++step)
+    display.update({.step = step, .max_steps = 100}, static_cast<double>(step) * 0.01);
+  const std::string text = stream.str();
+  std::size_t drawn = 0;
+  for (std::size_t at = text.find("step "); at != std::string::npos; at = text.find("step ", at + 1)) ++drawn;
+  CHECK(drawn >= 9);
+  CHECK(drawn <= 10);
+  display.finish();
+  CHECK(stream.str().ends_with("tokens/s\n"));
+}
+
+TEST_CASE("Progress that is switched off shows nothing") {
+  std::ostringstream stream;
+  Console console(stream, {});
+  ProgressDisplay display(console, 1, false);
+  display.update({.step = 1, .max_steps = 1}, 0.0);
+  display.finish();
+  CHECK(stream.str().empty());
+}
+
+}  // namespace
+}  // namespace cosformer
