@@ -6,12 +6,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
+#include <utility>
 
 #include "core/kernels/attention_types.h"
-#include "core/kernels/gemm.h"
 #include "core/memory.h"
 #include "core/shape.h"
+#include "core/simd/tile_loops.h"
 
 namespace cosformer::detail {
 
@@ -53,9 +55,7 @@ class Scratch {
   Rows<T> from(std::int64_t row, std::int64_t column = 0) const { return rows().from(row, column); }
   T* operator[](std::int64_t row) const { return data_ + row * stride_; }
   T* data() const { return data_; }
-  void fill_zero() {
-    for (std::int64_t i = 0; i < rows_ * stride_; ++i) data_[i] = 0;
-  }
+  void fill_zero() { std::memset(data_, 0, static_cast<std::size_t>(rows_ * stride_) * sizeof(T)); }
 
  private:
   static std::int64_t padded(std::int64_t columns) {
@@ -72,30 +72,67 @@ class Scratch {
 /// target = source, row by row; a row whose mask is 0 becomes 0 whatever `source` holds there.
 template <class T>
 void copy_rows(std::int64_t count, std::int64_t width, Rows<const T> source, const std::uint8_t* mask, Rows<T> target) {
+  const auto bytes = static_cast<std::size_t>(width) * sizeof(T);
   for (std::int64_t i = 0; i < count; ++i) {
-    const T* from = source[i];
-    T* to = target[i];
     if (mask != nullptr && mask[i] == 0) {
-      for (std::int64_t x = 0; x < width; ++x) to[x] = 0;
-    } else {
-      for (std::int64_t x = 0; x < width; ++x) to[x] = from[x];
+      std::memset(target[i], 0, bytes);
+    } else if (source[i] != target[i]) {
+      std::memcpy(target[i], source[i], bytes);
     }
   }
 }
 
 template <class T>
 void zero_rows(std::int64_t count, std::int64_t width, Rows<T> target) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    for (std::int64_t x = 0; x < width; ++x) target[i][x] = 0;
-  }
+  for (std::int64_t i = 0; i < count; ++i) std::memset(target[i], 0, static_cast<std::size_t>(width) * sizeof(T));
 }
 
-/// C (m×n) = op(A) · op(B), added to C where `accumulate`. On the calling thread, inside a loop of `parallel_for`.
+/// The left factor of a product: element (i, p) is data[i · row + p · column].
 template <class T>
-void multiply(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, Rows<const T> a,
-              Rows<const T> b, bool accumulate, Rows<T> c) {
-  gemm_serial<T>(transpose_a, transpose_b, m, n, k, T{1}, a.data, a.stride, b.data, b.stride, accumulate ? T{1} : T{0},
-                 c.data, c.stride);
-}
+struct Factor {
+  const T* data = nullptr;
+  std::int64_t row = 0;
+  std::int64_t column = 1;
+
+  Factor(Rows<const T> rows) : data(rows.data), row(rows.stride) {}
+  Factor(Rows<T> rows) : data(rows.data), row(rows.stride) {}
+  static Factor transposed(Rows<const T> rows) {
+    Factor factor(rows);
+    std::swap(factor.row, factor.column);
+    return factor;
+  }
+};
+
+/// What a product may leave out; see simd::Band.
+struct ProductPart {
+  simd::Band band = simd::Band::whole;
+  std::int64_t fixed = 0;
+};
+
+/// C (m×n) = A·B, added to C where `accumulate`. On the calling thread, inside a loop of `parallel_for`. Where `part` says
+/// that elements of A are 0 they must be 0.
+template <class T>
+void multiply(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Rows<const T> b, bool accumulate, Rows<T> c,
+              ProductPart part = {});
+
+/// target (columns × rows) = source (rows × columns) transposed.
+template <class T>
+void transpose(std::int64_t rows, std::int64_t columns, Rows<const T> source, Rows<T> target);
+
+/// target row i = factors_i · source row i. target may be source.
+template <class T>
+void scale_rows(std::int64_t rows, std::int64_t columns, const T* factors, Rows<const T> source, Rows<T> target);
+
+/// x_ij *= weights[j - i]; exactly 0 where the weight is 0, whatever x holds.
+template <class T>
+void weigh_diagonals(std::int64_t rows, std::int64_t columns, const T* weights, Rows<T> x);
+
+/// results_i = Σ_j x_ij y_ij; a stride of 0 takes one row y for all.
+template <class T>
+void row_dots(std::int64_t rows, std::int64_t columns, Rows<const T> x, Rows<const T> y, T* results);
+
+/// y_j += Σ_i x_ij.
+template <class T>
+void add_rows(std::int64_t rows, std::int64_t columns, Rows<const T> x, T* y);
 
 }  // namespace cosformer::detail

@@ -71,13 +71,15 @@ void check_arguments(const AttentionSizes& sizes, const AttentionVisibility& vis
   check_steps(sizes, options, visibility.causal);
 }
 
-/// The cheapest form of a shape. Causal: the chunked form with one chunk is the quadratic one without its extra passes.
+/// The form with the least arithmetic. (Causal: the chunked form with one chunk is the quadratic one.)
 LinearAttentionForm chosen_form(const AttentionSizes& sizes, const AttentionVisibility& visibility,
                                 const LinearAttentionOptions& options) {
   if (options.form != LinearAttentionForm::automatic) return options.form;
   if (visibility.causal) return LinearAttentionForm::chunked;
-  return std::min(sizes.queries, sizes.keys) <= sizes.head_dim ? LinearAttentionForm::quadratic
-                                                               : LinearAttentionForm::linear;
+  const double queries = static_cast<double>(sizes.queries), keys = static_cast<double>(sizes.keys);
+  const double state = static_cast<double>((options.cos_reweighting ? 2 : 1) * sizes.head_dim * sizes.value_dim);
+  const double quadratic_work = queries * keys * static_cast<double>(sizes.head_dim + sizes.value_dim);
+  return quadratic_work <= (queries + keys) * state ? LinearAttentionForm::quadratic : LinearAttentionForm::linear;
 }
 
 /// The heads of all items, b · H + h, with the tables they point into.

@@ -1,14 +1,15 @@
 #include <algorithm>
 
 #include "core/kernels/linear_attention_head.h"
-#include "core/simd.h"
 
 namespace cosformer::detail {
 
 namespace {
 
-/// cos(θ_i - θ_j) of a chunk, a table of 2C - 1 numbers: row i of the lower triangle starts at `lower(i)`, its element j is
-/// 0 for j > i; row j of its transpose starts at `upper(j)`, its element i is 0 for i < j.
+using simd::Band;
+
+/// cos(θ_i - θ_j) within a chunk, as the weights of a tile's diagonals: `lower()[j - i]` is 0 for j > i, `upper()` 0 for j <
+/// i.
 template <class T>
 class ChunkWeights {
  public:
@@ -21,8 +22,8 @@ class ChunkWeights {
       table_[1][size - 1 + distance] = weight;
     }
   }
-  const T* lower(std::int64_t i) const { return table_[0] + size_ - 1 - i; }
-  const T* upper(std::int64_t j) const { return table_[1] + size_ - 1 - j; }
+  const T* lower() const { return table_[0] + size_ - 1; }
+  const T* upper() const { return table_[1] + size_ - 1; }
 
  private:
   Scratch<T> table_;
@@ -49,39 +50,35 @@ void chunked_forward(const LinearHead<T>& head, std::int64_t chunk_size, const L
   const std::int64_t length = head.queries, D = head.head_dim, E = head.value_dim, W = head.parts() * D;
   const std::int64_t C = std::min(chunk_size, length);
   const ChunkWeights<T> weights(head.query_angles.cosines, C);
-  // One product gives the outputs of a chunk: [q̃ | scores] · [state ; v].
-  const Scratch<T> left(C, W + C), right(W + C, E), phi_q(C, D), phi_k(C, D), rotated_k(C, W), sums(C, E);
-  Scratch<T> z(1, W);
+  // One product gives the outputs of a chunk: [q̃ | scores] · [state ; v]. `ones` gives the normalisers: [Σ k̃ | 1 … 1].
+  const Scratch<T> left(C, W + C), right(W + C, E), phi_q(C, D), phi_k(C, D), turned_k(D, C), rotated_k(C, W), sums(C, E);
+  const Scratch<T> ones(1, W + C), normalizers(2, C);
   zero_rows(W, E, right.rows());
-  z.fill_zero();
+  std::fill(ones[0], ones[0] + W, T{0});
+  std::fill(ones[0] + W, ones[0] + W + C, T{1});
   for_each_chunk(length, C, [&](std::int64_t begin, std::int64_t count) {
-    const bool first = begin == 0, last = begin + count == length;
+    const Rows<T> scores = left.from(0, W), values = right.from(W);
     feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
     feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k.rows());
-    copy_rows(count, E, head.value.from(begin), head.mask_from(begin), right.from(W));
-    multiply<T>(Transpose::no, Transpose::yes, count, count, D, phi_q.rows(), phi_k.rows(), false, left.from(0, W));
+    copy_rows(count, E, head.value.from(begin), head.mask_from(begin), values);
+    transpose<T>(count, D, phi_k.rows(), turned_k.rows());
+    multiply<T>(count, count, D, phi_q.rows(), turned_k.rows(), false, scores, {Band::lower_columns});
+    weigh_diagonals(count, count, weights.lower(), scores);
+    // The first chunk has no state.
+    const std::int64_t skipped = begin == 0 ? W : 0;
+    if (begin > 0) rotate_rows<T>(count, D, phi_q.rows(), head.query_angles.from(begin), left.rows());
+    multiply<T>(count, E, W + count - skipped, left.from(0, skipped), right.from(skipped), false, sums.rows(),
+                {Band::lower_inner, W - skipped});
+    row_dots<T>(count, W + count - skipped, left.from(0, skipped), {ones[0] + skipped, 0}, normalizers[0]);
     for (std::int64_t i = 0; i < count; ++i) {
-      const T* weight = weights.lower(i);
-      T* score = left[i] + W;
-      for (std::int64_t j = 0; j < count; ++j) score[j] *= weight[j];
+      *output.normalizer[begin + i] = normalizers[0][i];
+      normalizers[1][i] = 1 / guarded(normalizers[0][i]);
     }
-    if (first) {
-      multiply<T>(Transpose::no, Transpose::no, count, E, count, left.from(0, W), right.from(W), false, sums.rows());
-    } else {
-      rotate_rows<T>(count, D, phi_q.rows(), head.query_angles.from(begin), left.rows());
-      multiply<T>(Transpose::no, Transpose::no, count, E, W + count, left.rows(), right.rows(), false, sums.rows());
-    }
-    for (std::int64_t i = 0; i < count; ++i) {
-      const T intra = row_sum(left[i] + W, i + 1);
-      const T normalizer = first ? intra : intra + row_dot(left[i], z[0], W);
-      *output.normalizer[begin + i] = normalizer;
-      row_scale(1 / guarded(normalizer), sums[i], output.out[begin + i], E);
-    }
-    if (last) return;
+    scale_rows<T>(count, E, normalizers[1], sums.rows(), output.out.from(begin));
+    if (begin + count == length) return;
     rotate_rows<T>(count, D, phi_k.rows(), head.key_angles.from(begin), rotated_k.rows());
-    multiply<T>(Transpose::yes, Transpose::no, W, E, count, rotated_k.rows(), right.from(W), true, right.rows());
-    for (std::int64_t i = 1; i < count; ++i) row_add_scaled(T{1}, rotated_k[i], rotated_k[0], W);
-    row_add_scaled(T{1}, rotated_k[0], z[0], W);
+    multiply<T>(W, E, count, Factor<T>::transposed(rotated_k.rows()), values, true, right.rows());
+    add_rows<T>(count, W, rotated_k.rows(), ones[0]);
   });
 }
 
@@ -92,66 +89,71 @@ template <class T>
 void chunked_query_gradient(const LinearHead<T>& head, std::int64_t C, const ChunkWeights<T>& weights,
                             const LinearHeadGradients<T>& gradients) {
   const std::int64_t D = head.head_dim, E = head.value_dim, X = head.parts() * (E + 1);
-  const Scratch<T> left(C, X + C), right(X + C, D), values(C, E + 1), a(C, E + 1), rotated_values(C, X), dphi_q(C, D);
+  // [ã⁺ | dscores] · [state ; φ(k)]
+  const Scratch<T> left(C, X + C), right(X + C, D), values(C, E + 1), turned_values(E + 1, C), a(C, E + 1),
+      rotated_values(C, X);
+  const Scratch<T> dphi_q(C, D);
   zero_rows(X, D, right.rows());
   for_each_chunk(head.queries, C, [&](std::int64_t begin, std::int64_t count) {
-    feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), right.from(X));
+    const Rows<T> dscores = left.from(0, X), phi_k = right.from(X);
+    feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k);
     extended_value_rows(count, E, head.value.from(begin), head.mask_from(begin), values.rows());
     normalizer_gradient_rows(gradients, begin, count, E, a.rows());
-    multiply<T>(Transpose::no, Transpose::yes, count, count, E + 1, a.rows(), values.rows(), false, left.from(0, X));
-    for (std::int64_t i = 0; i < count; ++i) {
-      const T* weight = weights.lower(i);
-      T* dscore = left[i] + X;
-      for (std::int64_t j = 0; j < count; ++j) dscore[j] *= weight[j];
-    }
-    rotate_extended_rows<T>(count, E, a.rows(), head.query_angles.from(begin), left.rows());
-    multiply<T>(Transpose::no, Transpose::no, count, D, X + count, left.rows(), right.rows(), false, dphi_q.rows());
+    transpose<T>(count, E + 1, values.rows(), turned_values.rows());
+    multiply<T>(count, count, E + 1, a.rows(), turned_values.rows(), false, dscores, {Band::lower_columns});
+    weigh_diagonals(count, count, weights.lower(), dscores);
+    const std::int64_t skipped = begin == 0 ? X : 0;
+    if (begin > 0) rotate_extended_rows<T>(count, E, a.rows(), head.query_angles.from(begin), left.rows());
+    multiply<T>(count, D, X + count - skipped, left.from(0, skipped), right.from(skipped), false, dphi_q.rows(),
+                {Band::lower_inner, X - skipped});
     feature_gradient_rows<T>(head.map, count, D, head.query.from(begin), nullptr, dphi_q.rows(),
                              gradients.dquery.from(begin));
     if (begin + count == head.queries) return;
     rotate_extended_rows<T>(count, E, values.rows(), head.key_angles.from(begin), rotated_values.rows());
-    multiply<T>(Transpose::yes, Transpose::no, X, D, count, rotated_values.rows(), right.from(X), true, right.rows());
+    multiply<T>(X, D, count, Factor<T>::transposed(rotated_values.rows()), phi_k, true, right.rows());
   });
 }
 
-/// dkey and dvalue, from the suffix state kept both as Σ [a | b]~ᵀ φ(q) for the keys and as Σ q̃ᵀ a for the values.
+/// dkey and dvalue, from the suffix state Σ [a | b]~ᵀ φ(q), (E + 1) parts × D, and its transpose without b, Σ q̃ᵀ a.
 template <class T>
 void chunked_key_value_gradient(const LinearHead<T>& head, std::int64_t C, const ChunkWeights<T>& weights,
                                 const LinearHeadGradients<T>& gradients) {
   const std::int64_t D = head.head_dim, E = head.value_dim, W = head.parts() * D, X = head.parts() * (E + 1);
-  // The chunk's own rows come last, as in the other pass.
-  const Scratch<T> key_left(C, X + C), key_right(X + C, D), value_left(C, W + C), value_right(W + C, E + 1);
-  const Scratch<T> phi_k(C, D), values(C, E + 1), rotated_a(C, X), rotated_q(C, W), dphi_k(C, D), dvalues(C, E);
-  zero_rows(X, D, key_right.rows());
-  zero_rows(W, E, value_right.rows());
+  // [dscoresᵀ | ṽ⁺] · [φ(q) ; state] and [scoresᵀ | k̃] · [a ; stateᵀ]. Only the first chunk may be short, and it has no
+  // state.
+  const Scratch<T> key_left(C, C + X), key_right(C + X, D), value_left(C, C + W), value_right(C + W, E + 1);
+  const Scratch<T> phi_k(C, D), turned_q(D, C), values(C, E + 1), turned_a(E + 1, C), rotated_a(C, X), dphi_k(C, D),
+      dvalues(C, E);
+  const Rows<T> dscores = key_left.rows(), scores = value_left.rows(), phi_q = key_right.rows(), a = value_right.rows();
+  const Rows<T> state = key_right.from(C), turned_state = value_right.from(C);
+  zero_rows(X, D, state);
   for_each_chunk_from_end(head.queries, C, [&](std::int64_t begin, std::int64_t count) {
-    const Rows<T> phi_q = key_right.from(X), a = value_right.from(W);
-    const Angles<T> angles = head.key_angles.from(begin);
+    const std::uint8_t* mask = head.mask_from(begin);
+    const bool has_state = begin + count < head.queries;
     feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q);
-    feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k.rows());
-    extended_value_rows(count, E, head.value.from(begin), head.mask_from(begin), values.rows());
+    feature_rows(head.map, count, D, head.key.from(begin), mask, phi_k.rows());
+    extended_value_rows(count, E, head.value.from(begin), mask, values.rows());
     normalizer_gradient_rows(gradients, begin, count, E, a);
-    multiply<T>(Transpose::no, Transpose::yes, count, count, E + 1, values.rows(), a, false, key_left.from(0, X));
-    multiply<T>(Transpose::no, Transpose::yes, count, count, D, phi_k.rows(), phi_q, false, value_left.from(0, W));
-    for (std::int64_t j = 0; j < count; ++j) {
-      const T* weight = weights.upper(j);
-      T *dscore = key_left[j] + X, *score = value_left[j] + W;
-      for (std::int64_t i = 0; i < count; ++i) dscore[i] *= weight[i];
-      for (std::int64_t i = 0; i < count; ++i) score[i] *= weight[i];
+    transpose<T>(count, E + 1, a, turned_a.rows());
+    transpose<T>(count, D, phi_q, turned_q.rows());
+    multiply<T>(count, count, E + 1, values.rows(), turned_a.rows(), false, dscores, {Band::upper_columns});
+    multiply<T>(count, count, D, phi_k.rows(), turned_q.rows(), false, scores, {Band::upper_columns});
+    weigh_diagonals(count, count, weights.upper(), dscores);
+    weigh_diagonals(count, count, weights.upper(), scores);
+    if (has_state) {
+      rotate_extended_rows<T>(count, E, values.rows(), head.key_angles.from(begin), key_left.from(0, C));
+      rotate_rows<T>(count, D, phi_k.rows(), head.key_angles.from(begin), value_left.from(0, C));
     }
-    rotate_extended_rows<T>(count, E, values.rows(), angles, key_left.rows());
-    rotate_rows<T>(count, D, phi_k.rows(), angles, value_left.rows());
-    multiply<T>(Transpose::no, Transpose::no, count, D, X + count, key_left.rows(), key_right.rows(), false, dphi_k.rows());
-    multiply<T>(Transpose::no, Transpose::no, count, E, W + count, value_left.rows(), value_right.rows(), false,
-                dvalues.rows());
-    feature_gradient_rows<T>(head.map, count, D, head.key.from(begin), head.mask_from(begin), dphi_k.rows(),
-                             gradients.dkey.from(begin));
-    copy_rows<T>(count, E, dvalues.rows(), head.mask_from(begin), gradients.dvalue.from(begin));
+    multiply<T>(count, D, has_state ? C + X : count, dscores, phi_q, false, dphi_k.rows(), {Band::upper_inner});
+    multiply<T>(count, E, has_state ? C + W : count, scores, a, false, dvalues.rows(), {Band::upper_inner});
+    feature_gradient_rows<T>(head.map, count, D, head.key.from(begin), mask, dphi_k.rows(), gradients.dkey.from(begin));
+    copy_rows<T>(count, E, dvalues.rows(), mask, gradients.dvalue.from(begin));
     if (begin == 0) return;
-    rotate_extended_rows<T>(count, E, a, angles, rotated_a.rows());
-    rotate_rows<T>(count, D, phi_q, angles, rotated_q.rows());
-    multiply<T>(Transpose::yes, Transpose::no, X, D, count, rotated_a.rows(), phi_q, true, key_right.rows());
-    multiply<T>(Transpose::yes, Transpose::no, W, E, count, rotated_q.rows(), a, true, value_right.rows());
+    rotate_extended_rows<T>(count, E, a, head.query_angles.from(begin), rotated_a.rows());
+    multiply<T>(X, D, count, Factor<T>::transposed(rotated_a.rows()), phi_q, true, state);
+    for (std::int64_t part = 0; part < head.parts(); ++part) {
+      transpose<T>(E, D, state.from(part * E), turned_state.from(part * D));
+    }
   });
 }
 

@@ -68,9 +68,8 @@ void sum_keys(const LinearHead<T>& head, const Segments& segments, std::int64_t 
     feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k.rows());
     copy_rows(count, E, head.value.from(begin), head.mask_from(begin), values.rows());
     rotate_rows<T>(count, D, phi_k.rows(), head.key_angles.from(begin), rotated_k.rows());
-    multiply<T>(Transpose::yes, Transpose::no, W, E, count, rotated_k.rows(), values.rows(), true, sums);
-    for (std::int64_t j = 1; j < count; ++j) row_add_scaled(T{1}, rotated_k[j], rotated_k[0], W);
-    row_add_scaled(T{1}, rotated_k[0], sums[W], W);
+    multiply<T>(W, E, count, Factor<T>::transposed(rotated_k.rows()), values.rows(), true, sums);
+    add_rows<T>(count, W, rotated_k.rows(), sums[W]);
   });
 }
 
@@ -83,12 +82,14 @@ void read_sums(const LinearHead<T>& head, const Segments& segments, std::int64_t
   segments.for_each_tile(segment, head.queries, [&](std::int64_t begin, std::int64_t count) {
     feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
     rotate_rows<T>(count, D, phi_q.rows(), head.query_angles.from(begin), rotated_q.rows());
-    multiply<T>(Transpose::no, Transpose::no, count, E, W, rotated_q.rows(), sums, false, results.rows());
+    multiply<T>(count, E, W, rotated_q.rows(), sums, false, results.rows());
+    T normalizers[kTile], inverses[kTile];
+    row_dots<T>(count, W, rotated_q.rows(), {sums[W], 0}, normalizers);
     for (std::int64_t i = 0; i < count; ++i) {
-      const T normalizer = row_dot(rotated_q[i], sums[W], W);
-      *output.normalizer[begin + i] = normalizer;
-      row_scale(1 / guarded(normalizer), results[i], output.out[begin + i], E);
+      *output.normalizer[begin + i] = normalizers[i];
+      inverses[i] = 1 / guarded(normalizers[i]);
     }
+    scale_rows<T>(count, E, inverses, results.rows(), output.out.from(begin));
   });
 }
 
@@ -102,7 +103,7 @@ void sum_values(const LinearHead<T>& head, const Segments& segments, std::int64_
     feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k.rows());
     extended_value_rows(count, E, head.value.from(begin), head.mask_from(begin), values.rows());
     rotate_extended_rows<T>(count, E, values.rows(), head.key_angles.from(begin), rotated_values.rows());
-    multiply<T>(Transpose::yes, Transpose::no, X, D, count, rotated_values.rows(), phi_k.rows(), true, sums);
+    multiply<T>(X, D, count, Factor<T>::transposed(rotated_values.rows()), phi_k.rows(), true, sums);
   });
 }
 
@@ -117,8 +118,8 @@ void query_gradient(const LinearHead<T>& head, const Segments& segments, std::in
     feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
     normalizer_gradient_rows(gradients, begin, count, E, a.rows());
     rotate_extended_rows<T>(count, E, a.rows(), head.query_angles.from(begin), rotated_a.rows());
-    multiply<T>(Transpose::no, Transpose::no, count, D, X, rotated_a.rows(), value_sums, false, dphi_q.rows());
-    multiply<T>(Transpose::yes, Transpose::no, X, D, count, rotated_a.rows(), phi_q.rows(), true, sums);
+    multiply<T>(count, D, X, rotated_a.rows(), value_sums, false, dphi_q.rows());
+    multiply<T>(X, D, count, Factor<T>::transposed(rotated_a.rows()), phi_q.rows(), true, sums);
     feature_gradient_rows<T>(head.map, count, D, head.query.from(begin), nullptr, dphi_q.rows(),
                              gradients.dquery.from(begin));
   });
@@ -131,9 +132,9 @@ void key_value_gradient(const LinearHead<T>& head, const Segments& segments, std
   const std::int64_t D = head.head_dim, E = head.value_dim, W = head.parts() * D, X = head.parts() * (E + 1);
   const Scratch<T> phi_k(kTile, D), rotated_k(kTile, W), values(kTile, E + 1), rotated_values(kTile, X);
   const Scratch<T> dphi_k(kTile, D), dvalues(kTile, E), value_sums(W, E);
-  // Rows e of each part of `sums`, without the normaliser's, transposed: Σ_i q̃_iᵀ a_i (W × E).
-  for (std::int64_t w = 0; w < W; ++w) {
-    for (std::int64_t e = 0; e < E; ++e) value_sums[w][e] = sums[w / D * E + e][w % D];
+  // The same sums for the values, Σ_i q̃_iᵀ a_i (W × E).
+  for (std::int64_t part = 0; part < head.parts(); ++part) {
+    transpose<T>(E, D, sums.from(part * E), value_sums.from(part * D));
   }
   segments.for_each_tile(segment, head.keys, [&](std::int64_t begin, std::int64_t count) {
     const std::uint8_t* mask = head.mask_from(begin);
@@ -141,8 +142,8 @@ void key_value_gradient(const LinearHead<T>& head, const Segments& segments, std
     extended_value_rows(count, E, head.value.from(begin), mask, values.rows());
     rotate_rows<T>(count, D, phi_k.rows(), head.key_angles.from(begin), rotated_k.rows());
     rotate_extended_rows<T>(count, E, values.rows(), head.key_angles.from(begin), rotated_values.rows());
-    multiply<T>(Transpose::no, Transpose::no, count, D, X, rotated_values.rows(), sums, false, dphi_k.rows());
-    multiply<T>(Transpose::no, Transpose::no, count, E, W, rotated_k.rows(), value_sums.rows(), false, dvalues.rows());
+    multiply<T>(count, D, X, rotated_values.rows(), sums, false, dphi_k.rows());
+    multiply<T>(count, E, W, rotated_k.rows(), value_sums.rows(), false, dvalues.rows());
     feature_gradient_rows<T>(head.map, count, D, head.key.from(begin), mask, dphi_k.rows(), gradients.dkey.from(begin));
     copy_rows<T>(count, E, dvalues.rows(), mask, gradients.dvalue.from(begin));
   });

@@ -31,16 +31,18 @@ void reweight_and_mask(const LinearHead<T>& head, std::int64_t begin, std::int64
 template <class T>
 void quadratic_forward(const LinearHead<T>& head, const LinearHeadOutput<T>& output) {
   const std::int64_t D = head.head_dim, E = head.value_dim, S = head.keys;
-  const Scratch<T> phi_k(S, D), values(S, E), phi_q(kQueryBlock, D), scores(kQueryBlock, S), sums(kQueryBlock, E);
+  const Scratch<T> phi_k(S, D), turned_k(D, S), values(S, E), phi_q(kQueryBlock, D), scores(kQueryBlock, S),
+      sums(kQueryBlock, E);
   feature_rows(head.map, S, D, head.key, head.key_mask, phi_k.rows());
+  transpose<T>(S, D, phi_k.rows(), turned_k.rows());
   copy_rows(S, E, head.value, head.key_mask, values.rows());
   for (std::int64_t begin = 0; begin < head.queries; begin += kQueryBlock) {
     const std::int64_t count = std::min(kQueryBlock, head.queries - begin);
     const std::int64_t keys = head.causal ? begin + count : S;
     feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
-    multiply<T>(Transpose::no, Transpose::yes, count, keys, D, phi_q.rows(), phi_k.rows(), false, scores.rows());
+    multiply<T>(count, keys, D, phi_q.rows(), turned_k.rows(), false, scores.rows());
     reweight_and_mask(head, begin, count, keys, scores.rows());
-    multiply<T>(Transpose::no, Transpose::no, count, E, keys, scores.rows(), values.rows(), false, sums.rows());
+    multiply<T>(count, E, keys, scores.rows(), values.rows(), false, sums.rows());
     for (std::int64_t i = 0; i < count; ++i) {
       T normalizer = 0;
       for (std::int64_t j = 0; j < keys; ++j) normalizer += scores[i][j];
@@ -54,25 +56,28 @@ void quadratic_forward(const LinearHead<T>& head, const LinearHeadOutput<T>& out
 template <class T>
 void quadratic_backward(const LinearHead<T>& head, const LinearHeadGradients<T>& gradients) {
   const std::int64_t D = head.head_dim, E = head.value_dim, S = head.keys;
-  const Scratch<T> phi_k(S, D), values(S, E + 1), phi_q(kQueryBlock, D), a(kQueryBlock, E + 1);
+  const Scratch<T> phi_k(S, D), turned_k(D, S), values(S, E + 1), turned_values(E + 1, S), phi_q(kQueryBlock, D),
+      a(kQueryBlock, E + 1);
   const Scratch<T> scores(kQueryBlock, S), dscores(kQueryBlock, S), dphi_q(kQueryBlock, D);
   Scratch<T> dphi_k(S, D), dvalues(S, E);
   dphi_k.fill_zero();
   dvalues.fill_zero();
   feature_rows(head.map, S, D, head.key, head.key_mask, phi_k.rows());
   extended_value_rows(S, E, head.value, head.key_mask, values.rows());
+  transpose<T>(S, D, phi_k.rows(), turned_k.rows());
+  transpose<T>(S, E + 1, values.rows(), turned_values.rows());
   for (std::int64_t begin = 0; begin < head.queries; begin += kQueryBlock) {
     const std::int64_t count = std::min(kQueryBlock, head.queries - begin);
     const std::int64_t keys = head.causal ? begin + count : S;
     feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
     normalizer_gradient_rows(gradients, begin, count, E, a.rows());
-    multiply<T>(Transpose::no, Transpose::yes, count, keys, D, phi_q.rows(), phi_k.rows(), false, scores.rows());
+    multiply<T>(count, keys, D, phi_q.rows(), turned_k.rows(), false, scores.rows());
     reweight_and_mask(head, begin, count, keys, scores.rows());
-    multiply<T>(Transpose::no, Transpose::yes, count, keys, E + 1, a.rows(), values.rows(), false, dscores.rows());
+    multiply<T>(count, keys, E + 1, a.rows(), turned_values.rows(), false, dscores.rows());
     reweight_and_mask(head, begin, count, keys, dscores.rows());
-    multiply<T>(Transpose::no, Transpose::no, count, D, keys, dscores.rows(), phi_k.rows(), false, dphi_q.rows());
-    multiply<T>(Transpose::yes, Transpose::no, keys, D, count, dscores.rows(), phi_q.rows(), true, dphi_k.rows());
-    multiply<T>(Transpose::yes, Transpose::no, keys, E, count, scores.rows(), a.rows(), true, dvalues.rows());
+    multiply<T>(count, D, keys, dscores.rows(), phi_k.rows(), false, dphi_q.rows());
+    multiply<T>(keys, D, count, Factor<T>::transposed(dscores.rows()), phi_q.rows(), true, dphi_k.rows());
+    multiply<T>(keys, E, count, Factor<T>::transposed(scores.rows()), a.rows(), true, dvalues.rows());
     feature_gradient_rows<T>(head.map, count, D, head.query.from(begin), nullptr, dphi_q.rows(),
                              gradients.dquery.from(begin));
   }

@@ -14,29 +14,46 @@ constexpr std::int64_t kAngleBlock = 64;
 
 constexpr double kLeakySlope = 0.01;
 
-/// Calls `function(φ)` for maps without an exponential.
-template <class T, class Function>
-void with_simple_map(FeatureMap map, Function&& function) {
-  switch (map) {
-    case FeatureMap::relu:
-      return function([](T x) { return x < 0 ? T{0} : x; });
-    case FeatureMap::leaky_relu:
-      return function([](T x) { return x < 0 ? static_cast<T>(kLeakySlope) * x : x; });
-    default:
-      return function([](T x) { return x; });
+/// Slope of the maps without an exponential for negative numbers. At 0 it is theirs too, as in PyTorch.
+double negative_slope(FeatureMap map) {
+  if (map == FeatureMap::relu) return 0;
+  return map == FeatureMap::leaky_relu ? kLeakySlope : 1;
+}
+
+/// target = source where source ≥ 0, else slope · source.
+void leaky_rows(double slope, std::int64_t count, std::int64_t width, Rows<const float> source, Rows<float> target) {
+  simd::tile_loops().leaky(static_cast<float>(slope), count, width, source.data, source.stride, target.data, target.stride);
+}
+
+void leaky_rows(double slope, std::int64_t count, std::int64_t width, Rows<const double> source, Rows<double> target) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    for (std::int64_t d = 0; d < width; ++d) {
+      const double x = source[i][d];
+      target[i][d] = x < 0 ? (slope == 0 ? 0 : slope * x) : x;
+    }
   }
 }
 
-/// Calls `function(φ')`. The slope at 0 is the one from the left, as in PyTorch.
-template <class T, class Function>
-void with_simple_slope(FeatureMap map, Function&& function) {
-  switch (map) {
-    case FeatureMap::relu:
-      return function([](T x) { return x > 0 ? T{1} : T{0}; });
-    case FeatureMap::leaky_relu:
-      return function([](T x) { return x > 0 ? T{1} : static_cast<T>(kLeakySlope); });
-    default:
-      return function([](T) { return T{1}; });
+/// dx = dy where x > 0, else slope · dy.
+void leaky_gradient_rows(double slope, std::int64_t count, std::int64_t width, Rows<const float> x, Rows<const float> dy,
+                         Rows<float> dx) {
+  simd::tile_loops().leaky_gradient(static_cast<float>(slope), count, width, x.data, x.stride, dy.data, dy.stride, dx.data,
+                                    dx.stride);
+}
+
+void leaky_gradient_rows(double slope, std::int64_t count, std::int64_t width, Rows<const double> x, Rows<const double> dy,
+                         Rows<double> dx) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    for (std::int64_t d = 0; d < width; ++d) dx[i][d] = (x[i][d] > 0 ? 1 : slope) * dy[i][d];
+  }
+}
+
+/// Sets the rows whose mask is 0 to 0.
+template <class T>
+void zero_masked_rows(std::int64_t count, std::int64_t width, const std::uint8_t* mask, Rows<T> target) {
+  if (mask == nullptr) return;
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (mask[i] == 0) zero_rows(1, width, target.from(i));
   }
 }
 
@@ -45,11 +62,6 @@ template <class T>
 void exp_of_negative_part(const T* x, T* y, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] > 0 ? T{0} : x[i];
   row_exp_sum(y, T{1}, T{0}, y, n);
-}
-
-template <class T>
-void set_zero(T* x, std::int64_t n) {
-  std::fill(x, x + n, T{0});
 }
 
 std::vector<std::int64_t> index_of_distinct(std::span<const double> steps, std::vector<double>* distinct) {
@@ -92,70 +104,66 @@ AngleTable<T>::AngleTable(std::span<const double> steps, std::int64_t length) : 
 template <class T>
 void feature_rows(FeatureMap map, std::int64_t count, std::int64_t width, Rows<const T> source, const std::uint8_t* mask,
                   Rows<T> target) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    const T* x = source[i];
-    T* y = target[i];
-    if (mask != nullptr && mask[i] == 0) {
-      set_zero(y, width);
-    } else if (map == FeatureMap::elu) {
+  if (map != FeatureMap::elu) {
+    leaky_rows(negative_slope(map), count, width, source, target);
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const T* x = source[i];
+      T* y = target[i];
       exp_of_negative_part(x, y, width);
       for (std::int64_t d = 0; d < width; ++d) y[d] += x[d] > 0 ? x[d] : T{0};
-    } else {
-      with_simple_map<T>(map, [&](auto phi) {
-        for (std::int64_t d = 0; d < width; ++d) y[d] = phi(x[d]);
-      });
     }
   }
+  zero_masked_rows(count, width, mask, target);
 }
 
 template <class T>
 void feature_gradient_rows(FeatureMap map, std::int64_t count, std::int64_t width, Rows<const T> x, const std::uint8_t* mask,
                            Rows<const T> dfeature, Rows<T> dx) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    const T* from = x[i];
-    const T* gradient = dfeature[i];
-    T* to = dx[i];
-    if (mask != nullptr && mask[i] == 0) {
-      set_zero(to, width);
-    } else if (map == FeatureMap::elu) {
-      exp_of_negative_part(from, to, width);
-      for (std::int64_t d = 0; d < width; ++d) to[d] *= gradient[d];
-    } else {
-      with_simple_slope<T>(map, [&](auto slope) {
-        for (std::int64_t d = 0; d < width; ++d) to[d] = slope(from[d]) * gradient[d];
-      });
+  if (map != FeatureMap::elu) {
+    leaky_gradient_rows(negative_slope(map), count, width, x, dfeature, dx);
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) {
+      exp_of_negative_part(x[i], dx[i], width);
+      for (std::int64_t d = 0; d < width; ++d) dx[i][d] *= dfeature[i][d];
     }
   }
+  zero_masked_rows(count, width, mask, dx);
 }
 
 template <class T>
 void rotate_rows(std::int64_t count, std::int64_t width, Rows<const T> x, Angles<T> angles, Rows<T> target) {
   if (!angles) return copy_rows<T>(count, width, x, nullptr, target);
-  for (std::int64_t i = 0; i < count; ++i) {
-    const T* from = x[i];
-    T* to = target[i];
-    const T c = angles.cosines[i], s = angles.sines[i];
-    for (std::int64_t d = 0; d < width; ++d) to[d] = from[d] * c;
-    for (std::int64_t d = 0; d < width; ++d) to[width + d] = from[d] * s;
-  }
+  scale_rows(count, width, angles.cosines, x, target);
+  scale_rows(count, width, angles.sines, x, target.from(0, width));
 }
 
 template <class T>
 void rotate_extended_rows(std::int64_t count, std::int64_t width, Rows<const T> x, Angles<T> angles, Rows<T> target) {
   rotate_rows(count, width, x, angles, target);
-  rotate_rows(count, 1, x.from(0, width), angles, target.from(0, angles ? 2 * width : width));
+  for (std::int64_t i = 0; i < count; ++i) {
+    const T last = x[i][width];
+    T* to = target[i] + (angles ? 2 * width : width);
+    to[0] = angles ? last * angles.cosines[i] : last;
+    if (angles) to[1] = last * angles.sines[i];
+  }
 }
 
 template <class T>
 void normalizer_gradient_rows(const LinearHeadGradients<T>& gradients, std::int64_t begin, std::int64_t count,
                               std::int64_t value_dim, Rows<T> target) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    const T normalizer = *gradients.normalizer[begin + i];
-    const T inverse = 1 / guarded(normalizer);
-    const T* dout = gradients.dout[begin + i];
-    T* to = target[i];
-    to[value_dim] = guard_is_active(normalizer) ? T{0} : -row_dot(dout, gradients.out[begin + i], value_dim) * inverse;
-    for (std::int64_t e = 0; e < value_dim; ++e) to[e] = dout[e] * inverse;
+  constexpr std::int64_t kRows = 64;
+  T inverses[kRows], dots[kRows];
+  for (std::int64_t first = 0; first < count; first += kRows) {
+    const std::int64_t rows = std::min(kRows, count - first);
+    const Rows<const T> dout = gradients.dout.from(begin + first);
+    row_dots<T>(rows, value_dim, dout, gradients.out.from(begin + first), dots);
+    for (std::int64_t i = 0; i < rows; ++i) {
+      const T normalizer = *gradients.normalizer[begin + first + i];
+      inverses[i] = 1 / guarded(normalizer);
+      target[first + i][value_dim] = guard_is_active(normalizer) ? T{0} : -dots[i] * inverses[i];
+    }
+    scale_rows<T>(rows, value_dim, inverses, dout, target.from(first));
   }
 }
 

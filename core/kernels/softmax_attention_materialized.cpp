@@ -9,6 +9,7 @@ namespace cosformer {
 
 namespace {
 
+using detail::Factor;
 using detail::mask_of;
 using detail::multiply;
 using detail::Rows;
@@ -37,11 +38,12 @@ void softmax_attention_materialized_forward(const AttentionSizes& sizes, const A
     const std::int64_t b = task / sizes.heads, h = task % sizes.heads;
     const std::uint8_t* mask = mask_of(visibility, sizes, b);
     const Rows<T> p{probabilities + task * length * S, S};
-    const Scratch<T> scaled_q(length, D), k(S, D), v(S, E);
+    const Scratch<T> scaled_q(length, D), k(S, D), turned_k(D, S), v(S, E);
     detail::scaled_rows<T>(length, D, scale, rows_of(query, b, h), scaled_q.rows());
     detail::copy_rows<T>(S, D, rows_of(key, b, h), mask, k.rows());
     detail::copy_rows<T>(S, E, rows_of(value, b, h), mask, v.rows());
-    multiply<T>(Transpose::no, Transpose::yes, length, S, D, scaled_q.rows(), k.rows(), false, p);
+    detail::transpose<T>(S, D, k.rows(), turned_k.rows());
+    multiply<T>(length, S, D, scaled_q.rows(), turned_k.rows(), false, p);
     detail::hide_scores(visibility, mask, {0, length}, {0, S}, p);
     for (std::int64_t i = 0; i < length; ++i) {
       const T largest = row_max(p[i], S);
@@ -49,7 +51,7 @@ void softmax_attention_materialized_forward(const AttentionSizes& sizes, const A
       const T sum = row_exp_sum(p[i], T{1}, blind ? T{0} : largest, p[i], S);
       if (!blind) row_scale(1 / sum, p[i], p[i], S);
     }
-    multiply<T>(Transpose::no, Transpose::no, length, E, S, p, v.rows(), false, rows_of(out, b, h));
+    multiply<T>(length, E, S, p, v.rows(), false, rows_of(out, b, h));
   });
 }
 
@@ -63,20 +65,21 @@ void softmax_attention_materialized_backward(const AttentionSizes& sizes, T scal
     const std::int64_t b = task / sizes.heads, h = task % sizes.heads;
     const Rows<const T> p{probabilities + task * length * S, S};
     const Rows<T> ds{scratch + task * length * S, S};
-    const Scratch<T> scaled_q(length, D), k(S, D), v(S, E);
+    const Scratch<T> scaled_q(length, D), k(S, D), v(S, E), turned_v(E, S);
     const Scratch<std::uint8_t> used(1, S);
     mark_used_keys(length, S, p, used.data());
     detail::scaled_rows<T>(length, D, scale, rows_of(query, b, h), scaled_q.rows());
     detail::copy_rows<T>(S, D, rows_of(key, b, h), used.data(), k.rows());
     detail::copy_rows<T>(S, E, rows_of(value, b, h), used.data(), v.rows());
-    multiply<T>(Transpose::yes, Transpose::no, S, E, length, p, rows_of(dout, b, h), false, rows_of(dvalue, b, h));
-    multiply<T>(Transpose::no, Transpose::yes, length, S, E, rows_of(dout, b, h), v.rows(), false, ds);
+    multiply<T>(S, E, length, Factor<T>::transposed(p), rows_of(dout, b, h), false, rows_of(dvalue, b, h));
+    detail::transpose<T>(S, E, v.rows(), turned_v.rows());
+    multiply<T>(length, S, E, rows_of(dout, b, h), turned_v.rows(), false, ds);
     for (std::int64_t i = 0; i < length; ++i) {
       const T delta = row_dot(p[i], ds[i], S);
       for (std::int64_t j = 0; j < S; ++j) ds[i][j] = p[i][j] * (ds[i][j] - delta);
     }
-    multiply<T>(Transpose::yes, Transpose::no, S, D, length, ds, scaled_q.rows(), false, rows_of(dkey, b, h));
-    multiply<T>(Transpose::no, Transpose::no, length, D, S, ds, k.rows(), false, rows_of(dquery, b, h));
+    multiply<T>(S, D, length, Factor<T>::transposed(ds), scaled_q.rows(), false, rows_of(dkey, b, h));
+    multiply<T>(length, D, S, ds, k.rows(), false, rows_of(dquery, b, h));
     detail::scaled_rows<T>(length, D, scale, rows_of(dquery, b, h), rows_of(dquery, b, h));
     // 0 · dout is NaN where dout is not finite; keys out of sight get exactly 0 all the same.
     detail::copy_rows<T>(S, D, rows_of(dkey, b, h), used.data(), rows_of(dkey, b, h));

@@ -10,15 +10,17 @@ namespace cosformer {
 
 namespace {
 
+using detail::Factor;
 using detail::mask_of;
 using detail::multiply;
 using detail::Range;
 using detail::Rows;
 using detail::rows_of;
 using detail::Scratch;
+using detail::transpose;
 
 /// A tile of scores with its rows of queries, keys and values fits the second-level cache.
-constexpr std::int64_t kQueryTile = 64;
+constexpr std::int64_t kQueryTile = 128;
 constexpr std::int64_t kKeyTile = 256;
 
 template <class T>
@@ -53,7 +55,8 @@ void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisib
     const Range queries{task % tiles * kQueryTile, std::min((task % tiles + 1) * kQueryTile, sizes.queries)};
     const std::int64_t count = queries.end - queries.begin;
     const std::uint8_t* mask = mask_of(visibility, sizes, b);
-    const Scratch<T> scaled_q(kQueryTile, D), k(kKeyTile, D), v(kKeyTile, E), scores(kQueryTile, kKeyTile);
+    const Scratch<T> scaled_q(kQueryTile, D), k(kKeyTile, D), turned_k(D, kKeyTile), v(kKeyTile, E),
+        scores(kQueryTile, kKeyTile);
     const Scratch<T> max(1, kQueryTile), sum(1, kQueryTile);
     Scratch<T> sums(kQueryTile, E);
     sums.fill_zero();
@@ -67,13 +70,14 @@ void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisib
       const std::uint8_t* tile_mask = mask == nullptr ? nullptr : mask + begin;
       detail::copy_rows<T>(width, D, rows_of(key, b, h).from(begin), tile_mask, k.rows());
       detail::copy_rows<T>(width, E, rows_of(value, b, h).from(begin), tile_mask, v.rows());
-      multiply<T>(Transpose::no, Transpose::yes, count, width, D, scaled_q.rows(), k.rows(), false, scores.rows());
+      transpose<T>(width, D, k.rows(), turned_k.rows());
+      multiply<T>(count, width, D, scaled_q.rows(), turned_k.rows(), false, scores.rows());
       detail::hide_scores(visibility, mask, queries, keys, scores.rows());
       for (std::int64_t i = 0; i < count; ++i) {
         const T correction = advance_row(scores[i], width, max[0] + i, sum[0] + i);
         if (correction != 1) row_scale(correction, sums[i], sums[i], E);
       }
-      multiply<T>(Transpose::no, Transpose::no, count, E, width, scores.rows(), v.rows(), true, sums.rows());
+      multiply<T>(count, E, width, scores.rows(), v.rows(), true, sums.rows());
     }
     T* row_log_sum_exp = log_sum_exp + (b * sizes.heads + h) * sizes.queries + queries.begin;
     for (std::int64_t i = 0; i < count; ++i) {
@@ -97,7 +101,8 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
     const Rows<const T> q = rows_of(query, b, h), g = rows_of(dout, b, h);
     const Rows<T> dq = rows_of(dquery, b, h);
     const Scratch<T> scaled_q(sizes.queries, D), delta(1, sizes.queries);
-    const Scratch<T> k(kKeyTile, D), v(kKeyTile, E), p(kQueryTile, kKeyTile), dp(kQueryTile, kKeyTile);
+    const Scratch<T> k(kKeyTile, D), turned_k(D, kKeyTile), v(kKeyTile, E), turned_v(E, kKeyTile), p(kQueryTile, kKeyTile),
+        dp(kQueryTile, kKeyTile);
     Scratch<T> dk(kKeyTile, D), dv(kKeyTile, E);
     detail::scaled_rows<T>(sizes.queries, D, scale, q, scaled_q.rows());
     detail::zero_rows(sizes.queries, D, dq);
@@ -108,24 +113,26 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
       const std::uint8_t* tile_mask = mask == nullptr ? nullptr : mask + begin;
       detail::copy_rows<T>(width, D, rows_of(key, b, h).from(begin), tile_mask, k.rows());
       detail::copy_rows<T>(width, E, rows_of(value, b, h).from(begin), tile_mask, v.rows());
+      transpose<T>(width, D, k.rows(), turned_k.rows());
+      transpose<T>(width, E, v.rows(), turned_v.rows());
       dk.fill_zero();
       dv.fill_zero();
       const Range seeing = visible_queries(visibility, keys, sizes.queries);
       for (std::int64_t first = seeing.begin; first < seeing.end; first += kQueryTile) {
         const Range queries{first, std::min(first + kQueryTile, seeing.end)};
         const std::int64_t count = queries.end - queries.begin;
-        multiply<T>(Transpose::no, Transpose::yes, count, width, D, scaled_q.from(first), k.rows(), false, p.rows());
+        multiply<T>(count, width, D, scaled_q.from(first), turned_k.rows(), false, p.rows());
         detail::hide_scores(visibility, mask, queries, keys, p.rows());
-        multiply<T>(Transpose::no, Transpose::yes, count, width, E, g.from(first), v.rows(), false, dp.rows());
+        multiply<T>(count, width, E, g.from(first), turned_v.rows(), false, dp.rows());
         for (std::int64_t i = 0; i < count; ++i) {
           // A query that sees nothing has log_sum_exp = -infinity; its probabilities are 0.
           const T shift = row_log_sum_exp[first + i] == -kInfinity<T> ? kInfinity<T> : row_log_sum_exp[first + i];
           row_exp_sum(p[i], T{1}, shift, p[i], width);
           for (std::int64_t j = 0; j < width; ++j) dp[i][j] = p[i][j] * (dp[i][j] - delta[0][first + i]);
         }
-        multiply<T>(Transpose::yes, Transpose::no, width, E, count, p.rows(), g.from(first), true, dv.rows());
-        multiply<T>(Transpose::yes, Transpose::no, width, D, count, dp.rows(), scaled_q.from(first), true, dk.rows());
-        multiply<T>(Transpose::no, Transpose::no, count, D, width, dp.rows(), k.rows(), true, dq.from(first));
+        multiply<T>(width, E, count, Factor<T>::transposed(p.rows()), g.from(first), true, dv.rows());
+        multiply<T>(width, D, count, Factor<T>::transposed(dp.rows()), scaled_q.from(first), true, dk.rows());
+        multiply<T>(count, D, width, dp.rows(), k.rows(), true, dq.from(first));
       }
       detail::copy_rows<T>(width, D, dk.rows(), tile_mask, rows_of(dkey, b, h).from(begin));
       detail::copy_rows<T>(width, E, dv.rows(), tile_mask, rows_of(dvalue, b, h).from(begin));

@@ -1,19 +1,23 @@
 #include <string_view>
 
 #include "core/simd.h"
+#include "core/simd/row_loops.h"
 #include "core/simd/tile_loops.h"
 
 namespace cosformer::simd {
 
-const TileLoops& tile_loops() {
-  static const TileLoops& chosen = []() -> const TileLoops& {
+const TileLoops* tile_loops(const char* instruction_set) {
+  if (row_loops(instruction_set) == nullptr) return nullptr;
 #ifdef COSFORMER_X86_ROW_LOOPS
-    const std::string_view name = instruction_set();
-    if (name == "avx512") return avx512_tile_loops();
-    if (name == "avx2") return avx2_tile_loops();
+  const std::string_view name = instruction_set;
+  if (name == "avx512") return &avx512_tile_loops();
+  if (name == "avx2") return &avx2_tile_loops();
 #endif
-    return baseline_tile_loops();
-  }();
+  return &baseline_tile_loops();
+}
+
+const TileLoops& tile_loops() {
+  static const TileLoops& chosen = *tile_loops(instruction_set());
   return chosen;
 }
 

@@ -46,7 +46,7 @@ struct TileLoops {
   /// y_i = factor_i · x_i, row by row.
   void (*scale_rows)(std::int64_t rows, std::int64_t columns, const float* factors, const float* x, std::int64_t x_row,
                      float* y, std::int64_t y_row);
-  /// x_ij *= weights[j - i] for the columns of each row from `begin` (a row's own number, or 0) to its end.
+  /// x_ij *= weights[j - i]; exactly 0 where the weight is 0, whatever x holds.
   void (*weigh_diagonals)(std::int64_t rows, std::int64_t columns, const float* weights, float* x, std::int64_t x_row);
   /// results_i = Σ_j x_ij y_ij; y_row = 0 takes one row y for all.
   void (*row_dots)(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t x_row, const float* y,
@@ -54,6 +54,9 @@ struct TileLoops {
   /// y_j += Σ_i x_ij.
   void (*add_rows)(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t x_row, float* y);
 };
+
+/// The table of "baseline", "avx2" or "avx512"; null for another name and where this processor or build lacks the set.
+const TileLoops* tile_loops(const char* instruction_set);
 
 /// The table in use; see `instruction_set()`.
 const TileLoops& tile_loops();

@@ -1,0 +1,100 @@
+#include "core/kernels/attention_tiles.h"
+
+#include "core/kernels/gemm.h"
+
+namespace cosformer::detail {
+
+// Float tiles go through the loops of the instruction set; double ones serve gradient checks.
+
+template <>
+void multiply<float>(std::int64_t m, std::int64_t n, std::int64_t k, Factor<float> a, Rows<const float> b, bool accumulate,
+                     Rows<float> c, ProductPart part) {
+  simd::tile_loops().product({.m = m,
+                              .n = n,
+                              .k = k,
+                              .a = a.data,
+                              .a_row = a.row,
+                              .a_column = a.column,
+                              .b = b.data,
+                              .b_row = b.stride,
+                              .c = c.data,
+                              .c_row = c.stride,
+                              .accumulate = accumulate,
+                              .band = part.band,
+                              .fixed = part.fixed});
+}
+
+template <>
+void multiply<double>(std::int64_t m, std::int64_t n, std::int64_t k, Factor<double> a, Rows<const double> b,
+                      bool accumulate, Rows<double> c, ProductPart) {
+  const bool transposed = a.column != 1 || (a.row == 1 && k > 1);
+  gemm_serial<double>(transposed ? Transpose::yes : Transpose::no, Transpose::no, m, n, k, 1, a.data,
+                      transposed ? a.column : a.row, b.data, b.stride, accumulate ? 1 : 0, c.data, c.stride);
+}
+
+template <>
+void transpose<float>(std::int64_t rows, std::int64_t columns, Rows<const float> source, Rows<float> target) {
+  simd::tile_loops().transpose(rows, columns, source.data, source.stride, target.data, target.stride);
+}
+
+template <>
+void transpose<double>(std::int64_t rows, std::int64_t columns, Rows<const double> source, Rows<double> target) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < columns; ++j) target[j][i] = source[i][j];
+  }
+}
+
+template <>
+void scale_rows<float>(std::int64_t rows, std::int64_t columns, const float* factors, Rows<const float> source,
+                       Rows<float> target) {
+  simd::tile_loops().scale_rows(rows, columns, factors, source.data, source.stride, target.data, target.stride);
+}
+
+template <>
+void scale_rows<double>(std::int64_t rows, std::int64_t columns, const double* factors, Rows<const double> source,
+                        Rows<double> target) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < columns; ++j) target[i][j] = factors[i] * source[i][j];
+  }
+}
+
+template <>
+void weigh_diagonals<float>(std::int64_t rows, std::int64_t columns, const float* weights, Rows<float> x) {
+  simd::tile_loops().weigh_diagonals(rows, columns, weights, x.data, x.stride);
+}
+
+template <>
+void weigh_diagonals<double>(std::int64_t rows, std::int64_t columns, const double* weights, Rows<double> x) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < columns; ++j) x[i][j] = weights[j - i] == 0 ? 0 : x[i][j] * weights[j - i];
+  }
+}
+
+template <>
+void row_dots<float>(std::int64_t rows, std::int64_t columns, Rows<const float> x, Rows<const float> y, float* results) {
+  simd::tile_loops().row_dots(rows, columns, x.data, x.stride, y.data, y.stride, results);
+}
+
+template <>
+void row_dots<double>(std::int64_t rows, std::int64_t columns, Rows<const double> x, Rows<const double> y, double* results) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    results[i] = 0;
+    for (std::int64_t j = 0; j < columns; ++j) results[i] += x[i][j] * y[i][j];
+  }
+}
+
+template <>
+void add_rows<float>(std::int64_t rows, std::int64_t columns, Rows<const float> x, float* y) {
+  simd::tile_loops().add_rows(rows, columns, x.data, x.stride, y);
+}
+
+template <>
+void add_rows<double>(std::int64_t rows, std::int64_t columns, Rows<const double> x, double* y) {
+  for (std::int64_t j = 0; j < columns; ++j) {
+    double sum = 0;
+    for (std::int64_t i = 0; i < rows; ++i) sum += x[i][j];
+    y[j] += sum;
+  }
+}
+
+}  // namespace cosformer::detail
