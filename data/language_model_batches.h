@@ -6,10 +6,9 @@
 #include <span>
 #include <vector>
 
-namespace cosformer {
+#include "core/kernels/cross_entropy.h"
 
-/// Marks a target that is not predicted.
-inline constexpr std::int32_t kIgnoredTarget = -1;
+namespace cosformer {
 
 /// Equally long sequences of token ids and what each position should predict.
 struct TokenBatch {

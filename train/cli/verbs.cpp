@@ -17,6 +17,7 @@ constexpr Verb kVerbs[] = {
     {"train", "train a model, or continue a run", run_train},
     {"eval", "score a checkpoint", run_eval},
     {"generate", "write text from a decoder", run_generate},
+    {"inspect", "what a config asks for, or what a checkpoint holds", run_inspect},
     {"doctor", "what this machine offers and what is missing", run_doctor},
 };
 

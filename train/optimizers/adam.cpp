@@ -35,11 +35,11 @@ class Adam : public Optimizer {
       if (!gradient.defined()) continue;
       Tensor value = parameter.variable.value();
       gradient = decoupled_ ? gradient.contiguous() : with_decay(gradient.contiguous(), value, gradient_scale);
-      auto& [first, second] = moments_.at(parameter.name);
+      Moments& moments = moments_.at(parameter.name);
       dispatch_float(value.dtype(), [&](auto type) {
         using T = decltype(type);
-        adamw_update(settings, std::as_const(gradient).data<T>(), value.data<T>(), first.template data<T>(),
-                     second.template data<T>(), value.size());
+        adamw_update(settings, std::as_const(gradient).data<T>(), value.data<T>(), moments.first.data<T>(),
+                     moments.second.data<T>(), value.size());
       });
     }
   }
@@ -54,6 +54,10 @@ class Adam : public Optimizer {
   }
 
  private:
+  struct Moments {
+    Tensor first, second;
+  };
+
   Tensor with_decay(const Tensor& gradient, const Tensor& value, double gradient_scale) const {
     Tensor sum = Tensor::empty(gradient.shape(), gradient.dtype());
     dispatch_float(gradient.dtype(), [&](auto type) {
@@ -66,7 +70,7 @@ class Adam : public Optimizer {
 
   OptimizerConfig config_;
   bool decoupled_;
-  std::map<std::string, std::pair<Tensor, Tensor>> moments_;
+  std::map<std::string, Moments> moments_;
 };
 
 }  // namespace

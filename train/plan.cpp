@@ -1,0 +1,79 @@
+#include "train/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/parallel.h"
+#include "layers/model.h"
+#include "train/execution.h"
+#include "train/optimizers/optimizer.h"
+
+namespace cosformer {
+
+namespace {
+
+std::string mebibytes(std::int64_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
+
+/// 1234567 -> "1,234,567".
+std::string grouped(std::int64_t value) {
+  if (value < 1000) return fmt::format("{}", value);
+  return fmt::format("{},{:03}", grouped(value / 1000), value % 1000);
+}
+
+}  // namespace
+
+RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::int64_t seq_len) {
+  const Model model(model_config, seq_len, static_cast<std::uint64_t>(config.train.seed));
+  const std::int64_t rows = std::max<std::int64_t>(config.train.batch_size / config.train.accumulation, 1);
+  RunPlan plan;
+  plan.groups = parameter_groups(model.parameters());
+  plan.parameters = count_elements(model.parameters());
+  plan.vocab_size = model_config.vocab_size;
+  plan.tokens_per_step = config.train.batch_size * seq_len;
+  plan.shards = shard_count(model_config, config.train.shards, rows);
+  plan.training_flops_per_token = 3.0 * forward_flops_per_token(model_config, seq_len);
+  std::int64_t moments = 0;
+  for (const auto& [name, tensor] : make_optimizer(config.optimizer, model.parameters())->state()) moments += tensor.size();
+  plan.memory = estimate_memory(model_config, plan.parameters, moments / std::max<std::int64_t>(plan.parameters, 1), rows, seq_len,
+                                plan.shards, num_threads());
+  return plan;
+}
+
+std::string format_plan(const RunPlan& plan) {
+  std::string text;
+  const auto line = [&](const std::string& name, const std::string& value) { text += fmt::format("{:<32}{:>16}\n", name, value); };
+  for (const ParameterGroup& group : plan.groups) line(group.name, grouped(group.elements));
+  line("parameters", grouped(plan.parameters));
+  line("vocab_size", grouped(plan.vocab_size));
+  line("tokens a step", grouped(plan.tokens_per_step));
+  line("shards of a micro-batch", grouped(plan.shards));
+  line("training FLOPs a token", fmt::format("{:.4g}", plan.training_flops_per_token));
+  line("memory of a step, about", mebibytes(plan.memory.total()));
+  line("  parameters", mebibytes(plan.memory.parameters));
+  line("  gradients", mebibytes(plan.memory.gradients));
+  line("  optimizer", mebibytes(plan.memory.optimizer));
+  line("  activations", mebibytes(plan.memory.activations));
+  return text;
+}
+
+std::string plan_to_json(const RunPlan& plan) {
+  nlohmann::ordered_json groups = nlohmann::ordered_json::object();
+  for (const ParameterGroup& group : plan.groups) groups[group.name] = group.elements;
+  const nlohmann::ordered_json json = {{"parameters", plan.parameters},
+                                       {"parameters_by_part", groups},
+                                       {"vocab_size", plan.vocab_size},
+                                       {"tokens_per_step", plan.tokens_per_step},
+                                       {"shards", plan.shards},
+                                       {"training_flops_per_token", plan.training_flops_per_token},
+                                       {"memory_bytes",
+                                        {{"parameters", plan.memory.parameters},
+                                         {"gradients", plan.memory.gradients},
+                                         {"optimizer", plan.memory.optimizer},
+                                         {"activations", plan.memory.activations},
+                                         {"total", plan.memory.total()}}}};
+  return json.dump();
+}
+
+}  // namespace cosformer
