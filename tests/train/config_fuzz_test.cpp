@@ -15,6 +15,7 @@ constexpr std::string_view kSeeds[] = {
     "a = {b = [1, 2.5e-3, {c.d = true}], \"e f\" = '''x\ny'''}\n[[t]]\nx = 0x1F\n[[t.u]]\ny = inf\n",
     "\"é\" = \"\\u00E9\\n\"\nd = 1979-05-27T07:32:00Z\n[a.b . 'c']\nz = \"\"\"q\"\" \\\n  r\"\"\"\n",
     "[[$x]]\na=\xC8\x9A\n",
+    "x = \"\"\"a \\\n  b\xC8\x9A \\\r\n\t\n c\"\"\" # \\ \xC8\x9A\n",
 };
 constexpr std::string_view kPieces[] = {"[",        "]",      "[[",  "]]",  "{",    "}",  "=",  ".",    ",",  "\"",
                                         "'",        "\"\"\"", "'''", "\\",  "#",    "\n", "$",  "\\u0", "\r", "\xC8\x9A",

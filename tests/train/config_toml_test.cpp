@@ -57,6 +57,14 @@ TEST_CASE("TOML that makes toml++ abort or run into undefined behaviour is an in
   }
 }
 
+TEST_CASE("A code point beyond ASCII or an escape right after a line continuation is refused, elsewhere it is read") {
+  const std::string message = "neither an escape nor a code point beyond ASCII may follow a line that ends in a backslash";
+  CHECK(error_of("x = \"\"\"a \\ \n \t\r\n \u021A\"\"\"") == "run.toml:3:2: error: " + message);
+  CHECK(error_of("x = \"\"\"\\\n\\t \u021A\"\"\"") == "run.toml:2:1: error: " + message);
+  const TomlTable table = parse_toml("x = \"\"\"\u021A \\\n b\u021A \u0101\"\"\" # \\ \u021A\n", "run.toml");
+  CHECK(std::get<std::string>(table.at(0).value.data) == "\u021A b\u021A \u0101");
+}
+
 TEST_CASE("TOML keys have at most eight parts, in headers, keys and inline tables") {
   CHECK(error_of(dotted_key(8) + " = 1").empty());
   CHECK(error_of(concat("[", dotted_key(8), "]")).empty());

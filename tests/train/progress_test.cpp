@@ -1,5 +1,9 @@
 #include "train/progress.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdlib>
 #include <limits>
 #include <sstream>
 
@@ -42,6 +46,26 @@ TEST_CASE("On a terminal the status line is rewritten, cut to the width, and lin
   }
   const std::string cut = "ééééééééééééééééééé";
   CHECK(stream.str() == cut + "\r\x1b[Ksaved\n" + cut + "\r\x1b[Ktwo\r\x1b[K");
+}
+
+TEST_CASE("A terminal is recognised, and NO_COLOR and TERM=dumb are honoured") {
+  const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY);
+  REQUIRE(terminal >= 0);
+  const auto with = [&](const char* term, const char* no_color) {
+    ::setenv("TERM", term, 1);
+    ::setenv("NO_COLOR", no_color, 1);
+    const TerminalFeatures features = terminal_features(terminal);
+    ::unsetenv("NO_COLOR");
+    return features;
+  };
+  CHECK(with("xterm", "").rewrites);
+  CHECK(with("xterm", "").colors);
+  CHECK(with("xterm", "1").rewrites);
+  CHECK_FALSE(with("xterm", "1").colors);
+  CHECK_FALSE(with("dumb", "").rewrites);
+  CHECK_FALSE(with("dumb", "").colors);
+  ::close(terminal);
+  CHECK_FALSE(terminal_features(terminal).rewrites);
 }
 
 TEST_CASE("Elsewhere there is no status line and no escape sequence") {

@@ -93,6 +93,11 @@ TomlTable parse_toml(std::string_view text, const std::string& name) {
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   if (const auto offset = too_deep_key(text, kMaxTomlKeyDepth))
     throw InputError(error_at(name, position_of(text, *offset), concat("a key of more than ", kMaxTomlKeyDepth, " parts")));
+  // After a line continuation toml++ looks for blanks until something else comes; escapes do not count. Its test is
+  // undefined for most code points from U+00A1 to U+0499.
+  if (const auto offset = unsafe_after_continuation(text))
+    throw InputError(error_at(name, position_of(text, *offset),
+                              "neither an escape nor a code point beyond ASCII may follow a line that ends in a backslash"));
   // toml++ misreads code points beyond ASCII outside strings and comments, where TOML has none. A copy without them that
   // parses shows that there are none.
   const std::string ascii = ascii_copy(text);

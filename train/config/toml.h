@@ -41,7 +41,9 @@ struct TomlEntry {
 /// Parses TOML 1.0 without dates and times; `name` stands for the file in messages.
 ///
 /// Throws InputError, one line `name:line:column: error: …`: not UTF-8, not TOML, a key with more than
-/// `kMaxTomlKeyDepth` parts, values nested more than 16 deep, a date, more than `kMaxTomlBytes`.
+/// `kMaxTomlKeyDepth` parts, values nested more than 16 deep, a date, more than `kMaxTomlBytes`. Two rare things that TOML
+/// allows are refused as well: in a table two keys that differ only in code points beyond ASCII, and such a code point or
+/// an escape right after a line continuation.
 TomlTable parse_toml(std::string_view text, const std::string& name);
 
 /// The same of a file. Throws InputError also where it cannot be read.

@@ -90,4 +90,15 @@ std::optional<std::size_t> too_deep_key(std::string_view text, std::size_t max_d
   return std::nullopt;
 }
 
+std::optional<std::size_t> unsafe_after_continuation(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  for (std::size_t i = text.find('\\'); i != std::string_view::npos; i = text.find('\\', i)) {
+    const std::size_t blanks = ++i;
+    i = std::min(text.find_first_not_of(kBlanks, i), text.size());
+    const bool continues = text.substr(blanks, i - blanks).find('\n') != std::string_view::npos;
+    if (continues && i < text.size() && (text[i] == '\\' || static_cast<unsigned char>(text[i]) >= 0x80)) return i;
+  }
+  return std::nullopt;
+}
+
 }  // namespace cosformer

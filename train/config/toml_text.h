@@ -21,4 +21,8 @@ TomlPosition position_of(std::string_view text, std::size_t offset);
 /// TOML may be misread; it counts at least what a parser sees before it finds the mistake.
 std::optional<std::size_t> too_deep_key(std::string_view text, std::size_t max_depth);
 
+/// Offset of the first code point beyond ASCII or backslash that comes right after a line continuation (a backslash at the
+/// end of a line, and blanks).
+std::optional<std::size_t> unsafe_after_continuation(std::string_view text);
+
 }  // namespace cosformer
