@@ -19,9 +19,17 @@ using detail::rows_of;
 using detail::Scratch;
 using detail::transpose;
 
-/// A tile of scores with its rows of queries, keys and values fits the second-level cache.
-constexpr std::int64_t kQueryTile = 128;
-constexpr std::int64_t kKeyTile = 256;
+/// Rows of queries and keys whose scores are held at once: with their operands they fit the second-level cache. A window
+/// narrower than that gets smaller tiles, of which less lies outside it.
+struct TileSize {
+  explicit TileSize(const AttentionVisibility& visibility) {
+    if (visibility.window < 0) return;
+    queries = 64;
+    keys = visibility.window >= keys ? keys : std::max<std::int64_t>(1, (visibility.window + 63) / 64) * 64;
+  }
+  std::int64_t queries = 128;
+  std::int64_t keys = 256;
+};
 
 template <class T>
 constexpr T kInfinity = std::numeric_limits<T>::infinity();
@@ -30,9 +38,13 @@ constexpr T kInfinity = std::numeric_limits<T>::infinity();
 template <class T>
 T advance_row(T* scores, std::int64_t count, T* max, T* sum) {
   const T largest = std::max(*max, row_max(scores, count));
-  // Nothing visible so far: exp(-inf - -inf) would be NaN.
   if (largest == -kInfinity<T>) {
-    std::fill(scores, scores + count, T{0});
+    // Nothing visible so far, where exp(-inf - -inf) would be NaN; or nothing but NaN, which the output has to show.
+    if (std::any_of(scores, scores + count, [](T score) { return std::isnan(score); })) {
+      *max = *sum = std::numeric_limits<T>::quiet_NaN();
+    } else {
+      std::fill(scores, scores + count, T{0});
+    }
     return 1;
   }
   const T correction = std::exp(*max - largest);
@@ -49,23 +61,24 @@ void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisib
                                T* log_sum_exp) {
   detail::check_softmax_attention(sizes, visibility.causal);
   const std::int64_t D = sizes.head_dim, E = sizes.value_dim;
-  const std::int64_t tiles = (sizes.queries + kQueryTile - 1) / kQueryTile;
+  const TileSize tile(visibility);
+  const std::int64_t tiles = (sizes.queries + tile.queries - 1) / tile.queries;
   parallel_for(sizes.batch * sizes.heads * tiles, [&](std::int64_t task) {
     const std::int64_t b = task / tiles / sizes.heads, h = task / tiles % sizes.heads;
-    const Range queries{task % tiles * kQueryTile, std::min((task % tiles + 1) * kQueryTile, sizes.queries)};
+    const Range queries{task % tiles * tile.queries, std::min((task % tiles + 1) * tile.queries, sizes.queries)};
     const std::int64_t count = queries.end - queries.begin;
     const std::uint8_t* mask = mask_of(visibility, sizes, b);
-    const Scratch<T> scaled_q(kQueryTile, D), k(kKeyTile, D), turned_k(D, kKeyTile), v(kKeyTile, E),
-        scores(kQueryTile, kKeyTile);
-    const Scratch<T> max(1, kQueryTile), sum(1, kQueryTile);
-    Scratch<T> sums(kQueryTile, E);
+    const Scratch<T> scaled_q(tile.queries, D), k(tile.keys, D), turned_k(D, tile.keys), v(tile.keys, E),
+        scores(tile.queries, tile.keys);
+    const Scratch<T> max(1, tile.queries), sum(1, tile.queries);
+    Scratch<T> sums(tile.queries, E);
     sums.fill_zero();
     std::fill(max[0], max[0] + count, -kInfinity<T>);
     std::fill(sum[0], sum[0] + count, T{0});
     detail::scaled_rows<T>(count, D, scale, rows_of(query, b, h).from(queries.begin), scaled_q.rows());
     const Range seen = visible_keys(visibility, queries, sizes.keys);
-    for (std::int64_t begin = seen.begin; begin < seen.end; begin += kKeyTile) {
-      const Range keys{begin, std::min(begin + kKeyTile, seen.end)};
+    for (std::int64_t begin = seen.begin; begin < seen.end; begin += tile.keys) {
+      const Range keys{begin, std::min(begin + tile.keys, seen.end)};
       const std::int64_t width = keys.end - keys.begin;
       const std::uint8_t* tile_mask = mask == nullptr ? nullptr : mask + begin;
       detail::copy_rows<T>(width, D, rows_of(key, b, h).from(begin), tile_mask, k.rows());
@@ -94,21 +107,22 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
                                 const T* log_sum_exp, Heads<const T> dout, Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue) {
   detail::check_softmax_attention(sizes, visibility.causal);
   const std::int64_t D = sizes.head_dim, E = sizes.value_dim;
+  const TileSize tile(visibility);
   parallel_for(sizes.batch * sizes.heads, [&](std::int64_t task) {
     const std::int64_t b = task / sizes.heads, h = task % sizes.heads;
     const std::uint8_t* mask = mask_of(visibility, sizes, b);
     const T* row_log_sum_exp = log_sum_exp + task * sizes.queries;
-    const Rows<const T> q = rows_of(query, b, h), g = rows_of(dout, b, h);
     const Rows<T> dq = rows_of(dquery, b, h);
-    const Scratch<T> scaled_q(sizes.queries, D), delta(1, sizes.queries);
-    const Scratch<T> k(kKeyTile, D), turned_k(D, kKeyTile), v(kKeyTile, E), turned_v(E, kKeyTile), p(kQueryTile, kKeyTile),
-        dp(kQueryTile, kKeyTile);
-    Scratch<T> dk(kKeyTile, D), dv(kKeyTile, E);
-    detail::scaled_rows<T>(sizes.queries, D, scale, q, scaled_q.rows());
+    const Scratch<T> scaled_q(sizes.queries, D), g(sizes.queries, E), delta(1, sizes.queries);
+    const Scratch<T> k(tile.keys, D), turned_k(D, tile.keys), v(tile.keys, E), turned_v(E, tile.keys),
+        p(tile.queries, tile.keys), dp(tile.queries, tile.keys);
+    Scratch<T> dk(tile.keys, D), dv(tile.keys, E);
+    detail::scaled_rows<T>(sizes.queries, D, scale, rows_of(query, b, h), scaled_q.rows());
+    detail::copy_rows<T>(sizes.queries, E, rows_of(dout, b, h), nullptr, g.rows());
     detail::zero_rows(sizes.queries, D, dq);
-    for (std::int64_t i = 0; i < sizes.queries; ++i) delta[0][i] = row_dot(g[i], rows_of(out, b, h)[i], E);
-    for (std::int64_t begin = 0; begin < sizes.keys; begin += kKeyTile) {
-      const Range keys{begin, std::min(begin + kKeyTile, sizes.keys)};
+    detail::row_dots<T>(sizes.queries, E, g.rows(), rows_of(out, b, h), delta[0]);
+    for (std::int64_t begin = 0; begin < sizes.keys; begin += tile.keys) {
+      const Range keys{begin, std::min(begin + tile.keys, sizes.keys)};
       const std::int64_t width = keys.end - keys.begin;
       const std::uint8_t* tile_mask = mask == nullptr ? nullptr : mask + begin;
       detail::copy_rows<T>(width, D, rows_of(key, b, h).from(begin), tile_mask, k.rows());
@@ -118,21 +132,24 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
       dk.fill_zero();
       dv.fill_zero();
       const Range seeing = visible_queries(visibility, keys, sizes.queries);
-      for (std::int64_t first = seeing.begin; first < seeing.end; first += kQueryTile) {
-        const Range queries{first, std::min(first + kQueryTile, seeing.end)};
+      for (std::int64_t first = seeing.begin; first < seeing.end; first += tile.queries) {
+        const Range queries{first, std::min(first + tile.queries, seeing.end)};
         const std::int64_t count = queries.end - queries.begin;
-        multiply<T>(count, width, D, scaled_q.from(first), turned_k.rows(), false, p.rows());
-        detail::hide_scores(visibility, mask, queries, keys, p.rows());
-        multiply<T>(count, width, E, g.from(first), turned_v.rows(), false, dp.rows());
+        // Of this tile of keys, those that this tile of queries can see.
+        const Range seen = visible_keys(visibility, queries, keys.end);
+        const std::int64_t from = std::max(keys.begin, seen.begin) - begin, seen_width = seen.end - begin - from;
+        multiply<T>(count, seen_width, D, scaled_q.from(first), turned_k.from(0, from), false, p.rows());
+        detail::hide_scores(visibility, mask, queries, {begin + from, seen.end}, p.rows());
+        multiply<T>(count, seen_width, E, g.from(first), turned_v.from(0, from), false, dp.rows());
         for (std::int64_t i = 0; i < count; ++i) {
           // A query that sees nothing has log_sum_exp = -infinity; its probabilities are 0.
           const T shift = row_log_sum_exp[first + i] == -kInfinity<T> ? kInfinity<T> : row_log_sum_exp[first + i];
-          row_exp_sum(p[i], T{1}, shift, p[i], width);
-          for (std::int64_t j = 0; j < width; ++j) dp[i][j] = p[i][j] * (dp[i][j] - delta[0][first + i]);
+          row_exp_sum(p[i], T{1}, shift, p[i], seen_width);
+          for (std::int64_t j = 0; j < seen_width; ++j) dp[i][j] = p[i][j] * (dp[i][j] - delta[0][first + i]);
         }
-        multiply<T>(width, E, count, Factor<T>::transposed(p.rows()), g.from(first), true, dv.rows());
-        multiply<T>(width, D, count, Factor<T>::transposed(dp.rows()), scaled_q.from(first), true, dk.rows());
-        multiply<T>(count, D, width, dp.rows(), k.rows(), true, dq.from(first));
+        multiply<T>(seen_width, E, count, Factor<T>::transposed(p.rows()), g.from(first), true, dv.from(from));
+        multiply<T>(seen_width, D, count, Factor<T>::transposed(dp.rows()), scaled_q.from(first), true, dk.from(from));
+        multiply<T>(count, D, seen_width, dp.rows(), k.from(from), true, dq.from(first));
       }
       detail::copy_rows<T>(width, D, dk.rows(), tile_mask, rows_of(dkey, b, h).from(begin));
       detail::copy_rows<T>(width, E, dv.rows(), tile_mask, rows_of(dvalue, b, h).from(begin));

@@ -127,6 +127,18 @@ TEST_CASE("Garbage in masked keys and values changes nothing and gets gradients 
   }
 }
 
+TEST_CASE("NaN in a query of linear attention shows in its own output row and in no other") {
+  const bool causal = GENERATE(true, false);
+  const AttentionCase shape{
+      .batch = 1, .queries = 40, .keys = 40, .heads = 1, .head_dim = 4, .value_dim = 3, .causal = causal};
+  AttentionInputs inputs = random_inputs(shape, 3);
+  inputs.query[22 * 4] = kNaN;
+  for (const auto form : forms_of(causal)) {
+    const std::vector<double> out = run_linear<float>(shape, Setup(shape, form).options, inputs).out;
+    for (std::size_t i = 0; i < out.size(); ++i) REQUIRE(std::isnan(out[i]) == (i / 3 == 22));
+  }
+}
+
 TEST_CASE("Operands inside one fused buffer give the bits of contiguous ones") {
   const bool causal = GENERATE(true, false);
   const AttentionCase shape{

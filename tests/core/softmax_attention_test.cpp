@@ -82,7 +82,7 @@ TEST_CASE("Softmax attention leaves masked keys out wherever they are") {
 }
 
 TEST_CASE("A window shows the same keys as a dense mask would") {
-  const auto window = GENERATE(0, 1, 10, 64, 1000);
+  const auto window = GENERATE(0, 1, 10, 64, 100, 1000);
   const bool causal = GENERATE(true, false);
   AttentionCase shape{.batch = 1, .queries = 330, .keys = 330, .heads = 1, .head_dim = 4, .value_dim = 4, .causal = causal};
   shape.window = window;
@@ -134,6 +134,17 @@ TEST_CASE("Garbage in masked keys and values reaches no result of softmax attent
                         test::run_materialized_softmax<float>(shape, 0.5, dirty), 0, 0);
   for (std::size_t i = 0; i < tiled.dkey.size(); ++i) {
     if (shape.key_mask[i / 8] == 0) REQUIRE(tiled.dkey[i] == 0);
+  }
+}
+
+TEST_CASE("NaN in a query shows in its own output row and in no other") {
+  const AttentionCase shape{
+      .batch = 1, .queries = 300, .keys = 300, .heads = 1, .head_dim = 4, .value_dim = 3, .causal = true};
+  AttentionInputs inputs = random_inputs(shape, 3);
+  inputs.query[270 * 4] = std::nan("");
+  for (const auto& out :
+       {test::run_softmax<float>(shape, 0.5, inputs).out, test::run_materialized_softmax<float>(shape, 0.5, inputs).out}) {
+    for (std::size_t i = 0; i < out.size(); ++i) REQUIRE(std::isnan(out[i]) == (i / 3 == 270));
   }
 }
 
