@@ -8,6 +8,7 @@
 #include <csignal>
 
 #include "core/error.h"
+#include "core/kernels/optimizer.h"
 #include "layers/cost.h"
 #include "train/gradient_step.h"
 #include "train/peak.h"
@@ -26,14 +27,14 @@ constexpr std::size_t kKeptNonfiniteSteps = 100;
 
 }  // namespace
 
-Trainer::Trainer(const Config& config, const Task& task, FileSystem& files, RunDirectory& directory, Console& console,
-                 spdlog::logger& log)
+Trainer::Trainer(const Config& config, const Task& task, std::unique_ptr<Model> model, FileSystem& files,
+                 RunDirectory& directory, Console& console, spdlog::logger& log)
     : config_(config),
       task_(task),
       files_(files),
       directory_(directory),
       log_(log),
-      model_(std::make_unique<Model>(task.complete(config.model), task.causal_length(), static_cast<std::uint64_t>(config.train.seed))),
+      model_(std::move(model)),
       optimizer_(make_optimizer(config.optimizer, model_->parameters())),
       progress_(console, config.train.log_every, config.logging.progress) {
   state_.seed = static_cast<std::uint64_t>(config.train.seed);
@@ -64,11 +65,13 @@ void Trainer::resume() {
 }
 
 RunEnd Trainer::run() {
-  if (state_.step >= config_.train.max_steps) {
-    log_.info("the run has all its {} steps; a larger train.max_steps would continue it", state_.step);
-    return RunEnd::finished;
+  if (const auto end = reason_to_stop()) {
+    if (end == RunEnd::finished) {
+      log_.info("the run has all its {} steps; a larger train.max_steps would continue it", state_.step);
+    }
+    return *end;
   }
-  peak_ = measure_matmul_peak(0.2);
+  if (config_.logging.progress) peak_ = measure_matmul_peak(0.2);
   started_seconds_ = now_seconds() - state_.wall_seconds;
   const auto due = [this](std::int64_t every) { return every > 0 && state_.step % every == 0; };
   std::optional<RunEnd> end;
@@ -93,6 +96,8 @@ void Trainer::train_step() {
   const double learning_rate = scheduled_learning_rate(config_.schedule, config_.optimizer.learning_rate, step, config_.train.max_steps);
 
   state_.step = step;
+  // A metric belongs to the step that it was measured at.
+  state_.metric.reset();
   const DataPosition next = task_.position_of(step * config_.train.batch_size);
   state_.epoch = next.epoch;
   state_.position = next.position;
@@ -120,8 +125,7 @@ void Trainer::skip_step(double loss, double gradient_norm) {
   log_.warn("step {} skipped: loss {}, gradient norm {} ({} skipped so far)", state_.step, loss, gradient_norm,
             state_.nonfinite_total);
   check<Error>(state_.nonfinite_streak < config_.train.max_nonfinite_steps, "stopped at step ", state_.step, ": ",
-               state_.nonfinite_streak, " steps in a row with a loss or gradient that is not finite; the last checkpoint is of step ",
-               saved_step_);
+               state_.nonfinite_streak, " steps in a row with a loss or gradient that is not finite; ", last_checkpoint());
 }
 
 void Trainer::log_step(double loss, double gradient_norm, double learning_rate) {
@@ -189,18 +193,34 @@ void Trainer::save() {
   checkpoint.optimizer = optimizer_->state();
   checkpoint.config = to_json(config_);
   checkpoint.state = state_;
+  check_finite(checkpoint);
   checkpoints_->save(checkpoint);
   saved_step_ = state_.step;
-  // The metric belongs to the step that it was measured at.
-  state_.metric.reset();
+}
+
+void Trainer::check_finite(const Checkpoint& checkpoint) const {
+  for (const TensorMap* tensors : {&checkpoint.parameters, &checkpoint.optimizer}) {
+    for (const auto& [name, tensor] : *tensors) {
+      const bool finite = dispatch_float(tensor.dtype(), [&tensor = tensor](auto type) {
+        return all_finite(tensor.data<decltype(type)>(), tensor.size());
+      });
+      check<Error>(finite, "stopped at step ", state_.step, ": the update made \"", name, "\" infinite or NaN; ",
+                   last_checkpoint());
+    }
+  }
+}
+
+std::string Trainer::last_checkpoint() const {
+  return saved_step_ < 0 ? "there is no checkpoint yet" : concat("the last checkpoint is of step ", saved_step_);
 }
 
 std::optional<RunEnd> Trainer::reason_to_stop() const {
+  // First: a signal during the last step does not keep the run from its last evaluation.
+  if (state_.step >= config_.train.max_steps) return RunEnd::finished;
   if (signals_.received() == SIGINT) return RunEnd::interrupted;
   if (signals_.received() == SIGTERM) return RunEnd::terminated;
-  if (config_.train.max_minutes > 0 && wall_seconds() > 60.0 * config_.train.max_minutes) return RunEnd::out_of_time;
+  if (config_.train.max_minutes > 0 && state_.wall_seconds > 60.0 * config_.train.max_minutes) return RunEnd::out_of_time;
   if (config_.train.patience > 0 && state_.evaluations_since_best >= config_.train.patience) return RunEnd::out_of_patience;
-  if (state_.step >= config_.train.max_steps) return RunEnd::finished;
   return std::nullopt;
 }
 

@@ -29,13 +29,14 @@ enum class RunEnd : std::uint8_t { finished, out_of_patience, out_of_time, inter
 /// therefore gives the same bits as one that never stopped.
 class Trainer {
  public:
-  /// Builds the model and, where `directory` holds a checkpoint that is whole, continues from it. The arguments must outlive
-  /// the trainer. Throws InputError for a checkpoint that does not fit the config.
-  Trainer(const Config& config, const Task& task, FileSystem& files, RunDirectory& directory, Console& console,
-          spdlog::logger& log);
+  /// Trains `model` (freshly made, by `config`) and, where `directory` holds a checkpoint that is whole, continues from it.
+  /// The other arguments must outlive the trainer. Throws InputError for a checkpoint that does not fit the config.
+  Trainer(const Config& config, const Task& task, std::unique_ptr<Model> model, FileSystem& files, RunDirectory& directory,
+          Console& console, spdlog::logger& log);
 
-  /// Trains until `max_steps`, a limit or a signal. A checkpoint of the last step is saved in each case. Throws Error where
-  /// too many steps in a row were not finite, or the disk fails.
+  /// Trains until `max_steps`, a limit or a signal. A checkpoint of the last step is saved in each case. Does nothing where
+  /// the run has reached its end before. Throws Error where too many steps in a row were not finite, where a checkpoint would
+  /// hold a value that is not finite, or where the disk fails; the checkpoints before stay as they are.
   RunEnd run();
 
   const RunState& state() const { return state_; }
@@ -46,6 +47,8 @@ class Trainer {
   void log_step(double loss, double gradient_norm, double learning_rate);
   void evaluate();
   void save();
+  void check_finite(const Checkpoint& checkpoint) const;
+  std::string last_checkpoint() const;
   std::optional<RunEnd> reason_to_stop() const;
   void skip_step(double loss, double gradient_norm);
   double wall_seconds() const;

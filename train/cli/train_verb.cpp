@@ -6,11 +6,12 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
-#include "layers/cost.h"
+#include "data/tokenizers/registry.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
-#include "train/execution.h"
 #include "train/logging.h"
+#include "train/plan.h"
+#include "train/tasks/language_modeling.h"
 #include "train/trainer.h"
 
 namespace cosformer {
@@ -42,44 +43,11 @@ void check_resumed_config(const Config& config, const RunDirectory& directory) {
   }
 }
 
-/// What a run would be: sizes, arithmetic and memory.
-nlohmann::ordered_json plan(const Config& config, const Task& task) {
-  const ModelConfig model_config = task.complete(config.model);
-  const Model model(model_config, task.causal_length(), static_cast<std::uint64_t>(config.train.seed));
-  const std::int64_t rows = config.train.batch_size / config.train.accumulation;
-  const std::int64_t shards = shard_count(model_config, config.train.shards, rows);
-  const auto optimizer = make_optimizer(config.optimizer, model.parameters());
-  std::int64_t moment_elements = 0;
-  for (const auto& [name, tensor] : optimizer->state()) moment_elements += tensor.size();
-  const std::int64_t elements = count_elements(model.parameters());
-  const MemoryEstimate memory = estimate_memory(model_config, elements, moment_elements / std::max<std::int64_t>(elements, 1), rows,
-                                                task.causal_length(), shards, num_threads());
-  const double flops = 3.0 * forward_flops_per_token(model_config, task.causal_length());
-  nlohmann::ordered_json result;
-  result["parameters"] = elements;
-  result["vocab_size"] = model_config.vocab_size;
-  result["tokens_per_step"] = config.train.batch_size * task.causal_length();
-  result["training_flops_per_token"] = flops;
-  result["shards"] = shards;
-  result["memory_bytes"] = {{"parameters", memory.parameters}, {"gradients", memory.gradients}, {"optimizer", memory.optimizer},
-                            {"activations", memory.activations}, {"total", memory.total()}};
-  // One batch shows that the data can be read.
-  if (task.has_split(Split::train)) task.training_batch(0, rows);
-  return result;
-}
-
-void print_plan(const nlohmann::ordered_json& plan) {
-  const auto mebibytes = [&](const char* part) {
-    return fmt::format("{:.1f} MiB", plan["memory_bytes"][part].get<double>() / (1 << 20));
-  };
-  std::cout << fmt::format("parameters            {:>14L}\n", plan["parameters"].get<std::int64_t>())
-            << fmt::format("vocab_size            {:>14}\n", plan["vocab_size"].get<std::int64_t>())
-            << fmt::format("tokens a step         {:>14}\n", plan["tokens_per_step"].get<std::int64_t>())
-            << fmt::format("training FLOPs/token  {:>14.4g}\n", plan["training_flops_per_token"].get<double>())
-            << fmt::format("shards                {:>14}\n", plan["shards"].get<std::int64_t>())
-            << fmt::format("memory, about         {:>14}  (parameters {}, gradients {}, optimizer {}, activations {})\n",
-                           mebibytes("total"), mebibytes("parameters"), mebibytes("gradients"), mebibytes("optimizer"),
-                           mebibytes("activations"));
+/// A run goes on with the tokenizer that it began with, not with one that is made again.
+Config with_tokenizer_of_run(Config config, const fs::path& run) {
+  const bool makes_one = config.task.tokenizer_folder.empty() && tokenizer_has_files(config.task.tokenizer);
+  if (makes_one && fs::exists(run / kTokenizerFolder)) config.task.tokenizer_folder = (run / kTokenizerFolder).string();
+  return config;
 }
 
 int exit_code(RunEnd end) {
@@ -116,21 +84,32 @@ int run_train(int argc, char** argv) {
   const fs::path path = (*given)["config"].as<std::string>();
   Console console(std::cerr, terminal_features(STDERR_FILENO));
   if (given->count("dry-run")) {
-    const nlohmann::ordered_json result = plan(config, *make_task(config));
-    given->count("json") ? void(std::cout << result.dump() << '\n') : print_plan(result);
+    const std::unique_ptr<Task> task = make_task(config);
+    // One batch shows that the data can be read.
+    task->training_batch(0, config.train.batch_size);
+    const RunPlan plan = make_plan(config, task->complete(config.model), task->causal_length());
+    std::cout << (given->count("json") ? plan_to_json(plan) + '\n' : format_plan(plan));
     return 0;
   }
 
   FileSystem files;
   const fs::path run = given->count("run-dir") ? fs::path((*given)["run-dir"].as<std::string>()) : default_run_directory(path);
-  RunDirectory directory =
-      RunDirectory::open(files, run, given->count("resume") ? RunDirectory::Mode::resume : RunDirectory::Mode::create);
+  const auto mode = given->count("resume") ? RunDirectory::Mode::resume : RunDirectory::Mode::create;
+  RunDirectory::check_usable(run, mode);
+  // What is wrong with config or data shows before there is a folder.
+  const std::unique_ptr<Task> task = make_task(with_tokenizer_of_run(config, run));
+  task->training_batch(0, config.train.batch_size);
+  auto model =
+      std::make_unique<Model>(task->complete(config.model), task->causal_length(), static_cast<std::uint64_t>(config.train.seed));
+
+  RunDirectory directory = RunDirectory::open(files, run, mode);
   check_resumed_config(config, directory);
+  // The config makes the folder a run that can be resumed: it comes before all else.
+  if (directory.is_new()) directory.write_config(to_toml(config));
   const auto log = make_logger(console, directory.log_file());
-  const std::unique_ptr<Task> task = make_task(config);
   task->save_assets(directory.path());
-  Trainer trainer(config, *task, files, directory, console, *log);
-  directory.write_config(to_toml(config));
+  Trainer trainer(config, *task, std::move(model), files, directory, console, *log);
+  if (!directory.is_new()) directory.write_config(to_toml(config));
   const RunEnd end = trainer.run();
   log->info("{}: {} after {} steps", run.string(), describe(end), trainer.state().step);
   if (given->count("json")) {

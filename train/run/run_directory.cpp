@@ -29,6 +29,11 @@ std::string holder_of(const std::filesystem::path& path) {
   }
 }
 
+/// A slash at the end would get into the names that messages suggest.
+std::filesystem::path without_slash(const std::filesystem::path& path) {
+  return path.has_filename() ? path : path.parent_path();
+}
+
 /// True where the folder holds nothing but the lock and what a crash has left half written.
 bool is_empty_run(const std::filesystem::path& path) {
   std::error_code error;
@@ -61,23 +66,26 @@ FileLock::FileLock(FileSystem& files, const std::filesystem::path& path)
 RunDirectory::RunDirectory(FileSystem& files, std::filesystem::path path, FileLock lock, bool is_new)
     : files_(&files), path_(std::move(path)), lock_(std::move(lock)), is_new_(is_new) {}
 
-RunDirectory RunDirectory::open(FileSystem& files, const std::filesystem::path& folder, Mode mode) {
-  // A slash at the end would get into the names that messages suggest.
-  const std::filesystem::path path = folder.has_filename() ? folder : folder.parent_path();
+void RunDirectory::check_usable(const std::filesystem::path& folder, Mode mode) {
+  const std::filesystem::path path = without_slash(folder);
   std::error_code error;
-  if (std::filesystem::exists(path, error)) {
-    check<InputError>(std::filesystem::is_directory(path, error), path.string(), ": expected a folder for the run");
-    // Before a lock file is put there, for the folder may be no run at all.
-    const bool is_empty = is_empty_run(path);
-    const bool is_run = std::filesystem::exists(path / "config.toml", error);
-    check<InputError>(is_empty || mode == Mode::resume, path.string(), ": holds ", is_run ? "a run" : "other files",
-                      " already; ", is_run ? "continue it with `--run-dir " + path.string() + " --resume`" : "empty it",
-                      " or start beside it with `--run-dir ", path.string(), "-2`");
-    check<InputError>(is_empty || is_run, path.string(), ": is no run (it has no config.toml), nothing to resume");
-  } else {
-    std::filesystem::create_directories(path, error);
-    check<InputError>(!error, path.string(), ": cannot be created: ", error.message());
-  }
+  if (!std::filesystem::exists(path, error)) return;
+  check<InputError>(std::filesystem::is_directory(path, error), path.string(), ": expected a folder for the run");
+  const bool is_empty = is_empty_run(path);
+  const bool is_run = std::filesystem::exists(path / "config.toml", error);
+  check<InputError>(is_empty || mode == Mode::resume, path.string(), ": holds ", is_run ? "a run" : "other files",
+                    " already; ", is_run ? "continue it with `--run-dir " + path.string() + " --resume`" : "empty it",
+                    " or start beside it with `--run-dir ", path.string(), "-2`");
+  check<InputError>(is_empty || is_run, path.string(), ": is no run (it has no config.toml), nothing to resume");
+}
+
+RunDirectory RunDirectory::open(FileSystem& files, const std::filesystem::path& folder, Mode mode) {
+  const std::filesystem::path path = without_slash(folder);
+  // Before a lock file is put there, for the folder may be no run at all.
+  check_usable(path, mode);
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  check<InputError>(!error, path.string(), ": cannot be created: ", error.message());
   FileLock lock(files, path / kLockName);
   // Another process may have begun the run since.
   const bool is_new = is_empty_run(path);

@@ -35,6 +35,9 @@ class RunDirectory {
   /// that has not begun begins it. Throws Error where the system refuses.
   static RunDirectory open(FileSystem& files, const std::filesystem::path& folder, Mode mode);
 
+  /// The checks of `open` that change nothing and take no lock: what is refused here is refused before slow work begins.
+  static void check_usable(const std::filesystem::path& folder, Mode mode);
+
   /// True where the folder was empty or missing.
   bool is_new() const { return is_new_; }
   /// Writes config.toml in one step.

@@ -1,5 +1,7 @@
 #include "train/tasks/language_modeling.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -14,6 +16,7 @@
 #include "data/text_corpus.h"
 #include "data/tokenizers/registry.h"
 #include "train/execution.h"
+#include "train/run/atomic_file.h"
 
 namespace cosformer {
 
@@ -107,8 +110,16 @@ class LanguageModeling : public Task {
   bool has_split(Split split) const override { return corpora_[static_cast<std::size_t>(split)].has_value(); }
 
   void save_assets(const std::filesystem::path& run) const override {
-    std::filesystem::create_directories(run / kTokenizerFolder);
-    tokenizer_->save(run / kTokenizerFolder);
+    const std::filesystem::path folder = run / kTokenizerFolder;
+    if (std::filesystem::exists(folder)) return;
+    FileSystem files;
+    StagedFolder staged(files, folder);
+    tokenizer_->save(staged.path());
+    for (const auto& entry : std::filesystem::directory_iterator(staged.path())) {
+      OpenFile file(files, entry.path(), O_RDONLY, "open");
+      if (!file.sync()) throw_system_error("sync", entry.path());
+    }
+    staged.commit();
   }
 
  private:

@@ -68,7 +68,8 @@ class Task {
   virtual std::string selection_metric() const { return "loss"; }
   virtual bool higher_is_better() const { return false; }
 
-  /// Writes what `eval` and `generate` need besides the checkpoint (a tokenizer's files) into a run folder.
+  /// Writes what `eval` and `generate` need besides the checkpoint (a tokenizer's files) into a run folder, whole or not at
+  /// all; nothing where it is there already. Throws Error.
   virtual void save_assets(const std::filesystem::path& run) const = 0;
 };
 
