@@ -1,0 +1,178 @@
+#include <algorithm>
+#include <memory>
+
+#include "autograd/backward.h"
+#include "tests/catch.h"
+#include "tests/support/layer_cases.h"
+#include "tests/support/require_close.h"
+#include "tests/support/thread_counts.h"
+
+namespace cosformer::test {
+
+namespace {
+
+constexpr AttentionSetting kSetting{.num_heads = 2, .head_dim = 4, .causal_length = 20, .seed = 5, .path = "layer"};
+
+/// Queries and keys whose similarities are mostly positive, so that no normaliser is near 0.
+struct Inputs {
+  Inputs(std::int64_t batch, std::int64_t queries, std::int64_t keys, DType dtype)
+      : query(random_tensor({batch, queries, 2, 4}, 1, dtype, -0.05, 1)),
+        key(random_tensor({batch, keys, 2, 4}, 2, dtype, -0.05, 1)),
+        value(random_tensor({batch, keys, 2, 4}, 3, dtype)) {}
+
+  Tensor query, key, value;
+};
+
+Tolerance tolerance_of(DType dtype) { return {.rel = dtype == DType::float32 ? 1e-5 : 1e-10}; }
+
+/// Elements of the positions of `x` [B, T, ..] whose flag in `mask` is `real`.
+Values positions_of(const Tensor& x, const PaddingMask& mask, bool real) {
+  const Values all = values_of(x);
+  const std::size_t width = all.size() / mask.real.size();
+  Values chosen;
+  for (std::size_t i = 0; i < mask.real.size(); ++i) {
+    if ((mask.real[i] != 0) != real) continue;
+    chosen.insert(chosen.end(), all.begin() + static_cast<std::ptrdiff_t>(i * width),
+                  all.begin() + static_cast<std::ptrdiff_t>((i + 1) * width));
+  }
+  return chosen;
+}
+
+bool all_zero(const Values& values) {
+  return !values.empty() && std::ranges::all_of(values, [](double x) { return x == 0; });
+}
+
+/// A loss of the real positions alone.
+Variable loss_of_real(const Variable& out, const PaddingMask& mask) {
+  Tensor weights = random_tensor(out.shape(), 98, out.dtype());
+  for (std::int64_t b = 0; b < mask.batch; ++b) {
+    for (std::int64_t t = 0; t < mask.length; ++t) {
+      if (!mask.real[static_cast<std::size_t>(b * mask.length + t)]) weights.narrow(0, b, 1).narrow(1, t, 1).fill(0);
+    }
+  }
+  return weighted_sum(out, weights);
+}
+
+}  // namespace
+
+TEST_CASE("a padded item gets the output it has alone, and padding no gradient") {
+  const ThreadCountScope one_thread(1);
+  const std::vector<std::int64_t> lengths = {9, 4, 12, 1};
+  const SharedPaddingMask mask = padding_mask_from_lengths(lengths, 12);
+  for (const Variant& variant : attention_variants()) {
+    const std::unique_ptr<Attention> attention = make_attention(variant.config, kSetting);
+    for (const DType dtype : {DType::float32, DType::float64}) {
+      for (const bool causal : {false, true}) {
+        CAPTURE(variant.name, dtype_name(dtype), causal);
+        const Inputs inputs(4, 12, 12, dtype);
+        const Variable query = Variable::leaf(inputs.query), key = Variable::leaf(inputs.key),
+                       value = Variable::leaf(inputs.value);
+        const Variable out = attention->forward(query, key, value, {.causal = causal, .key_mask = mask, .query_mask = mask});
+        const Tensor batch_out = out.value();
+        const Gradients gradients = backward(loss_of_real(out, *mask));
+        for (std::int64_t b = 0; b < 4; ++b) {
+          const std::int64_t length = lengths[static_cast<std::size_t>(b)];
+          const auto alone = [&](const Tensor& x) { return Variable::leaf(x.narrow(0, b, 1).narrow(1, 0, length).clone()); };
+          const Variable q = alone(inputs.query), k = alone(inputs.key), v = alone(inputs.value);
+          const Variable own = attention->forward(q, k, v, {.causal = causal, .key_mask = {}, .query_mask = {}});
+          const auto in_batch = [&](const Tensor& x) { return values_of(x.narrow(0, b, 1).narrow(1, 0, length)); };
+          require_close("output", values_of(own.value()), in_batch(batch_out), tolerance_of(dtype));
+          const Tensor weights =
+              random_tensor(batch_out.shape(), 98, dtype).narrow(0, b, 1).narrow(1, 0, length).contiguous();
+          const Gradients own_gradients = backward(weighted_sum(own, weights));
+          require_close("value gradient", values_of(own_gradients.of(v)), in_batch(gradients.of(value)),
+                        {.rel = 10 * tolerance_of(dtype).rel});
+          require_close("query gradient", values_of(own_gradients.of(q)), in_batch(gradients.of(query)),
+                        {.rel = 10 * tolerance_of(dtype).rel, .abs = 10 * tolerance_of(dtype).rel});
+          require_close("key gradient", values_of(own_gradients.of(k)), in_batch(gradients.of(key)),
+                        {.rel = 10 * tolerance_of(dtype).rel, .abs = 10 * tolerance_of(dtype).rel});
+        }
+        for (const Variable& input : {query, key, value}) CHECK(all_zero(positions_of(gradients.of(input), *mask, false)));
+      }
+    }
+  }
+}
+
+TEST_CASE("what stands in padded keys changes no bit, wherever they are") {
+  const ThreadCountScope one_thread(1);
+  const SharedPaddingMask mask = mask_of({"0011011", "1010101", "0000001", "0000000"});
+  for (const Variant& variant : attention_variants()) {
+    for (const bool causal : {false, true}) {
+      CAPTURE(variant.name, causal);
+      const std::unique_ptr<Attention> attention = make_attention(variant.config, kSetting);
+      const Inputs inputs(4, causal ? 7 : 5, 7, DType::float32);
+      const auto run = [&](const Tensor& keys, const Tensor& values) {
+        const Variable query = Variable::leaf(inputs.query), key = Variable::leaf(keys), value = Variable::leaf(values);
+        const Variable out = attention->forward(query, key, value, {.causal = causal, .key_mask = mask, .query_mask = {}});
+        Values all = values_of(out.value());
+        const Gradients gradients = backward(uneven_loss(out));
+        for (const Variable& input : {query, key, value}) {
+          const Values gradient = values_of(gradients.of(input));
+          all.insert(all.end(), gradient.begin(), gradient.end());
+        }
+        CHECK(all_zero(positions_of(gradients.of(key), *mask, false)));
+        CHECK(all_zero(positions_of(gradients.of(value), *mask, false)));
+        CHECK_FALSE(all_zero(positions_of(gradients.of(value), *mask, true)));
+        return all;
+      };
+      const auto overwritten = [&](const Tensor& x) {
+        Tensor copy = x.clone();
+        for (std::int64_t i = 0; i < mask->batch * mask->length; ++i) {
+          if (!mask->real[static_cast<std::size_t>(i)])
+            copy.narrow(0, i / mask->length, 1).narrow(1, i % mask->length, 1).fill(3.0);
+        }
+        return copy;
+      };
+      const Values before = run(inputs.key, inputs.value);
+      CHECK(before == run(overwritten(inputs.key), overwritten(inputs.value)));
+      CHECK(std::ranges::all_of(before, [](double x) { return x == x; }));
+    }
+  }
+}
+
+TEST_CASE("an encoder's classes do not depend on an item's neighbours") {
+  const ThreadCountScope one_thread(1);
+  const std::vector<std::int64_t> lengths = {9, 4, 12};
+  const SharedPaddingMask mask = padding_mask_from_lengths(lengths, 12);
+  for (const Variant& variant : attention_variants()) {
+    if (variant.config.feature_map == "identity" || variant.config.feature_map == "leaky_relu") continue;
+    for (const DType dtype : {DType::float32, DType::float64}) {
+      CAPTURE(variant.name, dtype_name(dtype));
+      const Model model(small_model(ModelKind::encoder, variant.config, 12), 12, 7, dtype);
+      const Tensor ids = random_ids({3, 12}, 5, 13);
+      const auto classes = [&](const Tensor& tokens, const SharedPaddingMask& real) {
+        return values_of(model.classify(model.encode(tokens, real, {}), real, {}).value());
+      };
+      const Values batch = classes(ids, mask);
+      for (std::int64_t b = 0; b < 3; ++b) {
+        const Tensor alone = ids.narrow(0, b, 1).narrow(1, 0, lengths[static_cast<std::size_t>(b)]).contiguous();
+        require_close("classes", classes(alone, nullptr), Values(batch.begin() + 3 * b, batch.begin() + 3 * (b + 1)),
+                      tolerance_of(dtype));
+      }
+    }
+  }
+}
+
+TEST_CASE("a decoder with an encoder does not see an item's neighbours") {
+  const ThreadCountScope one_thread(1);
+  const std::vector<std::int64_t> source_lengths = {9, 4, 12}, lengths = {3, 8, 7};
+  const SharedPaddingMask source_mask = padding_mask_from_lengths(source_lengths, 12),
+                          mask = padding_mask_from_lengths(lengths, 8);
+  for (const Variant& variant : attention_variants()) {
+    if (variant.config.feature_map == "identity" || variant.config.feature_map == "leaky_relu") continue;
+    CAPTURE(variant.name);
+    const Model model(small_model(ModelKind::encoder_decoder, variant.config, 12), 12, 7, DType::float64);
+    const Tensor source = random_ids({3, 12}, 5, 13), ids = random_ids({3, 8}, 6, 13);
+    const Tensor batch = model.decode(ids, mask, {model.encode(source, source_mask, {}), source_mask}, {}).value();
+    for (std::int64_t b = 0; b < 3; ++b) {
+      const auto item = [&](const Tensor& x, const std::vector<std::int64_t>& sizes) {
+        return x.narrow(0, b, 1).narrow(1, 0, sizes[static_cast<std::size_t>(b)]).contiguous();
+      };
+      const Variable encoded = model.encode(item(source, source_lengths), nullptr, {});
+      const Variable alone = model.decode(item(ids, lengths), nullptr, {encoded, nullptr}, {});
+      require_close("hidden", values_of(alone.value()), values_of(item(batch, lengths)), {.rel = 1e-10});
+    }
+  }
+}
+
+}  // namespace cosformer::test

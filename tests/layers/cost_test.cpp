@@ -1,0 +1,155 @@
+#include "layers/cost.h"
+
+#include "autograd/backward.h"
+#include "core/memory.h"
+#include "tests/catch.h"
+#include "tests/support/layer_cases.h"
+#include "tests/support/thread_counts.h"
+
+namespace cosformer::test {
+
+namespace {
+
+AttentionConfig kind_of(const char* kind, const char* feature_map = "relu") {
+  AttentionConfig config;
+  config.kind = kind;
+  config.feature_map = feature_map;
+  return config;
+}
+
+/// The most memory that lives at once in a loss and its gradients, parameters included.
+std::int64_t measured_bytes(const ModelConfig& config, std::int64_t rows, std::int64_t length) {
+  const std::int64_t before = memory_use().live_bytes;
+  const Model model(config, length, 1);
+  const Tensor ids = random_ids({rows, length}, 1, config.vocab_size);
+  const Pass pass{.training = true, .record_gradients = true};
+  reset_peak_memory();
+  Variable encoded, loss;
+  if (config.kind != ModelKind::decoder) encoded = model.encode(ids, nullptr, pass);
+  if (config.kind == ModelKind::encoder) {
+    loss = cross_entropy(model.classify(encoded, nullptr, pass), random_ids({rows}, 2, config.num_classes), 1.0);
+  } else {
+    const Variable hidden = model.decode(ids, nullptr, {encoded, nullptr}, pass);
+    loss = linear_cross_entropy(reshape(hidden, {rows * length, config.embed_dim}), pass.use(model.output_weight()),
+                                Variable(), ids.reshape({rows * length}), 1.0);
+  }
+  encoded = Variable();
+  const Gradients gradients = backward(loss);
+  REQUIRE(gradients.of(model.parameters().front().variable).defined());
+  return memory_use().peak_live_bytes - before;
+}
+
+}  // namespace
+
+TEST_CASE("operations of a forward pass are those counted by hand") {
+  const std::int64_t length = 10;
+  ModelConfig config = small_model(ModelKind::decoder, kind_of("softmax"), length);
+  config.num_layers = 2;
+  // A token of a layer: four 8×8 projections, 8×12 and 12×8; twice a multiplication and an addition each.
+  const double layer = 2 * (4 * 8 * 8 + 2 * 8 * 12);
+  const double head = 2 * 8 * 13;
+  // Half of 10×10 scores of two heads of width 4, once for query·key and once for score·value.
+  const double causal_softmax = 2 * 2 * 0.5 * 10 * 8;
+  CHECK(forward_flops_per_token(config, length) == 2 * (layer + causal_softmax) + head);
+  config.attention.kind = "softmax_materialized";
+  CHECK(forward_flops_per_token(config, length) == 2 * (layer + causal_softmax) + head);
+  config.attention = kind_of("local");
+  config.attention.window = 2;
+  CHECK(forward_flops_per_token(config, length) == 2 * (layer + 2 * 2 * 3 * 8) + head);
+  config.attention.window = 100;
+  CHECK(forward_flops_per_token(config, length) == 2 * (layer + causal_softmax) + head);
+
+  // Two 4×4 sums a head: each key goes in, each query reads.
+  const double cosformer = 2 * 2 * 2 * 2 * 4 * 4;
+  config.attention = kind_of("cosformer");
+  CHECK(forward_flops_per_token(config, length) == 2 * (layer + cosformer) + head);
+  config.attention = kind_of("linear", "elu");
+  CHECK(forward_flops_per_token(config, length) == 2 * (layer + cosformer / 2) + head);
+  config.attention = kind_of("linear", "favor");
+  config.attention.num_features = 12;
+  CHECK(forward_flops_per_token(config, length) == 2 * (layer + 3 * cosformer / 2) + head);
+
+  config = small_model(ModelKind::encoder, kind_of("softmax"), length);
+  CHECK(forward_flops_per_token(config, length) == layer + 2 * causal_softmax);
+  config = small_model(ModelKind::encoder_decoder, kind_of("softmax"), length);
+  const double cross = 2 * 4 * 8 * 8 + 2 * causal_softmax;
+  CHECK(forward_flops_per_token(config, length) == (layer + 2 * causal_softmax) + (layer + causal_softmax) + cross + head);
+}
+
+TEST_CASE("parameters are summed by part of the model") {
+  ModelConfig config = small_model(ModelKind::decoder, {}, 10);
+  config.num_layers = 11;
+  config.tie_embeddings = false;
+  const Model model(config, 10, 1);
+  const std::vector<ParameterGroup> groups = parameter_groups(model.parameters());
+  std::vector<std::string> names;
+  std::int64_t sum = 0;
+  for (const ParameterGroup& group : groups) {
+    names.push_back(group.name);
+    sum += group.elements;
+    CAPTURE(group.name);
+    if (group.name.find("layers.") != std::string::npos) {
+      CHECK(group.elements == 4 * (8 * 8 + 8) + 2 * 2 * 8 + (12 * 8 + 12) + (8 * 12 + 8));
+    }
+  }
+  std::vector<std::string> expected = {"decoder.embed_tokens", "decoder.embed_positions"};
+  for (int i = 0; i < 11; ++i) expected.push_back("decoder.layers." + std::to_string(i));
+  expected.insert(expected.end(), {"decoder.layer_norm", "decoder.output_projection"});
+  CHECK(names == expected);
+  CHECK(groups[0].elements == 13 * 8);
+  CHECK(groups[1].elements == 10 * 8);
+  CHECK(groups[13].elements == 2 * 8);
+  CHECK(groups[14].elements == 13 * 8);
+  CHECK(sum == count_elements(model.parameters()));
+}
+
+TEST_CASE("the estimate of memory is near what a training step uses") {
+  struct Row {
+    const char* name;
+    ModelKind kind;
+    AttentionConfig attention;
+    std::int64_t layers, dim, rows, length, vocab;
+  };
+  const std::vector<Row> rows = {
+      {"cosformer", ModelKind::decoder, kind_of("cosformer"), 4, 128, 4, 128, 512},
+      {"long", ModelKind::decoder, kind_of("cosformer"), 2, 64, 1, 1024, 100},
+      {"wide vocabulary", ModelKind::decoder, kind_of("cosformer"), 2, 64, 2, 128, 8192},
+      {"deep", ModelKind::decoder, kind_of("cosformer"), 8, 64, 2, 128, 64},
+      {"softmax", ModelKind::decoder, kind_of("softmax"), 4, 128, 4, 128, 512},
+      {"stored softmax", ModelKind::decoder, kind_of("softmax_materialized"), 3, 64, 1, 512, 256},
+      {"random features", ModelKind::decoder, kind_of("linear", "favor"), 4, 64, 4, 128, 256},
+      {"encoder", ModelKind::encoder, kind_of("cosformer"), 4, 64, 4, 128, 256},
+      {"encoder and decoder", ModelKind::encoder_decoder, kind_of("cosformer"), 3, 64, 4, 128, 256}};
+  for (const Row& row : rows) {
+    ModelConfig config = small_model(row.kind, row.attention, row.length);
+    config.num_layers = row.layers;
+    config.embed_dim = row.dim;
+    config.num_heads = 4;
+    config.ffn_dim = 4 * row.dim;
+    config.vocab_size = row.vocab;
+    config.dropout = 0.1;
+    const ThreadCountScope one_thread(1);
+    const std::int64_t elements = count_elements(Model(config, row.length, 1).parameters());
+    const MemoryEstimate estimate = estimate_memory(config, elements, 2, row.rows, row.length, 1, 1);
+    CHECK(estimate.parameters == 4 * elements);
+    CHECK(estimate.gradients == 4 * elements);
+    CHECK(estimate.optimizer == 8 * elements);
+    const auto expected = static_cast<double>(estimate.total() - estimate.optimizer);
+    const auto actual = static_cast<double>(measured_bytes(config, row.rows, row.length));
+    CAPTURE(row.name, expected, actual, expected / actual);
+    CHECK(expected > 0.95 * actual);
+    CHECK(expected < 1.25 * actual);
+  }
+}
+
+TEST_CASE("shards that run side by side need memory of their own") {
+  const ModelConfig config = small_model(ModelKind::decoder, {}, 16);
+  const auto estimate = [&](std::int64_t shards, std::int64_t threads) {
+    return estimate_memory(config, 1000, 2, 8, 16, shards, threads);
+  };
+  CHECK(estimate(4, 2).gradients == 4 * 4000);
+  CHECK(estimate(4, 2).activations == estimate(4, 1).activations * 2);
+  CHECK(estimate(4, 8).activations == estimate(4, 4).activations);
+}
+
+}  // namespace cosformer::test

@@ -1,0 +1,72 @@
+#include "layers/parameters.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/error.h"
+#include "core/random.h"
+#include "tests/catch.h"
+#include "tests/support/layer_cases.h"
+#include "tests/support/thread_counts.h"
+
+namespace cosformer::test {
+
+TEST_CASE("initial values are functions of seed, name and index") {
+  const auto create = [](std::uint64_t seed, const char* name, std::int64_t rows) {
+    ParameterStore store(seed, DType::float64);
+    Scope(store).create("other", {3}, Initializer::normal(1));
+    return values_of((Scope(store) / "a").create(name, {rows, 5}, Initializer::normal(0.5)).value());
+  };
+  const Values values = create(7, "weight", 4);
+  const Random random(7, "init/a.weight");
+  for (std::size_t i = 0; i < values.size(); ++i) CHECK(values[i] == 0.5 * random.normal(i));
+  CHECK(create(7, "weight", 4) == values);
+  CHECK(create(8, "weight", 4) != values);
+  CHECK(create(7, "weights", 4) != values);
+  const Values longer = create(7, "weight", 9);
+  CHECK(std::equal(values.begin(), values.end(), longer.begin()));
+}
+
+TEST_CASE("initial values do not depend on the number of threads") {
+  require_same_bits_on_any_threads("normal", [] {
+    ParameterStore store(7, DType::float32);
+    return values_of(Scope(store).create("weight", {300, 200}, Initializer::normal(1)).value());
+  });
+}
+
+TEST_CASE("initializers have the spread that they name") {
+  ParameterStore store(7, DType::float64);
+  const Scope root(store);
+  const auto moments = [](const Variable& variable) {
+    double sum = 0, squares = 0, largest = 0;
+    const Values values = values_of(variable.value());
+    for (const double x : values) sum += x, squares += x * x, largest = std::max(largest, std::abs(x));
+    const auto n = static_cast<double>(values.size());
+    return std::array{sum / n, std::sqrt(squares / n), largest};
+  };
+  const auto [normal_mean, normal_deviation, normal_largest] =
+      moments(root.create("normal", {200, 200}, Initializer::normal(0.3)));
+  CHECK(std::abs(normal_mean) < 0.01);
+  CHECK(std::abs(normal_deviation - 0.3) < 0.01);
+  CHECK(normal_largest > 0.9);
+  const double bound = 0.5 * std::sqrt(6.0 / 300);
+  const auto [mean, deviation, largest] = moments(root.create("xavier", {200, 200}, Initializer::xavier(100, 200, 0.5)));
+  CHECK(std::abs(mean) < 0.01 * bound);
+  CHECK(std::abs(deviation - bound / std::sqrt(3.0)) < 0.01 * bound);
+  CHECK(largest <= bound);
+  CHECK(largest > 0.999 * bound);
+  CHECK(values_of(root.create("constant", {3}, Initializer::constant(1.5)).value()) == Values{1.5, 1.5, 1.5});
+  CHECK(count_elements(store.all()) == 2 * 200 * 200 + 3);
+}
+
+TEST_CASE("two parameters cannot share a name") {
+  ParameterStore store(7, DType::float32);
+  const Scope scope = Scope(store) / "layer";
+  scope.create("weight", {2}, Initializer::constant(0));
+  CHECK_THROWS_AS(scope.create("weight", {2}, Initializer::constant(0)), Error);
+  CHECK(store.all().size() == 1);
+  CHECK(store.all().front().name == "layer.weight");
+}
+
+}  // namespace cosformer::test

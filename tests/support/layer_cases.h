@@ -1,0 +1,92 @@
+#pragma once
+/// \file
+/// What tests of layers have in common: every attention there is, small models, and their values as doubles.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "layers/attention/feature_map.h"
+#include "layers/model.h"
+#include "tests/support/random_values.h"
+
+namespace cosformer::test {
+
+using Values = std::vector<double>;
+
+/// An attention by name, with options under which its special case occurs in short sequences.
+struct Variant {
+  std::string name;
+  AttentionConfig config;
+
+  bool is_linear() const { return config.kind == "linear" || config.kind == "cosformer"; }
+};
+
+/// All kinds of the registry; linear attention with every feature map, with and without re-weighting.
+inline std::vector<Variant> attention_variants() {
+  std::vector<Variant> variants;
+  for (const AttentionKind& kind : attention_kinds()) {
+    AttentionConfig config;
+    config.kind = kind.name;
+    config.window = 5;
+    if (config.kind != "linear") {
+      variants.push_back({config.kind, config});
+      continue;
+    }
+    for (const FeatureMapKind& map : feature_maps()) {
+      for (const char* reweighting : {"none", "cos"}) {
+        config.feature_map = map.name;
+        config.reweighting = reweighting;
+        variants.push_back({"linear " + config.feature_map + " " + reweighting, config});
+      }
+    }
+  }
+  return variants;
+}
+
+inline Values values_of(const Tensor& tensor) {
+  const Tensor dense = tensor.to(DType::float64);
+  const auto values = dense.span<double>();
+  return {values.begin(), values.end()};
+}
+
+inline Tensor random_tensor(const Shape& shape, std::uint64_t seed, DType dtype, double low = -1, double high = 1) {
+  const Values values = random_values<double>(shape.size(), seed, low, high);
+  return Tensor::from<double>(shape, std::span<const double>(values)).to(dtype);
+}
+
+inline Tensor random_ids(const Shape& shape, std::uint64_t seed, std::int64_t vocab_size) {
+  std::vector<std::int32_t> ids;
+  for (const double x : random_values<double>(shape.size(), seed, 0, static_cast<double>(vocab_size))) {
+    ids.push_back(static_cast<std::int32_t>(x));
+  }
+  return Tensor::from<std::int32_t>(shape, std::span<const std::int32_t>(ids));
+}
+
+/// A loss that weighs every element of `out` differently.
+inline Variable uneven_loss(const Variable& out) { return weighted_sum(out, random_tensor(out.shape(), 99, out.dtype())); }
+
+/// Real tokens by item, as rows of '1' and '0'.
+inline SharedPaddingMask mask_of(const std::vector<std::string>& rows) {
+  PaddingMask mask{static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(rows.front().size()), {}};
+  for (const std::string& row : rows) {
+    for (const char c : row) mask.real.push_back(c == '1' ? 1 : 0);
+  }
+  return std::make_shared<const PaddingMask>(std::move(mask));
+}
+
+inline ModelConfig small_model(ModelKind kind, const AttentionConfig& attention, std::int64_t max_length) {
+  ModelConfig config;
+  config.kind = kind;
+  config.num_layers = 1;
+  config.embed_dim = 8;
+  config.num_heads = 2;
+  config.ffn_dim = 12;
+  config.vocab_size = 13;
+  config.max_length = max_length;
+  config.num_classes = kind == ModelKind::encoder ? 3 : 0;
+  config.attention = attention;
+  return config;
+}
+
+}  // namespace cosformer::test
