@@ -17,10 +17,11 @@ std::string group_of(const std::string& name) {
   return name.substr(0, name.find('.', second + 1));
 }
 
-/// Floats that a layer keeps for its backward pass, a token: inputs of both norms and their outputs, query, key, value and the
-/// attention's output, the feed-forward layer before and after its activation.
-double saved_floats_per_token(const ModelConfig& config) {
-  return 8.0 * static_cast<double>(config.embed_dim) + 2.0 * static_cast<double>(config.ffn_dim);
+/// The attention of one of a model's layers.
+std::unique_ptr<Attention> attention_of(const ModelConfig& config, std::int64_t seq_len) {
+  return make_attention(config.attention, {.num_heads = config.num_heads,
+                                           .head_dim = config.embed_dim / config.num_heads,
+                                           .causal_length = seq_len});
 }
 
 }  // namespace
@@ -38,8 +39,7 @@ std::vector<ParameterGroup> parameter_groups(const std::vector<Parameter>& param
 
 double forward_flops_per_token(const ModelConfig& config, std::int64_t seq_len) {
   const auto dim = static_cast<double>(config.embed_dim), ffn = static_cast<double>(config.ffn_dim);
-  const AttentionSetting setting{.num_heads = config.num_heads, .head_dim = config.embed_dim / config.num_heads, .causal_length = seq_len};
-  const std::unique_ptr<Attention> attention = make_attention(config.attention, setting);
+  const std::unique_ptr<Attention> attention = attention_of(config, seq_len);
   const auto attention_flops = [&](bool causal) {
     return attention->forward_flops(seq_len, seq_len, causal) * static_cast<double>(config.num_heads) / static_cast<double>(seq_len);
   };
@@ -57,18 +57,33 @@ double forward_flops_per_token(const ModelConfig& config, std::int64_t seq_len) 
 MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements, std::int64_t moments, std::int64_t rows,
                                std::int64_t seq_len, std::int64_t shards, std::int64_t threads) {
   constexpr std::int64_t kFloatBytes = 4;
-  constexpr double kLogitTileBytes = 8.0 * 1024 * 1024;  // linear_cross_entropy's, one a running shard
   const std::int64_t running = std::min(shards, threads);
-  const double tokens = static_cast<double>(rows) / static_cast<double>(shards) * static_cast<double>(running * seq_len);
-  const double stacks = config.kind == ModelKind::encoder_decoder ? 2.5 : 1.0;
-  // Embeddings, the last norm and the head keep about four rows of embed_dim more.
-  const double floats = tokens * (stacks * static_cast<double>(config.num_layers) * saved_floats_per_token(config) +
-                                  4.0 * static_cast<double>(config.embed_dim));
+  const double shard_tokens = static_cast<double>(rows * seq_len) / static_cast<double>(shards);
+  const auto dim = static_cast<double>(config.embed_dim), ffn = static_cast<double>(config.ffn_dim);
+  const auto vocab = static_cast<double>(config.vocab_size), layers = static_cast<double>(config.num_layers);
+  const double attention = attention_of(config, seq_len)->saved_numbers(seq_len, seq_len) *
+                           static_cast<double>(config.num_heads) / static_cast<double>(seq_len);
+
+  // Numbers kept for the backward pass, a token. A layer: input and output of its two norms; query, key, value and the
+  // attention's output; the feed-forward layer before and after its activation. Attention to an encoder: a norm and an attention.
+  const double layer = 8 * dim + 2 * ffn + attention, cross = 6 * dim + attention;
+  double saved = 0;
+  if (config.kind != ModelKind::decoder) saved += layers * layer + 2 * dim;
+  if (config.kind != ModelKind::encoder) saved += layers * layer + 2 * dim;
+  if (config.kind == ModelKind::encoder_decoder) saved += layers * cross;
+
+  // What the most demanding operation of the backward pass works with while all that is kept: the loss with its tile of logits,
+  // or the last layer.
+  constexpr double kLogitTileNumbers = 4.0 * 1024 * 1024, kLeastTileRows = 128;  // those of linear_cross_entropy
+  const double tile = std::min(std::max(kLogitTileNumbers, kLeastTileRows * vocab), shard_tokens * vocab);
+  const double loss = config.kind == ModelKind::encoder ? 0 : tile + shard_tokens * dim;
+  const double working = std::max(loss, shard_tokens * std::max(dim + 2 * ffn, 4 * dim + attention - 2 * ffn));
+
   MemoryEstimate estimate;
   estimate.parameters = elements * kFloatBytes;
   estimate.gradients = elements * kFloatBytes * shards;
   estimate.optimizer = elements * kFloatBytes * moments;
-  estimate.activations = static_cast<std::int64_t>(floats * kFloatBytes + kLogitTileBytes * static_cast<double>(running));
+  estimate.activations = static_cast<std::int64_t>((shard_tokens * saved + working) * kFloatBytes) * running;
   return estimate;
 }
 

@@ -24,7 +24,8 @@ std::vector<ParameterGroup> parameter_groups(const std::vector<Parameter>& param
 /// activations and the loss are not counted. A training step counts three times this.
 double forward_flops_per_token(const ModelConfig& config, std::int64_t seq_len);
 
-/// Memory of a training step, in bytes.
+/// Memory of a training step, in bytes. The parts need not be at their largest at once: the total is a little more than what is
+/// used.
 struct MemoryEstimate {
   std::int64_t parameters = 0;
   std::int64_t gradients = 0;
@@ -33,7 +34,7 @@ struct MemoryEstimate {
   std::int64_t total() const { return parameters + gradients + optimizer + activations; }
 };
 /// `elements` parameters with `moments` numbers of optimizer state each; `rows` sequences of `seq_len` tokens a micro-batch in
-/// `shards` shards on `threads` threads. float32.
+/// `shards` shards on `threads` threads. float32. Throws InputError for options that fit no attention.
 MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements, std::int64_t moments, std::int64_t rows,
                                std::int64_t seq_len, std::int64_t shards, std::int64_t threads);
 

@@ -32,6 +32,9 @@ class Attention {
   /// Floating-point operations of one head's forward pass over an item that the formula asks for (value dim = head_dim); a
   /// backward pass counts twice that.
   virtual double forward_flops(std::int64_t queries, std::int64_t keys, bool causal) const = 0;
+  /// Numbers that one head's forward pass over an item keeps for its backward pass, besides query, key, value and output; the
+  /// backward pass needs at most as many again while it runs.
+  virtual double saved_numbers(std::int64_t queries, std::int64_t keys) const = 0;
 };
 
 /// What a variant may depend on besides its config.

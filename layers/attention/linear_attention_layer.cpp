@@ -95,6 +95,12 @@ class LinearAttention : public Attention {
     return 2.0 * static_cast<double>(queries + keys) * sums * features * static_cast<double>(setting_.head_dim);
   }
 
+  double saved_numbers(std::int64_t queries, std::int64_t keys) const override {
+    // The normaliser, and the random features of queries and keys.
+    const auto features = static_cast<double>(projection_.defined() ? projection_.dim(1) : 0);
+    return static_cast<double>(queries) + static_cast<double>(queries + keys) * features;
+  }
+
   std::unique_ptr<AttentionState> start() const override {
     return std::make_unique<LinearAttentionState>(options_, angle_step(causal_length()), projection_);
   }

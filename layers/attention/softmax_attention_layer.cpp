@@ -57,6 +57,9 @@ class SoftmaxAttention : public Attention {
     }
     return 4.0 * visible * static_cast<double>(head_dim_);
   }
+  double saved_numbers(std::int64_t queries, std::int64_t keys) const override {
+    return static_cast<double>(queries) * (options_.materialized ? static_cast<double>(keys) : 1.0);
+  }
 
  private:
   SoftmaxAttentionOptions options_;
