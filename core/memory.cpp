@@ -1,6 +1,7 @@
 #include "core/memory.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <bit>
@@ -105,6 +106,12 @@ std::shared_ptr<std::byte> allocate_block(std::size_t bytes) {
 }
 
 MemoryUse memory_use() { return pool().use(); }
+std::int64_t peak_resident_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+}
+
 void reset_peak_memory() { pool().reset_peak(); }
 void release_unused_memory() { pool().release(); }
 

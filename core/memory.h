@@ -29,6 +29,9 @@ struct MemoryUse {
 };
 MemoryUse memory_use();
 
+/// The most memory that the whole process ever held, in bytes, as the system counts it (resident set).
+std::int64_t peak_resident_bytes();
+
 /// Sets `peak_live_bytes` to `live_bytes`.
 void reset_peak_memory();
 

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/parallel.h"
 #include "data/tokenizers/registry.h"
 #include "train/cli/options.h"
@@ -114,7 +115,7 @@ int run_train(int argc, char** argv) {
   log->info("{}: {} after {} steps", run.string(), describe(end), trainer.state().step);
   if (given->count("json")) {
     nlohmann::ordered_json result{{"run", run.string()}, {"steps", trainer.state().step}, {"tokens", trainer.state().tokens_seen},
-                                  {"seconds", trainer.state().wall_seconds}};
+                                  {"seconds", trainer.state().wall_seconds}, {"peak_memory_bytes", peak_resident_bytes()}};
     if (trainer.state().best_metric) {
       result["best"] = *trainer.state().best_metric;
       result["best_step"] = trainer.state().best_step;
