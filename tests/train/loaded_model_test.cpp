@@ -1,0 +1,95 @@
+#include "train/loaded_model.h"
+
+#include "tests/catch.h"
+#include "tests/support/input_error.h"
+#include "tests/support/layer_cases.h"
+#include "tests/train/run_support.h"
+
+namespace cosformer::test {
+
+namespace {
+
+/// Weights as another program would write them.
+struct Weights {
+  Weights() {
+    config.model = small_model(ModelKind::decoder, {}, 16);
+    config.task.seq_len = 16;
+    config.train.seed = 77;
+    const Model model(config.model, 16, 5);
+    for (const Parameter& parameter : model.parameters()) tensors[parameter.name] = parameter.variable.value();
+  }
+
+  std::filesystem::path write(const Metadata& metadata) const {
+    FileSystem files;
+    write_safetensors(files, folder / "model.safetensors", tensors, metadata);
+    return folder / "model.safetensors";
+  }
+
+  ModelFile read(const Metadata& metadata, const std::vector<std::string>& overrides = {}) const {
+    return read_model_file(write(metadata), std::nullopt, overrides, [](const std::string&) {});
+  }
+
+  TemporaryFolder folder;
+  Config config;
+  TensorMap tensors;
+};
+
+}  // namespace
+
+TEST_CASE("weights with a config become a model") {
+  const Weights weights;
+  const ModelFile file = weights.read({{"config", to_json(weights.config)}, {"step", "12"}});
+  CHECK(file.step == 12);
+  CHECK(file.config.train.seed == 77);
+  const auto model = make_model(file, file.config.model, 16);
+  REQUIRE(model->parameters().size() == weights.tensors.size());
+  for (const Parameter& parameter : model->parameters()) {
+    CAPTURE(parameter.name);
+    CHECK(values_of(parameter.variable.value()) == values_of(weights.tensors.at(parameter.name)));
+  }
+}
+
+TEST_CASE("a config beside the weights and overrides take precedence") {
+  const Weights weights;
+  const Metadata metadata = {{"config", to_json(weights.config)}};
+  CHECK(weights.read(metadata, {"task.seq_len=9"}).config.task.seq_len == 9);
+  write_bytes(weights.folder / "other.toml", "[train]\nseed = 5\n[model]\nembed_dim = 16\n");
+  const std::vector<std::string> overrides = {"model.num_heads=2"};
+  const ModelFile file =
+      read_model_file(weights.write(metadata), weights.folder / "other.toml", overrides, [](const std::string&) {});
+  CHECK(file.config.train.seed == 5);
+  CHECK(file.config.model.embed_dim == 16);
+  CHECK(file.config.model.num_heads == 2);
+  CHECK_FALSE(file.step.has_value());
+}
+
+TEST_CASE("weights without a config, or that do not fit theirs, are refused") {
+  Weights weights;
+  const Metadata metadata = {{"config", to_json(weights.config)}};
+  const std::string path = (weights.folder / "model.safetensors").string();
+  CHECK(input_error_of([&] { weights.read({}); }) ==
+        path + ": the file holds no config; name one with --config CONFIG.toml");
+
+  const auto message = [&] {
+    const ModelFile file = weights.read(metadata);
+    return input_error_of([&] { make_model(file, file.config.model, 16); });
+  };
+  const std::string name = "decoder.layers.0.fc1.bias";
+  const Tensor before = weights.tensors.at(name);
+  const auto names_the_tensor = [&](const std::string& text) {
+    CAPTURE(text);
+    CHECK(text.find(path) == 0);
+    CHECK(text.find(name) != std::string::npos);
+    CHECK(text.find('\n') == std::string::npos);
+  };
+  weights.tensors[name] = Tensor::zeros({13});
+  names_the_tensor(message());
+  weights.tensors.erase(name);
+  names_the_tensor(message());
+  weights.tensors[name] = before;
+  CHECK(message().empty());
+  weights.tensors[name + "es"] = before;
+  names_the_tensor(message());
+}
+
+}  // namespace cosformer::test

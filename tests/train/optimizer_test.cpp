@@ -1,0 +1,182 @@
+#include "train/optimizers/optimizer.h"
+
+#include <cmath>
+#include <functional>
+
+#include "tests/catch.h"
+#include "tests/support/input_error.h"
+#include "tests/support/layer_cases.h"
+#include "tests/support/require_close.h"
+
+namespace cosformer::test {
+
+namespace {
+
+constexpr int kSteps = 5;
+constexpr double kGradientScale = 0.7;
+
+double learning_rate_at(int step) { return 0.05 / step; }
+
+OptimizerConfig config_of(const char* name) {
+  OptimizerConfig config;
+  config.name = name;
+  config.betas = {0.8, 0.9};
+  config.eps = 1e-4;
+  config.weight_decay = 0.3;
+  return config;
+}
+
+/// Two parameters with gradients; a third without.
+struct Problem {
+  explicit Problem(DType dtype) : store(3, dtype) {
+    const Scope root(store);
+    root.create("a.weight", {5, 7}, Initializer::normal(1));
+    root.create("a.bias", {7}, Initializer::normal(1));
+    root.create("unused", {4}, Initializer::normal(1));
+  }
+
+  Gradients gradients(int step) const {
+    Gradients result;
+    for (std::size_t k = 0; k < 2; ++k) {
+      const Variable& variable = store.all()[k].variable;
+      result.set(variable.node().get(),
+                 random_tensor(variable.shape(), static_cast<std::uint64_t>(step) * 10 + k, variable.dtype()));
+    }
+    return result;
+  }
+
+  Values values() const {
+    Values all;
+    for (const Parameter& parameter : store.all()) {
+      const Values own = values_of(parameter.variable.value());
+      all.insert(all.end(), own.begin(), own.end());
+    }
+    return all;
+  }
+
+  void train(Optimizer& optimizer, int first, int last) const {
+    for (int step = first; step <= last; ++step) {
+      optimizer.update(store.all(), gradients(step), step, learning_rate_at(step), kGradientScale);
+    }
+  }
+
+  ParameterStore store;
+};
+
+/// What an element's update does, by the published formulas: changes parameter, first and second moment.
+using Update = std::function<void(const OptimizerConfig&, int step, double gradient, double& p, double& m, double& v)>;
+
+void adam(const OptimizerConfig& config, int step, double g, double& p, double& m, double& v) {
+  const auto [beta1, beta2] = config.betas;
+  m = beta1 * m + (1 - beta1) * g;
+  v = beta2 * v + (1 - beta2) * g * g;
+  const double unbiased_m = m / (1 - std::pow(beta1, step)), unbiased_v = v / (1 - std::pow(beta2, step));
+  p -= learning_rate_at(step) * unbiased_m / (std::sqrt(unbiased_v) + config.eps);
+}
+
+void check_against_loops(const OptimizerConfig& config, const Update& update) {
+  for (const DType dtype : {DType::float64, DType::float32}) {
+    const Problem problem(dtype);
+    Values expected = problem.values();
+    Values m(expected.size()), v(expected.size());
+    const auto optimizer = make_optimizer(config, problem.store.all());
+    for (int step = 1; step <= kSteps; ++step) {
+      const Gradients gradients = problem.gradients(step);
+      std::size_t i = 0;
+      for (std::size_t k = 0; k < 2; ++k) {
+        for (const double g : values_of(gradients.of(problem.store.all()[k].variable))) {
+          update(config, step, kGradientScale * g, expected[i], m[i], v[i]);
+          ++i;
+        }
+      }
+      problem.train(*optimizer, step, step);
+      CAPTURE(config.name, dtype_name(dtype), step);
+      require_close("parameters", expected, problem.values(), {.rel = dtype == DType::float64 ? 1e-13 : 1e-6});
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("AdamW decays weights apart from the gradient") {
+  check_against_loops(config_of("adamw"),
+                      [](const OptimizerConfig& config, int step, double g, double& p, double& m, double& v) {
+                        p *= 1 - learning_rate_at(step) * config.weight_decay;
+                        adam(config, step, g, p, m, v);
+                      });
+}
+
+TEST_CASE("Adam decays weights through the gradient") {
+  check_against_loops(config_of("adam"), [](const OptimizerConfig& config, int step, double g, double& p, double& m,
+                                            double& v) { adam(config, step, g + config.weight_decay * p, p, m, v); });
+}
+
+TEST_CASE("SGD with momentum, Nesterov's and none") {
+  for (const double momentum : {0.0, 0.6}) {
+    for (const bool nesterov : {false, true}) {
+      OptimizerConfig own = config_of("sgd");
+      own.momentum = momentum;
+      own.nesterov = nesterov && momentum > 0;
+      check_against_loops(own, [](const OptimizerConfig& config, int step, double g, double& p, double& u, double&) {
+        g += config.weight_decay * p;
+        u = config.momentum * u + g;
+        p -= learning_rate_at(step) * (config.nesterov ? g + config.momentum * u : u);
+      });
+    }
+  }
+}
+
+TEST_CASE("an optimizer goes on from its saved state to the same bits") {
+  for (const char* name : {"adamw", "adam", "sgd"}) {
+    CAPTURE(name);
+    OptimizerConfig config = config_of(name);
+    config.momentum = name == std::string("sgd") ? 0.9 : 0.0;
+    const Problem whole(DType::float32), split(DType::float32);
+    const auto uninterrupted = make_optimizer(config, whole.store.all());
+    whole.train(*uninterrupted, 1, kSteps);
+
+    const auto before = make_optimizer(config, split.store.all());
+    split.train(*before, 1, 2);
+    std::map<std::string, Tensor> saved;
+    for (const auto& [key, tensor] : before->state()) saved[key] = tensor.clone();
+    REQUIRE_FALSE(saved.empty());
+    const auto after = make_optimizer(config, split.store.all());
+    after->load(saved);
+    split.train(*after, 3, kSteps);
+    CHECK(whole.values() == split.values());
+  }
+}
+
+TEST_CASE("a saved state that does not fit is refused") {
+  const Problem problem(DType::float32);
+  const auto optimizer = make_optimizer(config_of("adamw"), problem.store.all());
+  std::map<std::string, Tensor> saved = optimizer->state();
+  REQUIRE(saved.size() == 6);
+  saved["a.bias.v"] = Tensor::zeros({8});
+  CHECK(input_error_of([&] { optimizer->load(saved); }) == "optimizer state: tensor 'a.bias.v' has shape [8], expected [7]");
+  saved.erase("a.bias.v");
+  CHECK(input_error_of([&] { optimizer->load(saved); }) == "optimizer state: tensor 'a.bias.v' is missing");
+}
+
+TEST_CASE("an unknown optimizer is refused with the nearest name") {
+  const std::string message = input_error_of([] { make_optimizer(config_of("adamv"), {}); });
+  CHECK(message.find("optimizer.name: ") == 0);
+  CHECK(message.find("\"adamw\"") != std::string::npos);
+}
+
+TEST_CASE("the gradient norm runs over all parameters and shows what is not finite") {
+  const Problem problem(DType::float32);
+  Gradients gradients = problem.gradients(1);
+  double sum = 0;
+  for (const Parameter& parameter : problem.store.all()) {
+    if (!gradients.of(parameter.variable).defined()) continue;
+    for (const double g : values_of(gradients.of(parameter.variable))) sum += g * g;
+  }
+  require_close("norm", std::sqrt(sum), gradient_norm(problem.store.all(), gradients), {.rel = 1e-12});
+  for (const double bad : {HUGE_VAL, std::nan("")}) {
+    gradients.set(problem.store.all()[1].variable.node().get(), Tensor::full({7}, bad));
+    CHECK_FALSE(std::isfinite(gradient_norm(problem.store.all(), gradients)));
+  }
+}
+
+}  // namespace cosformer::test

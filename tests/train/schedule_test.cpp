@@ -1,0 +1,81 @@
+#include "train/schedule.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "tests/catch.h"
+#include "tests/support/input_error.h"
+
+namespace cosformer::test {
+
+namespace {
+
+struct Row {
+  ScheduleConfig schedule;
+  std::int64_t step;
+  double expected;  ///< for a peak of 2 and 100 steps
+};
+
+ScheduleConfig schedule(const char* name, std::int64_t warmup_steps, double start_ratio, std::int64_t decay_steps,
+                        double min_ratio) {
+  return {name, warmup_steps, start_ratio, decay_steps, min_ratio};
+}
+
+}  // namespace
+
+TEST_CASE("learning rates at the key steps of every schedule") {
+  const ScheduleConfig constant = schedule("constant", 10, 0, 0, 0.1), linear = schedule("linear", 10, 0.2, 0, 0.1);
+  const ScheduleConfig cosine = schedule("cosine", 20, 0, 0, 0.5), early = schedule("linear", 10, 0, 60, 0.25);
+  const ScheduleConfig root = schedule("inverse_sqrt", 4, 0, 0, 0.3), bare_root = schedule("inverse_sqrt", 0, 0, 0, 0);
+  const ScheduleConfig bare = schedule("linear", 0, 0, 0, 0), short_cosine = schedule("cosine", 10, 0, 10, 0.1);
+  const Row rows[] = {{constant, 1, 0.2},
+                      {constant, 5, 1.0},
+                      {constant, 10, 2.0},
+                      {constant, 100, 2.0},
+                      {constant, 1000, 2.0},
+                      // From a fifth of the peak up, then down to a tenth.
+                      {linear, 1, 2 * (0.2 + 0.8 * 0.1)},
+                      {linear, 9, 2 * (0.2 + 0.8 * 0.9)},
+                      {linear, 10, 2.0},
+                      {linear, 55, 2 * 0.55},
+                      {linear, 100, 0.2},
+                      {linear, 101, 0.2},
+                      {linear, 5000, 0.2},
+                      {cosine, 10, 1.0},
+                      {cosine, 20, 2.0},
+                      {cosine, 60, 1.5},
+                      {cosine, 100, 1.0},
+                      {cosine, 200, 1.0},
+                      {cosine, 40, 2 * (0.5 + 0.25 * (1 + std::numbers::sqrt2 / 2))},
+                      // decay_steps comes before max_steps.
+                      {early, 10, 2.0},
+                      {early, 35, 2 * 0.625},
+                      {early, 60, 0.5},
+                      {early, 100, 0.5},
+                      {root, 2, 1.0},
+                      {root, 4, 2.0},
+                      {root, 16, 1.0},
+                      {root, 25, 0.8},
+                      {root, 100, 0.6},
+                      {bare_root, 1, 2.0},
+                      {bare_root, 4, 1.0},
+                      {bare_root, 100, 0.2},
+                      {bare, 1, 2 * 0.99},
+                      {bare, 50, 1.0},
+                      {bare, 100, 0.0},
+                      // Nothing is left to decay over: the step after the warm-up is the last.
+                      {short_cosine, 10, 2.0},
+                      {short_cosine, 11, 0.2}};
+  for (const Row& row : rows) {
+    CAPTURE(row.schedule.name, row.step);
+    CHECK(std::abs(scheduled_learning_rate(row.schedule, 2.0, row.step, 100) - row.expected) <= 1e-14);
+  }
+}
+
+TEST_CASE("an unknown schedule is refused with the nearest name") {
+  const std::string message = input_error_of([] { scheduled_learning_rate(schedule("cosin", 0, 0, 0, 0), 1, 1, 1); });
+  CHECK(message.find("schedule.name: ") == 0);
+  CHECK(message.find("\"cosine\"") != std::string::npos);
+}
+
+}  // namespace cosformer::test
