@@ -33,6 +33,10 @@ std::int32_t sample_token(std::span<const float> logits, double temperature, std
 
 GeneratedText generate(const Model& model, std::span<const std::int32_t> prompt, const SamplingOptions& options) {
   check<InputError>(!prompt.empty(), "--prompt: the prompt has no tokens");
+  const std::int64_t vocab_size = model.config().vocab_size;
+  for (const std::int32_t id : prompt) {
+    check<InputError>(id >= 0 && id < vocab_size, "--prompt: token ", id, " is not in the model's vocabulary of ", vocab_size);
+  }
   const Transformer& decoder = model.decoder();
   const Pass pass;
   DecoderState state = decoder.start();
