@@ -18,9 +18,7 @@ namespace cosformer {
 
 namespace {
 
-double now_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// The steps whose indices a checkpoint keeps as evidence.
 constexpr std::size_t kKeptNonfiniteSteps = 100;
@@ -40,7 +38,8 @@ Trainer::Trainer(const Config& config, const Task& task, std::unique_ptr<Model> 
   state_.seed = static_cast<std::uint64_t>(config.train.seed);
   state_.higher_is_better = task.higher_is_better();
   const Retention retention{static_cast<int>(config.checkpoint.keep_last), config.checkpoint.keep_best ? 1 : 0};
-  checkpoints_.emplace(files, directory.checkpoints(), retention, [this](const std::string& message) { log_.warn(message); });
+  checkpoints_.emplace(files, directory.checkpoints(), retention,
+                       [this](const std::string& message) { log_.warn(message); });
   resume();
   metrics_.emplace(files, directory.metrics_file());
   if (config.logging.tensorboard) {
@@ -59,6 +58,7 @@ void Trainer::resume() {
     optimizer_->load(checkpoint.optimizer);
     state_ = checkpoint.state;
     saved_step_ = state_.step;
+    checkpoints_->finish_save(saved_step_);
     log_.info("continuing from {} (step {})", latest->string(), state_.step);
   }
   truncate_metrics_after(files_, directory_.metrics_file(), state_.step);
@@ -93,7 +93,8 @@ void Trainer::train_step() {
   const std::int64_t step = state_.step + 1;
   const StepGradients result = compute_step_gradients(task_, *model_, config_.train, step);
   const double norm = gradient_norm(model_->parameters(), result.gradients);
-  const double learning_rate = scheduled_learning_rate(config_.schedule, config_.optimizer.learning_rate, step, config_.train.max_steps);
+  const double learning_rate =
+      scheduled_learning_rate(config_.schedule, config_.optimizer.learning_rate, step, config_.train.max_steps);
 
   state_.step = step;
   // A metric belongs to the step that it was measured at.
@@ -163,8 +164,9 @@ void Trainer::evaluate() {
   if (!task_.has_split(Split::valid)) return;
   const Evaluation result = task_.evaluate(*model_, Split::valid, config_.train.eval_max_batches);
   const double metric = result.value(task_.selection_metric());
-  const bool better = std::isfinite(metric) && (!state_.best_metric || (state_.higher_is_better ? metric > *state_.best_metric
-                                                                                                : metric < *state_.best_metric));
+  const bool better =
+      std::isfinite(metric) &&
+      (!state_.best_metric || (state_.higher_is_better ? metric > *state_.best_metric : metric < *state_.best_metric));
   state_.metric = metric;
   state_.evaluations_since_best = better ? 0 : state_.evaluations_since_best + 1;
   if (better) {
@@ -236,7 +238,8 @@ void load_parameters(const std::vector<Parameter>& parameters, const TensorMap& 
     value.copy_from(found->second.to(value.dtype()));
   }
   for (const auto& [name, tensor] : weights) {
-    const bool known = std::ranges::any_of(parameters, [&name = name](const Parameter& parameter) { return parameter.name == name; });
+    const bool known =
+        std::ranges::any_of(parameters, [&name = name](const Parameter& parameter) { return parameter.name == name; });
     check<InputError>(known, source, ": tensor \"", name, "\" belongs to no parameter of the config's model");
   }
 }

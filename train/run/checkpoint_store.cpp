@@ -124,7 +124,7 @@ std::filesystem::path CheckpointStore::save(const Checkpoint& checkpoint) {
   write_checkpoint(files_, path, checkpoint);
   const auto fault = fault_of(path);
   check<Error>(!fault, "checkpoint ", checkpoint_name(step), " was written but does not read back: ", fault.value_or(""));
-  update_links_and_prune(step);
+  finish_save(step);
   return path;
 }
 
@@ -136,7 +136,7 @@ void CheckpointStore::attempt(std::int64_t saved_step, const std::function<void(
   }
 }
 
-void CheckpointStore::update_links_and_prune(std::int64_t saved_step) {
+void CheckpointStore::finish_save(std::int64_t saved_step) {
   std::vector<std::int64_t> steps;
   for (const std::int64_t step : list_checkpoints(folder_)) {
     // A newer one exists only where a resumed run has passed it over; broken, it would be in the way of every later search.

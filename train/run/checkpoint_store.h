@@ -51,12 +51,15 @@ class CheckpointStore {
   /// fails after that is a warning.
   std::filesystem::path save(const Checkpoint& checkpoint);
 
+  /// Repeats what follows the save of `step`, which a crash may have kept from happening: points `latest` and `best` and
+  /// deletes what need not be kept. What fails is a warning.
+  void finish_save(std::int64_t step);
+
   const std::filesystem::path& folder() const { return folder_; }
 
  private:
   /// Turns an Error of what is done after a save into a warning.
   void attempt(std::int64_t saved_step, const std::function<void()>& action) const;
-  void update_links_and_prune(std::int64_t saved_step);
   void remove(std::int64_t step);
 
   FileSystem& files_;
