@@ -1,0 +1,77 @@
+// SIGINT and SIGTERM, and two processes in one folder.
+#include <array>
+#include <csignal>
+#include <memory>
+
+#include "tests/catch.h"
+#include "tests/integration/tiny_project.h"
+
+namespace cosformer {
+namespace {
+
+using test::contains;
+using test::TinyProject;
+
+TEST_CASE("SIGINT and SIGTERM end a run with a checkpoint, and it goes on as if nothing had been") {
+  const TinyProject project;
+  const int signal = GENERATE(SIGINT, SIGTERM);
+  const std::vector<std::string> keys = {"train.max_steps=300", "checkpoint.every=0", "train.eval_every=20"};
+  REQUIRE(project.train("unbroken", keys).code == 0);
+
+  test::Program program(project.train_arguments("stopped", keys), project.surroundings());
+  const auto has_begun = [&] { return contains(test::read_bytes(project / "stopped/metrics.jsonl"), "\"step\":2,"); };
+  REQUIRE(test::wait_until([&] { return has_begun() || !program.is_running(); }, std::chrono::seconds(60)));
+  program.send(signal);
+  const test::Outcome outcome = program.wait();
+  INFO(outcome.errors);
+  CHECK(outcome.code == 128 + signal);
+  CHECK(contains(outcome.errors, "--resume continues"));
+  REQUIRE(project.newest("stopped") >= 2);
+  CHECK(project.newest("stopped") < 300);
+
+  CHECK(project.train("stopped", keys, {"--resume"}).code == 0);
+  CHECK(project.result("stopped") == project.result("unbroken"));
+}
+
+TEST_CASE("A second process in the folder of a run is refused, and the first does not notice") {
+  const TinyProject project;
+  const std::vector<std::string> keys = {"train.max_steps=100000", "checkpoint.every=0"};
+  test::Program first(project.train_arguments("run", keys), project.surroundings());
+  const auto has_begun = [&] { return std::filesystem::exists(project / "run/metrics.jsonl"); };
+  REQUIRE(test::wait_until([&] { return has_begun() || !first.is_running(); }, std::chrono::seconds(60)));
+
+  const test::Outcome second = project.train("run", keys, {"--resume"});
+  CHECK(second.code == 2);
+  CHECK(test::is_one_line(second.errors));
+  CHECK(contains(second.errors, "process " + std::to_string(first.id()) + " is writing this run"));
+  CHECK(first.is_running());
+  first.send(SIGTERM);
+  CHECK(first.wait().code == 143);
+}
+
+TEST_CASE("Of processes that begin one run at once, exactly one trains") {
+  const TinyProject project;
+  for (int round = 0; round < 3; ++round) {
+    const std::string run = "round-" + std::to_string(round);
+    std::array<std::unique_ptr<test::Program>, 6> programs;
+    for (auto& program : programs) {
+      program = std::make_unique<test::Program>(project.train_arguments(run), project.surroundings());
+    }
+    int trained = 0;
+    for (auto& program : programs) {
+      const test::Outcome outcome = program->wait();
+      INFO(outcome.errors);
+      if (outcome.code == 0) {
+        ++trained;
+      } else {
+        CHECK(outcome.code == 2);
+        CHECK(test::is_one_line(outcome.errors));
+      }
+    }
+    CHECK(trained == 1);
+    CHECK(project.newest(run) == 30);
+  }
+}
+
+}  // namespace
+}  // namespace cosformer

@@ -1,0 +1,128 @@
+// What train, eval and generate print and write when all is well.
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/catch.h"
+#include "tests/integration/tiny_project.h"
+
+namespace cosformer {
+namespace {
+
+using nlohmann::json;
+using test::TinyProject;
+
+TEST_CASE("train lowers the loss and leaves the files that a run consists of") {
+  const TinyProject project;
+  const test::Outcome outcome = project.train("run", {}, {"--json"});
+  REQUIRE(outcome.code == 0);
+  const json summary = json::parse(outcome.output);
+  CHECK(summary["run"] == "run");
+  CHECK(summary["steps"] == 30);
+  CHECK(summary["best"].get<double>() < 4.5);  // ln 256 = 5.5
+
+  std::vector<std::string> names = test::names_in(project / "run");
+  const auto events =
+      std::ranges::find_if(names, [](const std::string& name) { return name.starts_with("events.out.tfevents."); });
+  REQUIRE(events != names.end());
+  names.erase(events);
+  CHECK(names == std::vector<std::string>{".lock", "checkpoints", "config.toml", "metrics.jsonl", "run.log", "tokenizer"});
+  for (const char* name : {"latest", "best"}) {
+    CHECK(test::names_in(project / "run/checkpoints" / name) ==
+          std::vector<std::string>{"model.safetensors", "optimizer.safetensors", "state.json"});
+  }
+  std::istringstream lines(test::read_bytes(project / "run/metrics.jsonl"));
+  std::string line;
+  REQUIRE(std::getline(lines, line));
+  const json first = json::parse(line);
+  for (const char* name : {"step", "split", "loss", "learning_rate", "gradient_norm", "tokens_per_second", "wall_seconds"}) {
+    INFO(name);
+    CHECK(first.contains(name));
+  }
+}
+
+TEST_CASE("The run's own config.toml trains the same run") {
+  const TinyProject project;
+  REQUIRE(project.train("run", {"train.max_steps=5", "model.dropout=0.2"}).code == 0);
+  REQUIRE(project.call({"train", "run/config.toml", "--run-dir", "again"}).code == 0);
+  CHECK(project.result("again") == project.result("run"));
+}
+
+TEST_CASE("eval takes the best checkpoint of a run") {
+  const TinyProject project;
+  // Steps that are too large after a good beginning: the last checkpoint is not the best one.
+  const std::vector<std::string> keys = {"schedule.name=constant", "schedule.warmup_steps=25", "optimizer.learning_rate=1",
+                                         "train.eval_every=3"};
+  REQUIRE(project.train("run", keys).code == 0);
+  const json best = json::parse(project.call({"eval", "run", "--json"}).output);
+  const json last = json::parse(project.call({"eval", "run/checkpoints/latest", "--json"}).output);
+  CHECK(last["step"] == 30);
+  CHECK(best["step"] != 30);
+  CHECK(best["loss"].get<double>() < last["loss"].get<double>());
+
+  double lowest = HUGE_VAL;
+  std::istringstream lines(test::read_bytes(project / "run/metrics.jsonl"));
+  for (std::string line; std::getline(lines, line);) {
+    const json record = json::parse(line);
+    if (record["split"] == "valid") lowest = std::min(lowest, record["loss"].get<double>());
+  }
+  CHECK(best["loss"].get<double>() == lowest);
+}
+
+TEST_CASE("A checkpoint says of no other step's metric that it was its own") {
+  const TinyProject project;
+  // Evaluated at 4 and 8, saved at 3, 6 and 9.
+  REQUIRE(project.train("run", {"train.max_steps=9", "train.eval_every=4", "checkpoint.keep_best=false"}).code == 0);
+  CHECK(json::parse(test::read_bytes(project.checkpoint("run", 6) / "state.json"))["state"]["metric"].is_null());
+  CHECK(json::parse(test::read_bytes(project.checkpoint("run", 9) / "state.json"))["state"]["metric"].is_number());
+}
+
+TEST_CASE("eval scores a file of weights on any text") {
+  const TinyProject project;
+  REQUIRE(project.train("run").code == 0);
+  const std::string text = "the sea was calm under a grey sky\n";
+  test::write_bytes(project / "test.txt", text);
+  std::filesystem::copy(project / "run/checkpoints/latest/model.safetensors", project / "weights.safetensors");
+  const test::Outcome outcome =
+      project.call({"eval", "weights.safetensors", "--set", "task.test=test.txt", "--split", "test", "--json"});
+  REQUIRE(outcome.code == 0);
+  const json result = json::parse(outcome.output);
+  CHECK(result["split"] == "test");
+  CHECK(result["tokens"] == text.size() - 1);
+  CHECK(result["loss"].get<double>() > 0);
+  CHECK(result["perplexity"].get<double>() == Approx(std::exp(result["loss"].get<double>())));
+  CHECK(result["seconds"].get<double>() >= 0);
+  CHECK(outcome.errors.empty());
+}
+
+TEST_CASE("generate writes the same text for the same seed, and another for another") {
+  const TinyProject project;
+  REQUIRE(project.train("run", {"model.max_length=64"}).code == 0);
+  const auto write = [&](const std::string& seed, const std::string& temperature) {
+    const test::Outcome outcome = project.call(
+        {"generate", "run", "--prompt", "the", "--tokens", "40", "--seed", seed, "--temperature", temperature, "--json"});
+    REQUIRE(outcome.code == 0);
+    const json result = json::parse(outcome.output);
+    CHECK(result["prompt"] == "the");
+    CHECK(result["tokens"] == 40);
+    return result["text"].get<std::string>();
+  };
+  CHECK(write("1", "1.0") == write("1", "1.0"));
+  CHECK(write("1", "1.0") != write("2", "1.0"));
+  CHECK(write("1", "0") == write("2", "0"));
+}
+
+TEST_CASE("Away from a terminal, progress is plain lines") {
+  const TinyProject project;
+  const test::Outcome outcome = project.train("run", {"logging.progress=true", "train.max_steps=4"});
+  REQUIRE(outcome.code == 0);
+  CHECK(test::contains(outcome.errors, "step 4/4  loss "));
+  CHECK(test::contains(outcome.errors, "run: finished after 4 steps\n"));
+  CHECK_FALSE(test::contains(outcome.errors, "\r"));
+  CHECK_FALSE(test::contains(outcome.errors, "\x1b"));
+  CHECK(outcome.output.empty());
+}
+
+}  // namespace
+}  // namespace cosformer
