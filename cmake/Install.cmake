@@ -17,7 +17,7 @@ endforeach()
 set_target_properties(cosformer PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
 install(TARGETS cosformer RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/cosformer)
-install(FILES CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 install(EXPORT cosformerTargets NAMESPACE cosformer:: DESTINATION ${package_dir})
 configure_package_config_file(cmake/cosformerConfig.cmake.in cosformerConfig.cmake INSTALL_DESTINATION ${package_dir})
