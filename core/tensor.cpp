@@ -214,6 +214,14 @@ Tensor Tensor::transpose(int a, int b) const {
   return view;
 }
 
+Tensor Tensor::expand(const Shape& shape) const {
+  check<ShapeError>(defined() && size() == 1, "[expand] expected a tensor of one element, found shape ", shape_);
+  Tensor view = *this;
+  view.shape_ = shape;
+  view.strides_ = {};
+  return view;
+}
+
 Tensor Tensor::contiguous() const { return is_contiguous() ? *this : clone(); }
 
 Tensor Tensor::clone() const {

@@ -80,6 +80,8 @@ class Tensor {
   Tensor narrow(int axis, std::int64_t start, std::int64_t length) const;
   /// A view with two axes exchanged.
   Tensor transpose(int a, int b) const;
+  /// A view of a tensor of one element under any shape, all strides 0: a shape that takes no memory.
+  Tensor expand(const Shape& shape) const;
   /// This tensor where it is contiguous, else a contiguous copy.
   Tensor contiguous() const;
   /// A contiguous copy with storage of its own.

@@ -25,8 +25,8 @@ void check_config(const ModelConfig& config) {
 
 }  // namespace
 
-Model::Model(const ModelConfig& config, std::int64_t causal_length, std::uint64_t seed, DType dtype)
-    : config_(config), store_(seed, dtype) {
+Model::Model(const ModelConfig& config, std::int64_t causal_length, std::uint64_t seed, DType dtype, ParameterValues values)
+    : config_(config), store_(seed, dtype, values) {
   check_config(config);
   const Scope root(store_);
   if (config.kind != ModelKind::decoder) {

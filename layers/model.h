@@ -30,9 +30,10 @@ class ClassificationHead {
 class Model {
  public:
   /// Parameters are a function of `seed`. `config.vocab_size` and `config.max_length` must be set. `causal_length` is M of causal
-  /// attention where the re-weighting length is `auto` (the task's seq_len). Throws InputError for a config that fits no
-  /// model.
-  Model(const ModelConfig& config, std::int64_t causal_length, std::uint64_t seed, DType dtype = DType::float32);
+  /// attention where the re-weighting length is `auto` (the task's seq_len). A model of
+  /// `shapes_only` says what it would hold and cannot run. Throws InputError for a config that fits no model.
+  Model(const ModelConfig& config, std::int64_t causal_length, std::uint64_t seed, DType dtype = DType::float32,
+        ParameterValues values = ParameterValues::initialized);
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 

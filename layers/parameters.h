@@ -28,10 +28,14 @@ struct Parameter {
   Variable variable;
 };
 
+/// Whether parameters hold numbers, or only say their names and shapes (nothing is then allocated).
+enum class ParameterValues : std::uint8_t { initialized, shapes_only };
+
 /// All parameters of a model, in the order in which its layers made them.
 class ParameterStore {
  public:
-  ParameterStore(std::uint64_t seed, DType dtype) : seed_(seed), dtype_(dtype) {}
+  ParameterStore(std::uint64_t seed, DType dtype, ParameterValues values = ParameterValues::initialized)
+      : seed_(seed), dtype_(dtype), values_(values) {}
 
   Variable create(std::string name, const Shape& shape, const Initializer& initializer);
   const std::vector<Parameter>& all() const { return parameters_; }
@@ -41,6 +45,7 @@ class ParameterStore {
  private:
   std::uint64_t seed_;
   DType dtype_;
+  ParameterValues values_;
   std::vector<Parameter> parameters_;
 };
 

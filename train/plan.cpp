@@ -25,7 +25,8 @@ std::string grouped(std::int64_t value) {
 }  // namespace
 
 RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::int64_t seq_len) {
-  const Model model(model_config, seq_len, static_cast<std::uint64_t>(config.train.seed));
+  const Model model(model_config, seq_len, static_cast<std::uint64_t>(config.train.seed), DType::float32,
+                    ParameterValues::shapes_only);
   const std::int64_t rows = std::max<std::int64_t>(config.train.batch_size / config.train.accumulation, 1);
   RunPlan plan;
   plan.groups = parameter_groups(model.parameters());
@@ -34,10 +35,8 @@ RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::in
   plan.tokens_per_step = config.train.batch_size * seq_len;
   plan.shards = shard_count(model_config, config.train.shards, rows);
   plan.training_flops_per_token = 3.0 * forward_flops_per_token(model_config, seq_len);
-  std::int64_t moments = 0;
-  for (const auto& [name, tensor] : make_optimizer(config.optimizer, model.parameters())->state()) moments += tensor.size();
-  plan.memory = estimate_memory(model_config, plan.parameters, moments / std::max<std::int64_t>(plan.parameters, 1), rows, seq_len,
-                                plan.shards, num_threads());
+  plan.memory = estimate_memory(model_config, plan.parameters, optimizer_moments(config.optimizer), rows, seq_len, plan.shards,
+                                num_threads());
   return plan;
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/random.h"
 #include "tests/catch.h"
 #include "tests/support/layer_cases.h"
@@ -26,6 +27,15 @@ TEST_CASE("initial values are functions of seed, name and index") {
   CHECK(create(7, "weights", 4) != values);
   const Values longer = create(7, "weight", 9);
   CHECK(std::equal(values.begin(), values.end(), longer.begin()));
+}
+
+TEST_CASE("a store of shapes alone takes no memory for values") {
+  const std::int64_t before = memory_use().live_bytes;
+  ParameterStore store(7, DType::float32, ParameterValues::shapes_only);
+  Scope(store).create("weight", {1 << 20, 1 << 20}, Initializer::normal(1));
+  CHECK(count_elements(store.all()) == std::int64_t{1} << 40);
+  CHECK(store.all()[0].variable.shape() == Shape({1 << 20, 1 << 20}));
+  CHECK(memory_use().live_bytes - before <= 4096);
 }
 
 TEST_CASE("initial values do not depend on the number of threads") {

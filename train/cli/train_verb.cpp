@@ -80,7 +80,7 @@ int run_train(int argc, char** argv) {
   const auto given = line.parse(argc, argv);
   if (!given) return 0;
 
-  const Config config = given_config(*given);
+  Config config = given_config(*given);
   if (config.train.threads > 0) set_num_threads(static_cast<int>(config.train.threads));
   const fs::path path = (*given)["config"].as<std::string>();
   Console console(std::cerr, terminal_features(STDERR_FILENO));
@@ -100,8 +100,9 @@ int run_train(int argc, char** argv) {
   // What is wrong with config or data shows before there is a folder.
   const std::unique_ptr<Task> task = make_task(with_tokenizer_of_run(config, run));
   task->training_batch(0, config.train.batch_size);
-  auto model =
-      std::make_unique<Model>(task->complete(config.model), task->causal_length(), static_cast<std::uint64_t>(config.train.seed));
+  // What the data decides is part of the config that is saved.
+  config.model = task->complete(config.model);
+  auto model = std::make_unique<Model>(config.model, task->causal_length(), static_cast<std::uint64_t>(config.train.seed));
 
   RunDirectory directory = RunDirectory::open(files, run, mode);
   check_resumed_config(config, directory);

@@ -13,9 +13,14 @@ namespace {
 struct OptimizerKind {
   const char* name;
   std::unique_ptr<Optimizer> (*make)(const OptimizerConfig&, const std::vector<Parameter>&);
+  std::int64_t (*moments)(const OptimizerConfig&);
 };
 
-constexpr OptimizerKind kOptimizers[] = {{"adamw", make_adamw}, {"adam", make_adam}, {"sgd", make_sgd}};
+std::int64_t two_moments(const OptimizerConfig&) { return 2; }
+std::int64_t velocity_alone(const OptimizerConfig& config) { return config.momentum != 0 ? 1 : 0; }
+
+constexpr OptimizerKind kOptimizers[] = {
+    {"adamw", make_adamw, two_moments}, {"adam", make_adam, two_moments}, {"sgd", make_sgd, velocity_alone}};
 
 }  // namespace
 
@@ -32,6 +37,10 @@ void Optimizer::load(const std::map<std::string, Tensor>& saved) {
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const std::vector<Parameter>& parameters) {
   return find_named(kOptimizers, config.name, "optimizer.name").make(config, parameters);
+}
+
+std::int64_t optimizer_moments(const OptimizerConfig& config) {
+  return find_named(kOptimizers, config.name, "optimizer.name").moments(config);
 }
 
 double gradient_norm(const std::vector<Parameter>& parameters, const Gradients& gradients) {

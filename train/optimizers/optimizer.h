@@ -32,6 +32,9 @@ class Optimizer {
 /// Throws InputError for an unknown name, with the nearest one.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const std::vector<Parameter>& parameters);
 
+/// Numbers of state that the optimizer keeps for each parameter. Throws InputError for an unknown name.
+std::int64_t optimizer_moments(const OptimizerConfig& config);
+
 /// Euclidean norm over the gradients of all parameters, summed in double in a fixed order; not finite where any gradient
 /// is not finite.
 double gradient_norm(const std::vector<Parameter>& parameters, const Gradients& gradients);
