@@ -1,5 +1,3 @@
-#include "layers/attention/variants.h"
-
 #include <algorithm>
 #include <numbers>
 #include <vector>
@@ -7,6 +5,7 @@
 #include "autograd/ops/attention_operands.h"
 #include "core/named_table.h"
 #include "layers/attention/feature_map.h"
+#include "layers/attention/variants.h"
 
 namespace cosformer {
 
@@ -31,8 +30,10 @@ constexpr ReweightingName kReweightings[] = {{"none", false}, {"cos", true}};
 /// One recurrent state a head; see linear_attention_step.
 class LinearAttentionState : public AttentionState {
  public:
-  LinearAttentionState(LinearAttentionOptions options, double angle_step, const Tensor& projection)
-      : options_(options), angle_step_(angle_step), projection_(projection) {}
+  /// `projection` in both dtypes, or undefined where there is none.
+  LinearAttentionState(LinearAttentionOptions options, double angle_step, const Tensor& projection,
+                       const Tensor& projection32)
+      : options_(options), angle_step_(angle_step), projection_(projection), projection32_(projection32) {}
 
   Tensor step(const Tensor& query, const Tensor& key, const Tensor& value) override {
     const Tensor q = features(query), k = features(key);
@@ -45,8 +46,8 @@ class LinearAttentionState : public AttentionState {
     Tensor out = Tensor::empty({sizes.batch, 1, sizes.heads, sizes.value_dim}, q.dtype());
     dispatch_float(q.dtype(), [&](auto type) {
       using T = decltype(type);
-      linear_attention_step<T>(sizes, options_, position_, heads_of<T>(q), heads_of<T>(k), heads_of<T>(value), state_.data<T>(),
-                               mutable_heads_of<T>(out));
+      linear_attention_step<T>(sizes, options_, position_, heads_of<T>(q), heads_of<T>(k), heads_of<T>(value),
+                               state_.data<T>(), mutable_heads_of<T>(out));
     });
     ++position_;
     return out;
@@ -54,12 +55,13 @@ class LinearAttentionState : public AttentionState {
 
  private:
   Tensor features(const Tensor& x) const {
-    return projection_.defined() ? favor_features(Variable(x), projection_.to(x.dtype())).value() : x;
+    if (!projection_.defined()) return x;
+    return favor_features(Variable(x), x.dtype() == DType::float32 ? projection32_ : projection_).value();
   }
 
   LinearAttentionOptions options_;
   double angle_step_;
-  Tensor projection_;
+  Tensor projection_, projection32_;
   Tensor state_;
   std::int64_t position_ = 0;
 };
@@ -79,7 +81,8 @@ class LinearAttention : public Attention {
     }
   }
 
-  Variable forward(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask) const override {
+  Variable forward(const Variable& query, const Variable& key, const Variable& value,
+                   const AttentionMask& mask) const override {
     const std::vector<double> steps = angle_steps(query.dim(0), query.dim(1), key.dim(1), mask);
     LinearAttentionOptions options = options_;
     options.query_angle_step = options.key_angle_step = steps;
@@ -102,7 +105,7 @@ class LinearAttention : public Attention {
   }
 
   std::unique_ptr<AttentionState> start() const override {
-    return std::make_unique<LinearAttentionState>(options_, angle_step(causal_length()), projection_);
+    return std::make_unique<LinearAttentionState>(options_, angle_step(causal_length()), projection_, projection32_);
   }
 
  private:
@@ -111,11 +114,13 @@ class LinearAttention : public Attention {
   }
 
   std::int64_t causal_length() const {
-    return config_.reweighting_length == ReweightingLength::fixed ? config_.reweighting_length_value : setting_.causal_length;
+    return config_.reweighting_length == ReweightingLength::fixed ? config_.reweighting_length_value
+                                                                  : setting_.causal_length;
   }
 
   /// π / (2M) of each item.
-  std::vector<double> angle_steps(std::int64_t batch, std::int64_t queries, std::int64_t keys, const AttentionMask& mask) const {
+  std::vector<double> angle_steps(std::int64_t batch, std::int64_t queries, std::int64_t keys,
+                                  const AttentionMask& mask) const {
     std::vector<double> steps;
     for (std::int64_t b = 0; b < batch; ++b) {
       std::int64_t length = std::max(queries, keys);

@@ -3,6 +3,8 @@
 #include <numbers>
 
 #include "autograd/backward.h"
+#include "core/error.h"
+#include "core/memory.h"
 #include "tests/catch.h"
 #include "tests/support/layer_cases.h"
 #include "tests/support/require_close.h"
@@ -58,6 +60,23 @@ void require_equal_forms(const Variant& variant, std::int64_t length, bool causa
   }
 }
 
+void require_steps_give_forward(const Variant& variant, std::int64_t length, DType dtype) {
+  const std::unique_ptr<Attention> attention = make_attention(variant.config, setting(90));
+  const std::vector<Tensor> inputs = inputs_of(2, length, length, dtype);
+  const Tensor expected = attention
+                              ->forward(Variable(inputs[0]), Variable(inputs[1]), Variable(inputs[2]),
+                                        {.causal = true, .key_mask = {}, .query_mask = {}})
+                              .value();
+  const std::unique_ptr<AttentionState> state = attention->start();
+  Tensor actual = Tensor::zeros(expected.shape(), dtype);
+  for (std::int64_t t = 0; t < length; ++t) {
+    const auto token = [&](const Tensor& x) { return x.narrow(1, t, 1).contiguous(); };
+    actual.narrow(1, t, 1).copy_from(state->step(token(inputs[0]), token(inputs[1]), token(inputs[2])));
+  }
+  CAPTURE(dtype_name(dtype));
+  require_close(variant.name, values_of(expected), values_of(actual), {.rel = dtype == DType::float32 ? 1e-5 : 1e-11});
+}
+
 /// cosFormer's eq. 10 for one item, by plain loops.
 Values cosformer_reference(const Values& query, const Values& key, const Values& value, std::int64_t queries,
                            std::int64_t keys, bool causal, double m) {
@@ -108,7 +127,6 @@ TEST_CASE("quadratic and linear attention that is not causal are equal") {
 
 TEST_CASE("steps of an attention state give causal attention") {
   const ThreadCountScope one_thread(1);
-  const std::int64_t length = 70;
   std::vector<Variant> variants = attention_variants();
   for (const char* kind : {"cosformer", "local"}) {
     AttentionConfig config;
@@ -119,20 +137,29 @@ TEST_CASE("steps of an attention state give causal attention") {
     variants.push_back({std::string(kind) + " with other options", config});
   }
   for (const Variant& variant : variants) {
-    const std::unique_ptr<Attention> attention = make_attention(variant.config, setting(90));
-    const std::vector<Tensor> inputs = inputs_of(2, length, length, DType::float32);
-    const Tensor expected = attention
-                                ->forward(Variable(inputs[0]), Variable(inputs[1]), Variable(inputs[2]),
-                                          {.causal = true, .key_mask = {}, .query_mask = {}})
-                                .value();
-    const std::unique_ptr<AttentionState> state = attention->start();
-    Tensor actual = Tensor::zeros(expected.shape());
-    for (std::int64_t t = 0; t < length; ++t) {
-      const auto token = [&](const Tensor& x) { return x.narrow(1, t, 1).contiguous(); };
-      actual.narrow(1, t, 1).copy_from(state->step(token(inputs[0]), token(inputs[1]), token(inputs[2])));
-    }
-    require_close(variant.name, values_of(expected), values_of(actual), {.rel = 1e-5});
+    for (const DType dtype : {DType::float32, DType::float64}) require_steps_give_forward(variant, 70, dtype);
   }
+}
+
+TEST_CASE("local attention drops the keys that its window has passed, and no others") {
+  const ThreadCountScope one_thread(1);
+  AttentionConfig config;
+  config.kind = "local";
+  for (const std::int64_t window : {0, 1, 31, 32, 33, 64, 100}) {
+    config.window = window;
+    require_steps_give_forward({concat("window ", window), config}, 500, DType::float32);
+  }
+
+  config.window = 10;
+  const std::unique_ptr<Attention> attention = make_attention(config, setting(90));
+  const std::vector<Tensor> inputs = inputs_of(1, 1, 1, DType::float32);
+  const std::unique_ptr<AttentionState> state = attention->start();
+  const auto live_bytes_after = [&](int steps) {
+    for (int t = 0; t < steps; ++t) state->step(inputs[0], inputs[1], inputs[2]);
+    return memory_use().live_bytes;
+  };
+  const std::int64_t before = live_bytes_after(50);
+  CHECK(live_bytes_after(1000) == before);
 }
 
 TEST_CASE("the re-weighting length is an item's own, a constant, or the batch's") {
