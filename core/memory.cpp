@@ -45,6 +45,11 @@ class BlockPool {
     const std::size_t alignment = size >= kHugePageBytes ? kHugePageBytes : kBlockAlignment;
     const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
     void* block = rounded < size ? nullptr : std::aligned_alloc(alignment, rounded);
+    if (block == nullptr && rounded >= size) {
+      // The blocks kept for reuse may be what is in the way.
+      release();
+      block = std::aligned_alloc(alignment, rounded);
+    }
     const std::lock_guard lock(mutex_);
     if (block == nullptr) {
       use_.live_bytes -= static_cast<std::int64_t>(size);

@@ -2,6 +2,7 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 
@@ -9,19 +10,28 @@
 
 namespace cosformer {
 
-int num_threads() { return omp_get_max_threads(); }
+int num_threads() { return std::min(omp_get_max_threads(), omp_get_thread_limit()); }
+
+void initialize_threads() {
+  // OpenBLAS asks for omp_get_max_threads() and sees no region where the team is a single thread: were the team smaller than
+  // that number, a product inside a loop would start threads of its own, with other bits or without end.
+  if (omp_get_dynamic()) omp_set_dynamic(0);
+  if (omp_get_max_active_levels() < 1) omp_set_max_active_levels(1);
+  if (omp_get_max_threads() > omp_get_thread_limit()) omp_set_num_threads(omp_get_thread_limit());
+}
 
 void set_num_threads(int threads) {
   check<Error>(threads >= 1, "the number of threads must be at least 1, not ", threads);
-  omp_set_dynamic(0);
   omp_set_num_threads(threads);
+  initialize_threads();
 }
 
-bool in_parallel_region() { return omp_in_parallel() || omp_get_max_threads() == 1; }
+bool in_parallel_region() { return omp_in_parallel() || num_threads() == 1; }
 
 namespace detail {
 
 void run_parallel(std::int64_t count, LoopBody body) {
+  if (!omp_in_parallel()) initialize_threads();
   if (in_parallel_region()) {
     for (std::int64_t i = 0; i < count; ++i) body.call(body.object, i);
     return;

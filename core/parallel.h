@@ -8,8 +8,12 @@
 namespace cosformer {
 
 /// Threads that a parallel loop uses: OMP_NUM_THREADS or the processors this process may run on, or what
-/// `set_num_threads` asked for.
+/// `set_num_threads` asked for; at most OMP_THREAD_LIMIT.
 int num_threads();
+
+/// Makes the loops of the calling thread run on exactly `num_threads()` threads, whatever OMP_DYNAMIC, OMP_THREAD_LIMIT and
+/// OMP_MAX_ACTIVE_LEVELS say. A program calls it once at its start; every loop makes sure of it.
+void initialize_threads();
 
 /// Sets the number of threads of all later loops. Call from the main thread, outside any loop. Throws Error where
 /// `threads` < 1.

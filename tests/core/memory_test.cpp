@@ -61,6 +61,19 @@ TEST_CASE("A block too large for the machine is refused and not accounted for") 
   CHECK(memory_use().live_bytes == before.live_bytes);
 }
 
+#ifndef __SANITIZE_ADDRESS__  // it ends the process where memory is refused
+TEST_CASE("Where the system has no memory left, the blocks kept for reuse are given back first") {
+  const MemoryUse before = memory_use();
+  { const auto kept = allocate_block(std::size_t{1} << 20); }
+  REQUIRE(memory_use().reserved_bytes > before.live_bytes);
+  // More than any address space: both attempts fail, and what lies between them shows.
+  CHECK_THROWS_AS(allocate_block(std::size_t{1} << 60), std::bad_alloc);
+  CHECK(memory_use().reserved_bytes == before.live_bytes);
+  CHECK(memory_use().live_bytes == before.live_bytes);
+}
+
+#endif
+
 TEST_CASE("Blocks may be taken and freed from several threads") {
   const std::int64_t before = memory_use().live_bytes;
   std::vector<int> wrong(4);

@@ -34,6 +34,24 @@ TEST_CASE("Weights and metrics of a training run do not depend on the number of 
   CHECK(on_one == run_on(3));
 }
 
+TEST_CASE("A limit that OpenMP's variables put on the threads changes nothing but their number") {
+  const TinyProject project;
+  // Products so large that OpenBLAS would split them by itself.
+  const std::vector<std::string> keys = {"model.embed_dim=512",  "model.ffn_dim=512",  "task.seq_len=64",
+                                         "train.batch_size=8",   "train.shards=1",     "train.max_steps=2",
+                                         "train.accumulation=1", "checkpoint.every=0", "train.eval_every=0"};
+  REQUIRE(project.train("free", keys, {}, 2).code == 0);
+  const test::RunResult free = project.result("free");
+  for (const auto& [name, value] :
+       {std::pair{"OMP_THREAD_LIMIT", "1"}, {"OMP_DYNAMIC", "true"}, {"OMP_MAX_ACTIVE_LEVELS", "0"}}) {
+    INFO(name << "=" << value);
+    test::Surroundings limited = project.surroundings(2);
+    limited.environment = {{name, value}};
+    CHECK(test::run_program(project.train_arguments(name, keys), limited).code == 0);
+    CHECK(project.result(name) == free);
+  }
+}
+
 TEST_CASE("A run depends on its seed, and on nothing else that a repetition changes") {
   const TinyProject project;
   CHECK(project.train("first", {"checkpoint.every=0"}).code == 0);

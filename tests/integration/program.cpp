@@ -24,6 +24,7 @@ constexpr std::chrono::minutes kLongestRun{2};
   // Threads that wait without spinning: a test may use more threads than there are processors.
   ::setenv("OMP_WAIT_POLICY", "passive", 1);
   ::setenv("OMP_NUM_THREADS", std::to_string(surroundings.threads).c_str(), 1);
+  for (const auto& [name, value] : surroundings.environment) ::setenv(name.c_str(), value.c_str(), 1);
   if (surroundings.max_file_bytes) {
     // Without its signal, the limit shows as an error of write(2), as a full disk does.
     ::signal(SIGXFSZ, SIG_IGN);

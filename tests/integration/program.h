@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/train/run_support.h"
@@ -26,6 +27,7 @@ struct Surroundings {
   int threads = 1;
   std::filesystem::path folder;                 ///< the current folder of the process; empty = this one's
   std::optional<unsigned long> max_file_bytes;  ///< RLIMIT_FSIZE: a longer write fails with EFBIG
+  std::vector<std::pair<std::string, std::string>> environment = {};  ///< variables to set
 };
 
 /// A process that runs beside the test; killed where it outlives its owner.

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "core/parallel.h"
 #include "train/cli/verbs.h"
 
 namespace {
@@ -22,6 +23,7 @@ int fail(std::string_view message, int code) {
 
 int main(int argc, char** argv) {
   try {
+    cosformer::initialize_threads();
     const int code = cosformer::run_program(argc, argv);
     std::cout.flush();
     return std::cout ? code : fail("standard output cannot be written", kFailure);
