@@ -18,13 +18,16 @@ std::int32_t sample_token(std::span<const float> logits, double temperature, std
     const float x = logits[static_cast<std::size_t>(a)], y = logits[static_cast<std::size_t>(b)];
     return x > y || (x == y && a < b);
   };
-  const auto kept = static_cast<std::ptrdiff_t>(top_k > 0 ? std::min<std::size_t>(static_cast<std::size_t>(top_k), order.size()) : order.size());
+  const auto kept = static_cast<std::ptrdiff_t>(
+      top_k > 0 ? std::min<std::size_t>(static_cast<std::size_t>(top_k), order.size()) : order.size());
   std::partial_sort(order.begin(), order.begin() + kept, order.end(), likelier);
   order.resize(static_cast<std::size_t>(kept));
   std::vector<double> cumulative;
   double sum = 0;
   for (const std::int32_t id : order) {
-    sum += std::exp((static_cast<double>(logits[static_cast<std::size_t>(id)]) - static_cast<double>(logits[static_cast<std::size_t>(order[0])])) / temperature);
+    sum += std::exp((static_cast<double>(logits[static_cast<std::size_t>(id)]) -
+                     static_cast<double>(logits[static_cast<std::size_t>(order[0])])) /
+                    temperature);
     cumulative.push_back(sum);
   }
   const auto chosen = std::ranges::upper_bound(cumulative, uniform * sum);
@@ -33,9 +36,11 @@ std::int32_t sample_token(std::span<const float> logits, double temperature, std
 
 GeneratedText generate(const Model& model, std::span<const std::int32_t> prompt, const SamplingOptions& options) {
   check<InputError>(!prompt.empty(), "--prompt: the prompt has no tokens");
-  const std::int64_t vocab_size = model.config().vocab_size;
+  const std::int64_t vocab_size =
+      options.vocab_size > 0 ? std::min(options.vocab_size, model.config().vocab_size) : model.config().vocab_size;
   for (const std::int32_t id : prompt) {
-    check<InputError>(id >= 0 && id < vocab_size, "--prompt: token ", id, " is not in the model's vocabulary of ", vocab_size);
+    check<InputError>(id >= 0 && id < vocab_size, "--prompt: token ", id, " is not in the model's vocabulary of ",
+                      vocab_size);
   }
   const Transformer& decoder = model.decoder();
   const Pass pass;
@@ -51,11 +56,13 @@ GeneratedText generate(const Model& model, std::span<const std::int32_t> prompt,
   for (std::int64_t i = 0; i < options.tokens; ++i) {
     const auto start = std::chrono::steady_clock::now();
     const Tensor logits = model.logits(Variable(hidden), pass).value().contiguous();
+    const auto known = logits.span<float>().first(static_cast<std::size_t>(vocab_size));
     const std::int32_t next =
-        sample_token(logits.span<float>(), options.temperature, options.top_k, random.uniform(static_cast<std::uint64_t>(i)));
+        sample_token(known, options.temperature, options.top_k, random.uniform(static_cast<std::uint64_t>(i)));
     result.tokens.push_back(next);
     if (i + 1 < options.tokens) hidden = read(next);
-    result.milliseconds.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+    result.milliseconds.push_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
   }
   return result;
 }

@@ -1,6 +1,9 @@
 #include "train/loaded_model.h"
 
+#include <algorithm>
+
 #include "core/error.h"
+#include "core/kernels/optimizer.h"
 #include "data/tokenizers/registry.h"
 #include "train/tasks/language_modeling.h"
 #include "train/trainer.h"
@@ -38,6 +41,10 @@ ModelFile read_model_file(const fs::path& path, const std::optional<fs::path>& c
                       ": the file holds no config; name one with --config CONFIG.toml");
     file.config = config_from_json(*weights.config, overrides, file.weights.string());
   }
+  std::vector<std::string> of_this_machine;
+  std::ranges::copy_if(overrides, std::back_inserter(of_this_machine),
+                       [](const std::string& assignment) { return assignment.starts_with("train.threads="); });
+  file.config.train.threads = config_from_overrides(of_this_machine).train.threads;
   TaskConfig& task = file.config.task;
   if (task.tokenizer_folder.empty() && tokenizer_has_files(task.tokenizer)) {
     task.tokenizer_folder = tokenizer_of_run(file.weights).string();
@@ -45,9 +52,21 @@ ModelFile read_model_file(const fs::path& path, const std::optional<fs::path>& c
   return file;
 }
 
+void keep_needed_texts(TaskConfig& task, std::optional<Split> split) {
+  const bool makes_tokenizer = task.tokenizer_folder.empty() && tokenizer_has_files(task.tokenizer);
+  if (split != Split::train && !makes_tokenizer) task.train.clear();
+  if (split != Split::valid) task.valid.clear();
+  if (split != Split::test) task.test.clear();
+}
+
 std::unique_ptr<Model> make_model(const ModelFile& file, const ModelConfig& config, std::int64_t causal_length) {
   auto model = std::make_unique<Model>(config, causal_length, static_cast<std::uint64_t>(file.config.train.seed));
   load_parameters(model->parameters(), file.parameters, file.weights.string());
+  for (const Parameter& parameter : model->parameters()) {
+    const Tensor& value = parameter.variable.value();
+    check<InputError>(all_finite(value.data<float>(), value.size()), file.weights.string(), ": tensor '", parameter.name,
+                      "' has values that are infinite or not a number");
+  }
   return model;
 }
 

@@ -15,7 +15,7 @@ namespace cosformer {
 
 /// Parameters on disk and the config that explains them.
 struct ModelFile {
-  std::filesystem::path weights;     ///< the safetensors file or checkpoint folder that was chosen
+  std::filesystem::path weights;  ///< the safetensors file or checkpoint folder that was chosen
   TensorMap parameters;
   Config config;
   std::optional<std::int64_t> step;  ///< where the file has it
@@ -23,11 +23,15 @@ struct ModelFile {
 
 /// Reads the weights that `path` names: of a run its best checkpoint. The config comes from the file's metadata, or from
 /// `config_file` where that is given, with `overrides` on top. A run's own tokenizer is used unless the config names another
-/// folder. Throws InputError, one line.
+/// folder. `train.threads` belongs to the machine that trained: only `overrides` can set it. Throws InputError, one line.
 ModelFile read_model_file(const std::filesystem::path& path, const std::optional<std::filesystem::path>& config_file,
                           std::span<const std::string> overrides, const Warn& warn);
 
-/// The model of `file` for `task`, with its parameters set. Throws InputError where they do not fit the config.
+/// Clears the paths of all texts but that of `split`. The training text stays where a tokenizer must be made from it.
+void keep_needed_texts(TaskConfig& task, std::optional<Split> split);
+
+/// The model of `file` for `task`, with its parameters set. Throws InputError where they do not fit the config or are not
+/// finite.
 std::unique_ptr<Model> make_model(const ModelFile& file, const ModelConfig& config, std::int64_t causal_length);
 
 }  // namespace cosformer

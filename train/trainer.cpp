@@ -43,7 +43,7 @@ Trainer::Trainer(const Config& config, const Task& task, std::unique_ptr<Model> 
   resume();
   metrics_.emplace(files, directory.metrics_file());
   if (config.logging.tensorboard) {
-    tensorboard_.emplace(files, directory.path(), state_.step > 0 ? std::optional(state_.step + 1) : std::nullopt);
+    tensorboard_.emplace(files, directory.path(), directory.is_new() ? std::nullopt : std::optional(state_.step));
   }
   // A training step is a forward pass and a backward pass of twice its cost.
   flops_per_token_ = 3.0 * forward_flops_per_token(model_->config(), task.causal_length());
@@ -65,27 +65,40 @@ void Trainer::resume() {
 }
 
 RunEnd Trainer::run() {
-  if (const auto end = reason_to_stop()) {
+  started_seconds_ = now_seconds() - state_.wall_seconds;
+  std::optional<RunEnd> end = reason_to_stop();
+  // A signal kept the session before from the evaluation of its last step.
+  if (state_.step > 0 && !state_.metric && task_.has_split(Split::valid) && wants_evaluation(end)) {
+    if (!evaluate()) return *end_by_signal();
+    // The checkpoint of this step has no metric yet, by which the best is kept.
+    saved_step_ = -1;
+    save();
+    end = reason_to_stop();
+  }
+  if (end) {
     if (end == RunEnd::finished) {
       log_.info("the run has all its {} steps; a larger train.max_steps would continue it", state_.step);
     }
     return *end;
   }
   if (config_.logging.progress) peak_ = measure_matmul_peak(0.2);
-  started_seconds_ = now_seconds() - state_.wall_seconds;
-  const auto due = [this](std::int64_t every) { return every > 0 && state_.step % every == 0; };
-  std::optional<RunEnd> end;
   while (!end) {
     train_step();
     end = reason_to_stop();
-    const bool by_signal = end == RunEnd::interrupted || end == RunEnd::terminated;
-    if (due(config_.train.eval_every) || (end && !by_signal)) evaluate();
+    if (wants_evaluation(end) && !evaluate()) end = end_by_signal();
     // Patience is known only now.
     if (!end) end = reason_to_stop();
-    if (due(config_.checkpoint.every) || end) save();
+    if (is_due(config_.checkpoint.every) || end) save();
   }
   progress_.finish();
   return *end;
+}
+
+bool Trainer::is_due(std::int64_t every) const { return every > 0 && state_.step % every == 0; }
+
+bool Trainer::wants_evaluation(std::optional<RunEnd> end) const {
+  const bool by_signal = end == RunEnd::interrupted || end == RunEnd::terminated;
+  return is_due(config_.train.eval_every) || (end && !by_signal);
 }
 
 void Trainer::train_step() {
@@ -160,9 +173,12 @@ void Trainer::log_step(double loss, double gradient_norm, double learning_rate) 
   window_ = {};
 }
 
-void Trainer::evaluate() {
-  if (!task_.has_split(Split::valid)) return;
-  const Evaluation result = task_.evaluate(*model_, Split::valid, config_.train.eval_max_batches);
+bool Trainer::evaluate() {
+  if (!task_.has_split(Split::valid)) return true;
+  const std::optional<Evaluation> evaluation =
+      task_.evaluate(*model_, Split::valid, config_.train.eval_max_batches, [this] { return end_by_signal().has_value(); });
+  if (!evaluation) return false;
+  const Evaluation& result = *evaluation;
   const double metric = result.value(task_.selection_metric());
   const bool better =
       std::isfinite(metric) &&
@@ -176,7 +192,8 @@ void Trainer::evaluate() {
   state_.wall_seconds = wall_seconds();
   MetricRecord record{state_.step, split_name(Split::valid), result.values};
   record.values.emplace_back("wall_seconds", state_.wall_seconds);
-  metrics_->append(record);
+  // A crash between the record of a continued run's first evaluation and its checkpoint makes it evaluate again.
+  if (saved_step_ != state_.step || !is_recorded(Split::valid)) metrics_->append(record);
   std::string text;
   std::vector<std::pair<std::string, double>> scalars;
   for (const auto& [name, value] : result.values) {
@@ -186,6 +203,13 @@ void Trainer::evaluate() {
   if (tensorboard_) tensorboard_->add_scalars(state_.step, scalars);
   log_.info("step {} valid{}{}", state_.step, text, better ? "  (best)" : "");
   if (better && config_.checkpoint.keep_best) save();
+  return true;
+}
+
+bool Trainer::is_recorded(Split split) const {
+  return std::ranges::any_of(read_metrics(directory_.metrics_file()), [&](const MetricRecord& record) {
+    return record.step == state_.step && record.split == split_name(split);
+  });
 }
 
 void Trainer::save() {
@@ -217,12 +241,17 @@ std::string Trainer::last_checkpoint() const {
 }
 
 std::optional<RunEnd> Trainer::reason_to_stop() const {
-  // First: a signal during the last step does not keep the run from its last evaluation.
+  // First: a signal during the last step does not hide that the run needs its last evaluation.
   if (state_.step >= config_.train.max_steps) return RunEnd::finished;
-  if (signals_.received() == SIGINT) return RunEnd::interrupted;
-  if (signals_.received() == SIGTERM) return RunEnd::terminated;
+  if (const auto end = end_by_signal()) return end;
   if (config_.train.max_minutes > 0 && state_.wall_seconds > 60.0 * config_.train.max_minutes) return RunEnd::out_of_time;
   if (config_.train.patience > 0 && state_.evaluations_since_best >= config_.train.patience) return RunEnd::out_of_patience;
+  return std::nullopt;
+}
+
+std::optional<RunEnd> Trainer::end_by_signal() const {
+  if (signals_.received() == SIGINT) return RunEnd::interrupted;
+  if (signals_.received() == SIGTERM) return RunEnd::terminated;
   return std::nullopt;
 }
 

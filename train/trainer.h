@@ -34,9 +34,10 @@ class Trainer {
   Trainer(const Config& config, const Task& task, std::unique_ptr<Model> model, FileSystem& files, RunDirectory& directory,
           Console& console, spdlog::logger& log);
 
-  /// Trains until `max_steps`, a limit or a signal. A checkpoint of the last step is saved in each case. Does nothing where
-  /// the run has reached its end before. Throws Error where too many steps in a row were not finite, where a checkpoint would
-  /// hold a value that is not finite, or where the disk fails; the checkpoints before stay as they are.
+  /// Trains until `max_steps`, a limit or a signal. A checkpoint of the last step is saved in each case. A signal ends an
+  /// evaluation too; the continued run begins with it. Does nothing where the run has reached its end before. Throws Error
+  /// where too many steps in a row were not finite, where a checkpoint would hold a value that is not finite, or where the
+  /// disk fails; the checkpoints before stay as they are.
   RunEnd run();
 
   const RunState& state() const { return state_; }
@@ -45,11 +46,17 @@ class Trainer {
   void resume();
   void train_step();
   void log_step(double loss, double gradient_norm, double learning_rate);
-  void evaluate();
+  bool is_due(std::int64_t every) const;
+  /// Whether a step after which the run ends so, or goes on, is one with an evaluation.
+  bool wants_evaluation(std::optional<RunEnd> end) const;
+  /// False where a signal came before the end of it; nothing is then recorded.
+  bool evaluate();
+  bool is_recorded(Split split) const;
   void save();
   void check_finite(const Checkpoint& checkpoint) const;
   std::string last_checkpoint() const;
   std::optional<RunEnd> reason_to_stop() const;
+  std::optional<RunEnd> end_by_signal() const;
   void skip_step(double loss, double gradient_norm);
   double wall_seconds() const;
 
@@ -75,8 +82,8 @@ class Trainer {
   } window_;
 };
 
-/// Copies `weights` into the model's parameters. Throws InputError that begins with `source` where a tensor is missing, unknown
-/// or of another shape.
+/// Copies `weights` into the model's parameters. Throws InputError that begins with `source` where a tensor is missing,
+/// unknown or of another shape.
 void load_parameters(const std::vector<Parameter>& parameters, const TensorMap& weights, const std::string& source);
 
 }  // namespace cosformer

@@ -1,8 +1,10 @@
 // What --resume accepts, what it refuses, and what it does with checkpoints that are broken.
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "tests/catch.h"
 #include "tests/integration/tiny_project.h"
+#include "train/run/tensorboard.h"
 
 namespace cosformer {
 namespace {
@@ -68,6 +70,31 @@ TEST_CASE("Resuming begins a run that died before its first checkpoint") {
   std::filesystem::copy(project / "whole/config.toml", project / "run/config.toml");
   CHECK(project.train("run", {}, {"--resume"}).code == 0);
   CHECK(project.result("run") == project.result("whole"));
+}
+
+TEST_CASE("TensorBoard drops what comes after the step that a run goes on from, also where that is the first") {
+  const TinyProject project;
+  const std::int64_t step = GENERATE(0, 3);
+  const auto events = [&] {
+    std::set<std::filesystem::path> paths;
+    for (const auto& entry : std::filesystem::directory_iterator(project / "run")) {
+      if (contains(entry.path().filename().string(), "tfevents")) paths.insert(entry.path());
+    }
+    return paths;
+  };
+  const std::vector<std::string> keys = {"train.max_steps=5", "logging.tensorboard=true"};
+  REQUIRE(project.train("run", {"train.max_steps=3", "logging.tensorboard=true"}).code == 0);
+  if (step == 0) std::filesystem::remove_all(project / "run/checkpoints");
+  const std::set<std::filesystem::path> before = events();
+  REQUIRE(before.size() == 1);
+  REQUIRE(project.train("run", keys, {"--resume"}).code == 0);
+  for (const auto& path : events()) {
+    const std::string bytes = test::read_bytes(path);
+    // The event without its time: step and SessionLog START.
+    const std::string restart = encode_restart_event(0, step + 1).substr(9);
+    CHECK(contains(bytes, restart) == !before.contains(path));
+  }
+  CHECK(events().size() == 2);
 }
 
 TEST_CASE("A broken latest checkpoint is named, and the run continues from the one before") {

@@ -5,6 +5,7 @@
 
 #include "tests/catch.h"
 #include "tests/integration/tiny_project.h"
+#include "train/run/checkpoint.h"
 
 namespace cosformer {
 namespace {
@@ -31,6 +32,38 @@ TEST_CASE("SIGINT and SIGTERM end a run with a checkpoint, and it goes on as if 
 
   CHECK(project.train("stopped", keys, {"--resume"}).code == 0);
   CHECK(project.result("stopped") == project.result("unbroken"));
+}
+
+TEST_CASE("A signal does not wait for an evaluation, which the continued run makes up for") {
+  const TinyProject project;
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += test::read_bytes(project / "train.txt");
+  test::write_bytes(project / "valid.txt", text);
+  const std::vector<std::string> keys = {"train.max_steps=4", "checkpoint.every=0", "train.eval_every=2"};
+  REQUIRE(project.train("unbroken", keys).code == 0);
+
+  const int step = GENERATE(2, 4);
+  test::Program program(project.train_arguments("stopped", keys), project.surroundings());
+  const std::string trained = "{\"step\":" + std::to_string(step) + ",\"split\":\"train\"";
+  const std::string evaluated = "{\"step\":" + std::to_string(step) + ",\"split\":\"valid\"";
+  const auto metrics = [&] { return test::read_bytes(project / "stopped/metrics.jsonl"); };
+  REQUIRE(test::wait_until([&] { return contains(metrics(), trained) || !program.is_running(); }, std::chrono::seconds(60)));
+  program.send(SIGTERM);
+  CHECK(program.wait().code == 143);
+  CHECK_FALSE(contains(metrics(), evaluated));
+  CHECK(project.newest("stopped") == step);
+
+  // As a crash leaves it between the record of the evaluation and the checkpoint.
+  const bool is_recorded = GENERATE(false, true);
+  if (is_recorded) {
+    const std::string all = test::read_bytes(project / "unbroken/metrics.jsonl");
+    const std::size_t begin = all.find(evaluated);
+    test::write_bytes(project / "stopped/metrics.jsonl", metrics() + all.substr(begin, all.find('\n', begin) + 1 - begin));
+  }
+  CHECK(project.train("stopped", keys, {"--resume"}).code == 0);
+  CHECK(project.result("stopped") == project.result("unbroken"));
+  CHECK(project.checkpoints("stopped") == project.checkpoints("unbroken"));
+  CHECK(read_checkpoint(project.checkpoint("stopped", step)).state.metric.has_value());
 }
 
 TEST_CASE("A second process in the folder of a run is refused, and the first does not notice") {

@@ -96,6 +96,61 @@ TEST_CASE("eval scores a file of weights on any text") {
   CHECK(outcome.errors.empty());
 }
 
+TEST_CASE("weights of bytes are scored and continued where the training text is not") {
+  const TinyProject project;
+  REQUIRE(project.train("run", {"train.max_steps=3"}).code == 0);
+  std::filesystem::copy(project / "run/checkpoints/latest/model.safetensors", project / "weights.safetensors");
+  std::filesystem::remove(project / "train.txt");
+  CHECK(project.call({"eval", "weights.safetensors", "--set", "task.test=valid.txt", "--split", "test"}).code == 0);
+  CHECK(project.call({"generate", "weights.safetensors", "--tokens", "3"}).code == 0);
+  const test::Outcome outcome = project.call({"eval", "weights.safetensors", "--split", "train"});
+  CHECK(outcome.code == 2);
+  CHECK(test::contains(outcome.errors, "train.txt: cannot read"));
+}
+
+TEST_CASE("generate makes a tokenizer from the training text where no folder has it") {
+  const TinyProject project;
+  REQUIRE(project.train("run", {"train.max_steps=3", "task.tokenizer=word"}).code == 0);
+  const auto write = [&](const std::string& weights) {
+    return project.call({"generate", weights, "--prompt", "the sea", "--tokens", "5"}).output;
+  };
+  const std::string text = write("run");
+  CHECK(text.size() > 7);
+  std::filesystem::copy(project / "run/checkpoints/best/model.safetensors", project / "weights.safetensors");
+  CHECK(write("weights.safetensors") == text);
+}
+
+TEST_CASE("inspect describes whatever eval accepts") {
+  const TinyProject project;
+  REQUIRE(project.train("run", {"train.max_steps=3"}).code == 0);
+  const auto inspect = [&](const std::string& path) {
+    const test::Outcome outcome = project.call({"inspect", path, "--json"});
+    REQUIRE(outcome.code == 0);
+    return json::parse(outcome.output);
+  };
+  CHECK(inspect("run")["state"]["step"] == 3);
+  std::filesystem::create_directory(project / "folder");
+  std::filesystem::copy(project / "run/checkpoints/latest/model.safetensors", project / "folder");
+  REQUIRE(project.call({"eval", "folder"}).code == 0);
+  for (const char* path : {"folder", "folder/model.safetensors"}) {
+    CHECK(inspect(path)["step"] == 3);
+    CHECK_FALSE(inspect(path).contains("state"));
+  }
+}
+
+TEST_CASE("Paths that are no UTF-8 do not break JSON") {
+  const TinyProject project;
+  const std::string run = "run\xff";
+  const test::Outcome trained = project.train(run, {"train.max_steps=3"}, {"--json"});
+  REQUIRE(trained.code == 0);
+  CHECK(json::parse(trained.output)["run"] == "run\uFFFD");
+  for (const char* verb : {"eval", "inspect"}) {
+    const test::Outcome outcome = project.call({verb, run, "--json"});
+    REQUIRE(outcome.code == 0);
+    CHECK(json::accept(outcome.output));
+  }
+}
+
 TEST_CASE("generate writes the same text for the same seed, and another for another") {
   const TinyProject project;
   REQUIRE(project.train("run", {"model.max_length=64"}).code == 0);

@@ -106,6 +106,19 @@ TEST_CASE("a text is a function of its seed") {
   CHECK(generate(model, prompt, {.tokens = 0}).tokens.empty());
 }
 
+TEST_CASE("rows of the vocabulary that stand for no token are never drawn") {
+  const Model model(generating_model({}, 200), 200, 12);
+  const std::vector<std::int32_t> prompt = {3};
+  const auto largest = [&](double temperature, std::int64_t vocab_size) {
+    const SamplingOptions options{.tokens = 150, .temperature = temperature, .seed = 1, .vocab_size = vocab_size};
+    return std::ranges::max(generate(model, prompt, options).tokens);
+  };
+  CHECK(largest(50, 0) == 12);
+  CHECK(largest(50, 4) == 3);
+  CHECK(largest(0, 4) <= 3);
+  CHECK(largest(50, 99) == 12);
+}
+
 TEST_CASE("prompts that a model cannot read are refused") {
   const Model model(generating_model({}, 8), 8, 12);
   const auto message = [&](const std::vector<std::int32_t>& prompt, std::int64_t tokens) {

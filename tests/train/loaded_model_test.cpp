@@ -1,5 +1,8 @@
 #include "train/loaded_model.h"
 
+#include <limits>
+
+#include "core/error.h"
 #include "tests/catch.h"
 #include "tests/support/input_error.h"
 #include "tests/support/layer_cases.h"
@@ -90,6 +93,41 @@ TEST_CASE("weights without a config, or that do not fit theirs, are refused") {
   CHECK(message().empty());
   weights.tensors[name + "es"] = before;
   names_the_tensor(message());
+  weights.tensors.erase(name + "es");
+  for (const float value : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+    weights.tensors[name] = before.clone();
+    weights.tensors[name].span<float>()[11] = value;
+    CHECK(message() == concat(path, ": tensor '", name, "' has values that are infinite or not a number"));
+  }
+}
+
+TEST_CASE("the threads of a run are not those of its evaluation") {
+  Weights weights;
+  weights.config.train.threads = 3;
+  const Metadata metadata = {{"config", to_json(weights.config)}};
+  CHECK(weights.read(metadata).config.train.threads == 0);
+  CHECK(weights.read(metadata, {"train.threads=2", "model.embed_dim=6"}).config.train.threads == 2);
+}
+
+TEST_CASE("the training text is needed for its split, and to make a tokenizer") {
+  const auto needed = [](const char* tokenizer, const char* folder, std::optional<Split> split) {
+    TaskConfig task;
+    task.train = "a";
+    task.valid = "b";
+    task.test = "c";
+    task.tokenizer = tokenizer;
+    task.tokenizer_folder = folder;
+    keep_needed_texts(task, split);
+    return task.train + task.valid + task.test;
+  };
+  CHECK(needed("byte", "", Split::train) == "a");
+  CHECK(needed("byte", "", Split::valid) == "b");
+  CHECK(needed("byte", "", Split::test) == "c");
+  CHECK(needed("byte", "", std::nullopt).empty());
+  CHECK(needed("word", "", Split::test) == "ac");
+  CHECK(needed("word", "folder", Split::test) == "c");
+  CHECK(needed("word", "folder", Split::train) == "a");
+  CHECK(needed("word", "", std::nullopt) == "a");
 }
 
 }  // namespace cosformer::test

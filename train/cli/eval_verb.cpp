@@ -1,7 +1,7 @@
+#include <spdlog/spdlog.h>
+
 #include <iostream>
 #include <nlohmann/json.hpp>
-
-#include <spdlog/spdlog.h>
 
 #include "core/parallel.h"
 #include "train/cli/options.h"
@@ -30,11 +30,7 @@ int run_eval(int argc, char** argv) {
   if (file.config.train.threads > 0) set_num_threads(static_cast<int>(file.config.train.threads));
   const Split split = find_split((*given)["split"].as<std::string>());
   // Only the text that is scored is read.
-  TaskConfig& task_config = file.config.task;
-  if (split != Split::train && !task_config.tokenizer_folder.empty()) task_config.train.clear();
-  if (split != Split::valid) task_config.valid.clear();
-  if (split != Split::test) task_config.test.clear();
-
+  keep_needed_texts(file.config.task, split);
   const std::unique_ptr<Task> task = make_task(file.config);
   const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model), task->causal_length());
   const Evaluation result = task->evaluate(*model, split, 0);
@@ -46,7 +42,7 @@ int run_eval(int argc, char** argv) {
     }
     if (file.step) json["step"] = *file.step;
     json["checkpoint"] = file.weights.string();
-    std::cout << json.dump() << '\n';
+    print_json(json);
   } else {
     std::cout << file.weights.string() << "  " << split_name(split) << '\n';
     for (const auto& [name, value] : result.values) std::cout << fmt::format("  {:<16} {:.8g}\n", name, value);

@@ -1,10 +1,11 @@
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include <spdlog/spdlog.h>
-
 #include "core/error.h"
+#include "core/parallel.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
 #include "train/generator.h"
@@ -40,11 +41,13 @@ nlohmann::ordered_json times_by_context(const std::vector<double>& milliseconds,
 int run_generate(int argc, char** argv) {
   CommandLine line("cosformer generate", "Writes text from a decoder.");
   line.positional("model", "RUN|CHECKPOINT", "a run folder, a checkpoint folder or a .safetensors file");
-  line.options()("prompt", "the text to continue (default: a line break)", cxxopts::value<std::string>()->default_value("\n"), "TEXT");
+  line.options()("prompt", "the text to continue (default: a line break)",
+                 cxxopts::value<std::string>()->default_value("\n"), "TEXT");
   line.options()("tokens", "how many tokens to write", cxxopts::value<std::int64_t>()->default_value("200"), "N");
   line.options()("temperature", "above 1 more varied, below 1 safer, 0 the likeliest token",
                  cxxopts::value<double>()->default_value("0.8"), "T");
-  line.options()("top-k", "draw from the K likeliest tokens; 0 = all", cxxopts::value<std::int64_t>()->default_value("0"), "K");
+  line.options()("top-k", "draw from the K likeliest tokens; 0 = all", cxxopts::value<std::int64_t>()->default_value("0"),
+                 "K");
   line.options()("seed", "of the random numbers", cxxopts::value<std::uint64_t>()->default_value("1"), "S");
   line.options()("config", "a config for weights that hold none", cxxopts::value<std::string>(), "CONFIG.toml");
   add_set_option(line);
@@ -52,10 +55,10 @@ int run_generate(int argc, char** argv) {
   const auto given = line.parse(argc, argv);
   if (!given) return 0;
 
-  const SamplingOptions options{.tokens = (*given)["tokens"].as<std::int64_t>(),
-                                .temperature = (*given)["temperature"].as<double>(),
-                                .top_k = (*given)["top-k"].as<std::int64_t>(),
-                                .seed = (*given)["seed"].as<std::uint64_t>()};
+  SamplingOptions options{.tokens = (*given)["tokens"].as<std::int64_t>(),
+                          .temperature = (*given)["temperature"].as<double>(),
+                          .top_k = (*given)["top-k"].as<std::int64_t>(),
+                          .seed = (*given)["seed"].as<std::uint64_t>()};
   check<InputError>(options.tokens >= 0, "--tokens: expected at least 0, found ", options.tokens);
   check<InputError>(options.temperature >= 0, "--temperature: expected at least 0, found ", options.temperature);
   check<InputError>(options.top_k >= 0, "--top-k: expected at least 0, found ", options.top_k);
@@ -66,12 +69,12 @@ int run_generate(int argc, char** argv) {
   if (given->count("config")) config_file = (*given)["config"].as<std::string>();
   ModelFile file = read_model_file((*given)["model"].as<std::string>(), config_file, given_overrides(*given),
                                    [&](const std::string& message) { log->warn(message); });
-  // The tokenizer may have to be made from the training text; no other text is needed.
-  file.config.task.valid.clear();
-  file.config.task.test.clear();
-  const std::unique_ptr<Tokenizer> tokenizer = make_tokenizer(file.config.task);
-  if (!file.config.task.tokenizer_folder.empty() || file.config.task.tokenizer == "byte") file.config.task.train.clear();
-  const std::unique_ptr<Task> task = make_task(file.config);
+  if (file.config.train.threads > 0) set_num_threads(static_cast<int>(file.config.train.threads));
+  keep_needed_texts(file.config.task, std::nullopt);
+  const std::shared_ptr<const Tokenizer> tokenizer = make_tokenizer(file.config.task);
+  options.vocab_size = tokenizer->vocab_size();
+  file.config.task.train.clear();
+  const std::unique_ptr<Task> task = make_language_modeling(file.config, tokenizer);
   const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model), task->causal_length());
 
   const std::string prompt = (*given)["prompt"].as<std::string>();
@@ -82,7 +85,7 @@ int run_generate(int argc, char** argv) {
     nlohmann::ordered_json json{{"prompt", prompt}, {"text", continuation}, {"tokens", text.tokens.size()}};
     if (!text.milliseconds.empty()) json["milliseconds_per_token"] = median(text.milliseconds);
     json["milliseconds_by_context"] = times_by_context(text.milliseconds, ids.size());
-    std::cout << json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+    print_json(json);
   } else {
     std::cout << prompt << continuation << '\n';
     if (!text.milliseconds.empty()) log->info("{} tokens, {:.3g} ms a token", text.tokens.size(), median(text.milliseconds));

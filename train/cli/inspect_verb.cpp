@@ -47,6 +47,7 @@ nlohmann::ordered_json describe_state(const RunState& state) {
 /// Tensors, metadata and, of a run's checkpoint, its state.
 int inspect_checkpoint(const fs::path& path, bool as_json) {
   Console console(std::cerr, terminal_features(STDERR_FILENO));
+  std::error_code ignored;
   const fs::path weights = find_weights(path, [&](const std::string& message) { console.print("warning: " + message); });
   const fs::path file = fs::is_directory(weights) ? weights / kModelFile : weights;
   const SafetensorsHeader header = read_safetensors_header(file);
@@ -55,14 +56,19 @@ int inspect_checkpoint(const fs::path& path, bool as_json) {
   for (const TensorInfo& tensor : header.tensors) {
     elements += tensor.shape.size();
     const auto dims = tensor.shape.dims();
-    tensors.push_back({{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", std::vector<std::int64_t>(dims.begin(), dims.end())}});
+    tensors.push_back(
+        {{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", std::vector<std::int64_t>(dims.begin(), dims.end())}});
   }
   nlohmann::ordered_json json{{"file", file.string()}, {"parameters", elements}};
-  if (fs::is_directory(weights)) json["state"] = describe_state(read_state_document(weights).state);
+  if (fs::exists(weights / kStateFile, ignored)) {
+    json["state"] = describe_state(read_state_document(weights).state);
+  } else if (const auto step = step_of(header.metadata)) {
+    json["step"] = *step;
+  }
   if (as_json) {
     json["metadata"] = header.metadata;
     json["tensors"] = tensors;
-    std::cout << json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+    print_json(json);
     return 0;
   }
   std::cout << file.string() << '\n';
@@ -70,6 +76,7 @@ int inspect_checkpoint(const fs::path& path, bool as_json) {
     std::cout << fmt::format("  {:<56} {:<5} {}\n", tensor.name, tensor.dtype, concat(tensor.shape));
   }
   std::cout << "parameters  " << elements << '\n';
+  if (json.contains("step")) std::cout << fmt::format("{:<16} {}\n", "step", json["step"].dump());
   if (json.contains("state")) {
     for (const auto& [key, value] : json["state"].items()) std::cout << fmt::format("{:<16} {}\n", key, value.dump());
   }
@@ -80,7 +87,8 @@ int inspect_checkpoint(const fs::path& path, bool as_json) {
 
 int run_inspect(int argc, char** argv) {
   CommandLine line("cosformer inspect", "What a config asks for, or what a checkpoint holds.");
-  line.positional("config", "CONFIG.toml|RUN|CHECKPOINT", "a config, a run folder, a checkpoint folder or a .safetensors file");
+  line.positional("config", "CONFIG.toml|RUN|CHECKPOINT",
+                  "a config, a run folder, a checkpoint folder or a .safetensors file");
   add_set_option(line);
   add_json_option(line);
   const auto given = line.parse(argc, argv);

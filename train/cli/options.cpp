@@ -1,6 +1,7 @@
 #include "train/cli/options.h"
 
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/nearest_name.h"
@@ -99,6 +100,10 @@ std::vector<std::string> given_overrides(const cxxopts::ParseResult& given) {
 
 Config given_config(const cxxopts::ParseResult& given) {
   return load_config(given["config"].as<std::string>(), given_overrides(given));
+}
+
+void print_json(const nlohmann::ordered_json& json) {
+  std::cout << json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
 }
 
 }  // namespace cosformer

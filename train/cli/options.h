@@ -7,6 +7,7 @@
 #define CXXOPTS_NO_REGEX true
 #include <cxxopts.hpp>
 #include <initializer_list>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,5 +68,8 @@ void add_config_options(CommandLine& line);
 std::vector<std::string> given_overrides(const cxxopts::ParseResult& given);
 /// The config that CONFIG and `--set` describe. Throws InputError.
 Config given_config(const cxxopts::ParseResult& given);
+
+/// One line on standard output. Bytes that are no UTF-8, as paths may hold, are replaced.
+void print_json(const nlohmann::ordered_json& json);
 
 }  // namespace cosformer

@@ -121,7 +121,7 @@ int run_train(int argc, char** argv) {
       result["best"] = *trainer.state().best_metric;
       result["best_step"] = trainer.state().best_step;
     }
-    std::cout << result.dump() << '\n';
+    print_json(result);
   }
   return exit_code(end);
 }

@@ -167,6 +167,8 @@ constexpr double kMaxSteps = 1e12;
 constexpr double kMaxLength = 1 << 24;
 constexpr double kMaxWidth = 1 << 20;
 constexpr double kMaxVocabulary = 1 << 22;
+constexpr double kMaxFeatures = 1 << 16;
+constexpr double kMaxCheckpoints = 1e6;
 constexpr double kMaxSeed = 9007199254740992.0;  // 2^53: JSON readers elsewhere keep it exact
 
 constexpr Range kFraction = {.minimum = 0, .maximum = 1, .below_maximum = true};
@@ -234,7 +236,7 @@ constexpr Field kFields[] = {
     text<&C::model, &M::attention, &A::form>("attention.form", names_of<kForms>, "algorithm of linear attention"),
     integer<&C::model, &M::attention, &A::chunk_size>("attention.chunk_size", 1, 65536,
                                                       "rows of a chunk, causal linear attention"),
-    integer<&C::model, &M::attention, &A::num_features>("attention.num_features", 0, kMaxWidth,
+    integer<&C::model, &M::attention, &A::num_features>("attention.num_features", 0, kMaxFeatures,
                                                         "random features a head (favor); 0: the head's width"),
     integer<&C::model, &M::attention, &A::window>("attention.window", 0, kMaxLength,
                                                   "distance that local attention reaches"),
@@ -278,7 +280,7 @@ constexpr Field kFields[] = {
                                                 "skipped steps in a row (loss or gradient not finite) that end the run"),
 
     integer<&C::checkpoint, &K::every>("checkpoint.every", 0, kMaxSteps, "steps between checkpoints; 0: only at the end"),
-    integer<&C::checkpoint, &K::keep_last>("checkpoint.keep_last", 1, kMaxSteps, "newest checkpoints that are kept"),
+    integer<&C::checkpoint, &K::keep_last>("checkpoint.keep_last", 1, kMaxCheckpoints, "newest checkpoints that are kept"),
     boolean<&C::checkpoint, &K::keep_best>("checkpoint.keep_best", "the best by validation is kept as well"),
 
     boolean<&C::logging, &L::tensorboard>("logging.tensorboard", "writes TensorBoard events"),

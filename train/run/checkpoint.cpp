@@ -134,6 +134,16 @@ StateDocument read_state_document(const std::filesystem::path& folder) {
   return parse_state_document(read_text_file(path, kMaxStateBytes), path.string());
 }
 
+std::optional<std::int64_t> step_of(const Metadata& metadata) {
+  const auto found = metadata.find("step");
+  if (found == metadata.end()) return {};
+  const std::string& digits = found->second;
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc() || end != digits.data() + digits.size() || value < 0) return {};
+  return value;
+}
+
 Weights read_weights(const std::filesystem::path& path) {
   std::error_code ignored;
   const bool is_folder = std::filesystem::is_directory(path, ignored);
@@ -145,12 +155,7 @@ Weights read_weights(const std::filesystem::path& path) {
   Weights weights{std::move(contents.tensors), {}, {}};
   if (const auto config = contents.metadata.find("config"); config != contents.metadata.end())
     weights.config = config->second;
-  if (const auto step = contents.metadata.find("step"); step != contents.metadata.end()) {
-    const std::string& digits = step->second;
-    std::int64_t value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (error == std::errc() && end == digits.data() + digits.size() && value >= 0) weights.step = value;
-  }
+  weights.step = step_of(contents.metadata);
   return weights;
 }
 

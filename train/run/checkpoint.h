@@ -48,6 +48,9 @@ Checkpoint read_checkpoint(const std::filesystem::path& folder);
 /// Reads `state.json` alone; the other files are not looked at. Throws InputError.
 StateDocument read_state_document(const std::filesystem::path& folder);
 
+/// What the metadata of a safetensors file says the step is, where it says so.
+std::optional<std::int64_t> step_of(const Metadata& metadata);
+
 /// Parameters to evaluate, which any program may have written.
 struct Weights {
   TensorMap parameters;

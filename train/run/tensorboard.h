@@ -30,8 +30,8 @@ std::string encode_restart_event(double wall_time, std::int64_t step);
 /// Writes one `events.out.tfevents.…` file.
 class TensorBoardWriter {
  public:
-  /// Makes a file in `folder` whose name sorts after those of earlier sessions. A run that continues from a checkpoint gives
-  /// its step: later events of earlier sessions count no more. Throws Error.
+  /// Makes a file in `folder` whose name sorts after those of earlier sessions. A run that continues gives
+  /// the step it continues from, 0 without a checkpoint: later events of earlier sessions count no more. Throws Error.
   TensorBoardWriter(FileSystem& files, const std::filesystem::path& folder, std::optional<std::int64_t> resumed_step = {});
 
   /// Throws Error.

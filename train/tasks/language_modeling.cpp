@@ -34,8 +34,8 @@ Tensor rows_of(const std::vector<std::int32_t>& values, std::int64_t length, std
 
 class LanguageModeling : public Task {
  public:
-  explicit LanguageModeling(const Config& config)
-      : config_(config), tokenizer_(make_tokenizer(config.task)) {
+  LanguageModeling(const Config& config, std::shared_ptr<const Tokenizer> tokenizer)
+      : config_(config), tokenizer_(std::move(tokenizer)) {
     check<InputError>(config.model.kind == ModelKind::decoder, "model.kind: language_modeling needs \"decoder\"");
     const std::array<const std::string*, 3> paths = {&config.task.train, &config.task.valid, &config.task.test};
     for (std::size_t split = 0; split < paths.size(); ++split) {
@@ -49,6 +49,11 @@ class LanguageModeling : public Task {
                       " is less than the tokenizer's ", vocab_size);
     if (model.vocab_size == 0) model.vocab_size = vocab_size;
     if (model.max_length == 0) model.max_length = config_.task.seq_len;
+    // M is part of the function that was trained: another seq_len later on must not change it.
+    if (model.attention.reweighting_length == ReweightingLength::automatic) {
+      model.attention.reweighting_length = ReweightingLength::fixed;
+      model.attention.reweighting_length_value = config_.task.seq_len;
+    }
     return model;
   }
 
@@ -73,7 +78,8 @@ class LanguageModeling : public Task {
     return window_loss(model, tokens, first_row, rows, factor, pass);
   }
 
-  Evaluation evaluate(const Model& model, Split split, std::int64_t max_batches) const override {
+  std::optional<Evaluation> evaluate(const Model& model, Split split, std::int64_t max_batches,
+                                     const std::function<bool()>& stop) const override {
     const auto start = std::chrono::steady_clock::now();
     const LanguageModelBatches windows = batches(split);
     const std::int64_t rows = config_.train.batch_size;
@@ -82,6 +88,7 @@ class LanguageModeling : public Task {
     double sum = 0;
     std::int64_t targets = 0;
     for (std::int64_t i = 0; i < count; ++i) {
+      if (stop()) return std::nullopt;
       const TokenBatch batch = windows.evaluation_batch(i * rows, rows);
       const std::int64_t shards = shard_count(model.config(), config_.train.shards, batch.rows);
       std::vector<double> losses(static_cast<std::size_t>(shards));
@@ -143,13 +150,19 @@ class LanguageModeling : public Task {
   }
 
   Config config_;
-  std::unique_ptr<Tokenizer> tokenizer_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
   std::array<std::optional<TextCorpus>, 3> corpora_;
 };
 
 }  // namespace
 
-std::unique_ptr<Task> make_language_modeling(const Config& config) { return std::make_unique<LanguageModeling>(config); }
+std::unique_ptr<Task> make_language_modeling(const Config& config) {
+  return make_language_modeling(config, make_tokenizer(config.task));
+}
+
+std::unique_ptr<Task> make_language_modeling(const Config& config, std::shared_ptr<const Tokenizer> tokenizer) {
+  return std::make_unique<LanguageModeling>(config, std::move(tokenizer));
+}
 
 std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config) {
   if (!config.tokenizer_folder.empty() || config.tokenizer == "byte") {

@@ -12,6 +12,8 @@ namespace cosformer {
 /// Predicts each token of a text from those before it. Evaluation is over windows of seq_len targets that follow one another
 /// without overlap; `loss` is the mean over predicted tokens in nats.
 std::unique_ptr<Task> make_language_modeling(const Config& config);
+/// The same with a tokenizer that is there already. Texts that the config does not name are not missed until they are used.
+std::unique_ptr<Task> make_language_modeling(const Config& config, std::shared_ptr<const Tokenizer> tokenizer);
 
 /// The tokenizer of a config: read from `task.tokenizer_folder`, or made from the training text where that is empty. Throws
 /// InputError.

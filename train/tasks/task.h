@@ -3,7 +3,9 @@
 /// What a run trains on: the interface between the training loop and a kind of data.
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -61,8 +63,14 @@ class Task {
   virtual Variable loss(const Model& model, const TaskBatch& batch, std::int64_t first_row, std::int64_t rows, double factor,
                         const Pass& pass) const = 0;
 
-  /// Scores a split. `max_batches` > 0 stops early. Throws InputError where the config names no such split.
-  virtual Evaluation evaluate(const Model& model, Split split, std::int64_t max_batches) const = 0;
+  /// Scores a split; of more than `max_batches` > 0 batches only the first. Asks `stop` before each batch and returns
+  /// nothing where it says true. Throws InputError where the config names no such split.
+  virtual std::optional<Evaluation> evaluate(const Model& model, Split split, std::int64_t max_batches,
+                                             const std::function<bool()>& stop) const = 0;
+  /// The same to the end.
+  Evaluation evaluate(const Model& model, Split split, std::int64_t max_batches) const {
+    return *evaluate(model, split, max_batches, [] { return false; });
+  }
   virtual bool has_split(Split split) const = 0;
   /// The evaluation's value that chooses the best checkpoint, and how it compares.
   virtual std::string selection_metric() const { return "loss"; }
