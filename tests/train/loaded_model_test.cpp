@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "tests/catch.h"
 #include "tests/support/input_error.h"
 #include "tests/support/layer_cases.h"
@@ -101,6 +102,17 @@ TEST_CASE("weights without a config, or that do not fit theirs, are refused") {
   }
 }
 
+TEST_CASE("a config larger than any memory is refused before anything is allocated for it") {
+  Weights weights;
+  weights.config.model.embed_dim = 1 << 18;
+  weights.config.model.ffn_dim = 1 << 20;
+  const ModelFile file = weights.read({{"config", to_json(weights.config)}});
+  const std::int64_t before = memory_use().peak_live_bytes;
+  const std::string message = input_error_of([&] { make_model(file, file.config.model, 16); });
+  CHECK(message.find("the config asks for") != std::string::npos);
+  CHECK(memory_use().peak_live_bytes - before < (1 << 20));
+}
+
 TEST_CASE("the threads of a run are not those of its evaluation") {
   Weights weights;
   weights.config.train.threads = 3;
@@ -110,15 +122,15 @@ TEST_CASE("the threads of a run are not those of its evaluation") {
 }
 
 TEST_CASE("the training text is needed for its split, and to make a tokenizer") {
-  const auto needed = [](const char* tokenizer, const char* folder, std::optional<Split> split) {
+  const auto needed = [](const std::string& tokenizer, const std::string& folder, std::optional<Split> split) {
     TaskConfig task;
-    task.train = "a";
-    task.valid = "b";
-    task.test = "c";
+    task.train = std::string("a");
+    task.valid = std::string("b");
+    task.test = std::string("c");
     task.tokenizer = tokenizer;
     task.tokenizer_folder = folder;
     keep_needed_texts(task, split);
-    return task.train + task.valid + task.test;
+    return concat(task.train, task.valid, task.test);
   };
   CHECK(needed("byte", "", Split::train) == "a");
   CHECK(needed("byte", "", Split::valid) == "b");
