@@ -1,5 +1,6 @@
 #include "autograd/backward.h"
 
+#include <algorithm>
 #include <unordered_set>
 #include <utility>
 
@@ -32,7 +33,7 @@ std::vector<Node*> topological_order(Node* root) {
       path.pop_back();
       continue;
     }
-    Node* input = node->inputs[next++].get();
+    Node* input = node->inputs[next++].node.get();
     if (input != nullptr && seen.insert(input).second) path.emplace_back(input, 0);
   }
   return order;
@@ -43,6 +44,14 @@ std::vector<Node*> topological_order(Node* root) {
 Tensor Gradients::of(const Variable& leaf) const {
   const auto found = by_leaf_.find(leaf.node().get());
   return found == by_leaf_.end() ? Tensor() : found->second;
+}
+
+void Gradients::set(const Node* leaf, Tensor gradient) {
+  if (gradient.defined()) {
+    by_leaf_[leaf] = std::move(gradient);
+  } else {
+    by_leaf_.erase(leaf);
+  }
 }
 
 void Gradients::add(const Gradients& other) {
@@ -58,8 +67,8 @@ void Gradients::add(const Gradients& other) {
 
 void InputGradients::add(std::size_t k, Tensor gradient) {
   if (!wants(k)) return;
-  check<ShapeError>(gradient.shape() == nodes_[k]->shape, "a gradient of shape ", gradient.shape(), " for a value of shape ",
-                    nodes_[k]->shape);
+  check<ShapeError>(gradient.shape() == edges_[k].value().shape, "a gradient of shape ", gradient.shape(), " for a value of shape ",
+                    edges_[k].value().shape);
   if (slots_[k]->defined()) {
     accumulate(*slots_[k], gradient);
   } else {
@@ -71,7 +80,7 @@ InputGradients::Target InputGradients::target(std::size_t k) {
   Tensor& slot = *slots_[k];
   const bool fresh = !slot.defined();
   if (fresh) {
-    slot = Tensor::empty(nodes_[k]->shape, nodes_[k]->dtype);
+    slot = Tensor::empty(edges_[k].value().shape, edges_[k].value().dtype);
   } else if (!slot.is_exclusive() || !slot.is_contiguous()) {
     slot = slot.clone();
   }
@@ -84,41 +93,50 @@ Tensor InputGradients::zeroed_target(std::size_t k) {
   return buffer;
 }
 
-Gradients backward(const Variable& loss) {
+Gradients backward(const Variable& loss, Gradients sums) {
   check<ShapeError>(loss.defined() && loss.value().size() == 1, "[backward] the loss must have one element, not shape ",
                     loss.shape());
-  Gradients result;
-  if (!loss.requires_grad()) return result;
+  if (!loss.requires_grad()) return sums;
 
   const std::vector<Node*> order = topological_order(loss.node().get());
+  // Gradients of all outputs of all nodes; those of a node begin at its place.
+  std::unordered_map<const Node*, std::size_t> places;
+  std::size_t outputs = 0;
   for (const Node* node : order) {
     check<Error>(!node->consumed, "[backward] the graph below '", node->name, "' was differentiated before");
+    places[node] = outputs;
+    outputs += node->outputs.size();
   }
-  std::unordered_map<const Node*, Tensor> gradients;
-  gradients[loss.node().get()] = Tensor::full(loss.shape(), 1.0, loss.dtype());
+  std::vector<Tensor> gradients(outputs);
+  sums.for_each([&](const Node* leaf, const Tensor& gradient) {
+    if (const auto found = places.find(leaf); found != places.end()) gradients[found->second] = gradient;
+  });
+  // From here on the slots alone hold the earlier sums, so that they can be added to in place.
+  for (const Node* node : order) {
+    if (!node->backward) sums.set(node, Tensor());
+  }
+  gradients[places.at(loss.node().get()) + loss.output()] = Tensor::full(loss.shape(), 1.0, loss.dtype());
 
   for (std::size_t i = order.size(); i-- > 0;) {
     Node* node = order[i];
-    auto found = gradients.find(node);
-    if (found == gradients.end()) continue;
+    const std::span<Tensor> douts(gradients.data() + places.at(node), node->outputs.size());
     if (!node->backward) {
-      result.set(node, std::move(found->second));
-      gradients.erase(found);
+      sums.set(node, std::move(douts.front()));
       continue;
     }
-    const Tensor dout = std::move(found->second);
-    gradients.erase(found);
-    std::vector<Tensor*> slots;
-    for (const auto& input : node->inputs) slots.push_back(input ? &gradients[input.get()] : nullptr);
-    InputGradients inputs(std::move(slots), node->inputs);
-    node->backward(dout, inputs);
-    for (const auto& input : node->inputs) {
-      if (input && !gradients[input.get()].defined()) gradients.erase(input.get());
+    if (std::ranges::any_of(douts, &Tensor::defined)) {
+      std::vector<Tensor*> slots;
+      for (const Node::Edge& edge : node->inputs) {
+        slots.push_back(edge.node ? &gradients[places.at(edge.node.get()) + edge.output] : nullptr);
+      }
+      InputGradients inputs(std::move(slots), node->inputs);
+      node->backward(douts, inputs);
+      std::ranges::fill(douts, Tensor());
     }
     node->backward = nullptr;
     node->consumed = true;
   }
-  return result;
+  return sums;
 }
 
 }  // namespace cosformer

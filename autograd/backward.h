@@ -17,9 +17,15 @@ class Gradients {
   /// The gradient of a leaf; an undefined tensor where no path leads from the loss to it.
   Tensor of(const Variable& leaf) const;
   bool empty() const { return by_leaf_.empty(); }
-  void set(const Node* leaf, Tensor gradient) { by_leaf_[leaf] = std::move(gradient); }
+  /// An undefined gradient stands for none.
+  void set(const Node* leaf, Tensor gradient);
   /// Adds `other` (of another shard or micro batch) to this one, leaf by leaf.
   void add(const Gradients& other);
+  /// Calls `visit(leaf, gradient)` for each leaf with a gradient, in no particular order.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (const auto& [leaf, gradient] : by_leaf_) visit(leaf, gradient);
+  }
 
  private:
   std::unordered_map<const Node*, Tensor> by_leaf_;
@@ -28,8 +34,8 @@ class Gradients {
 /// What an operation's closure fills: the gradients of its inputs.
 class InputGradients {
  public:
-  explicit InputGradients(std::vector<Tensor*> slots, const std::vector<std::shared_ptr<Node>>& nodes)
-      : slots_(std::move(slots)), nodes_(nodes) {}
+  explicit InputGradients(std::vector<Tensor*> slots, const std::vector<Node::Edge>& edges)
+      : slots_(std::move(slots)), edges_(edges) {}
 
   /// False where no gradient flows into input `k`: its computation can be left out.
   bool wants(std::size_t k) const { return slots_[k] != nullptr; }
@@ -48,13 +54,14 @@ class InputGradients {
 
  private:
   std::vector<Tensor*> slots_;
-  const std::vector<std::shared_ptr<Node>>& nodes_;
+  const std::vector<Node::Edge>& edges_;
 };
 
 /// Gradients of `loss` (one element) with respect to all leaves it was computed from.
 ///
 /// Each operation's saved tensors are freed as soon as the pass has gone through it, so a graph can be used once; a
-/// second call throws Error. The order of operations depends on the graph alone.
-Gradients backward(const Variable& loss);
+/// second call throws Error. The order of operations depends on the graph alone. The gradients are added to `sums`, those of
+/// graphs before this one, in place.
+Gradients backward(const Variable& loss, Gradients sums = {});
 
 }  // namespace cosformer

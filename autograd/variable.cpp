@@ -1,28 +1,40 @@
 #include "autograd/variable.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace cosformer {
 
 Variable Variable::leaf(Tensor value) {
   Variable variable(std::move(value));
   variable.node_ = std::make_shared<Node>();
-  variable.node_->shape = variable.shape();
-  variable.node_->dtype = variable.dtype();
+  variable.node_->outputs.push_back({variable.shape(), variable.dtype()});
   return variable;
 }
 
 Variable Variable::from_operation(const char* name, Tensor value, std::initializer_list<const Variable*> inputs,
-                                  Node::Backward backward) {
-  Variable variable(std::move(value));
-  if (std::ranges::none_of(inputs, [](const Variable* input) { return input->requires_grad(); })) return variable;
-  variable.node_ = std::make_shared<Node>();
-  variable.node_->name = name;
-  variable.node_->shape = variable.shape();
-  variable.node_->dtype = variable.dtype();
-  for (const Variable* input : inputs) variable.node_->inputs.push_back(input->node());
-  variable.node_->backward = std::move(backward);
-  return variable;
+                                  SingleBackward backward) {
+  return from_operation(name, std::vector<Tensor>{std::move(value)}, std::span(inputs.begin(), inputs.size()),
+                        [single = std::move(backward)](std::span<const Tensor> douts, InputGradients& gradients) {
+                          single(douts.front(), gradients);
+                        })
+      .front();
+}
+
+std::vector<Variable> Variable::from_operation(const char* name, const std::vector<Tensor>& values,
+                                               std::span<const Variable* const> inputs, Node::Backward backward) {
+  std::vector<Variable> outputs(values.begin(), values.end());
+  if (std::ranges::none_of(inputs, [](const Variable* input) { return input->requires_grad(); })) return outputs;
+  const auto node = std::make_shared<Node>();
+  node->name = name;
+  for (const Variable* input : inputs) node->inputs.push_back({input->node(), input->output()});
+  node->backward = std::move(backward);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    node->outputs.push_back({outputs[i].shape(), outputs[i].dtype()});
+    outputs[i].node_ = node;
+    outputs[i].output_ = i;
+  }
+  return outputs;
 }
 
 }  // namespace cosformer

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "core/tensor.h"
@@ -12,18 +13,28 @@ namespace cosformer {
 
 class InputGradients;
 
-/// One operation of a graph: what it was computed from, and how its output's gradient becomes gradients of its inputs.
+/// One operation of a graph: what it was computed from, and how its outputs' gradients become gradients of its inputs.
 ///
-/// A node holds neither its output nor its inputs' values: the closure holds what the backward pass needs, and nothing
-/// else keeps activations alive. A leaf (a parameter) has no closure.
+/// A node holds neither its outputs nor its inputs' values: the closure holds what the backward pass needs, and nothing
+/// else keeps activations alive. A leaf (a parameter) has no closure and one output.
 struct Node {
-  /// Given dL/d(output), adds to dL/d(input k) for each k that `inputs.wants`.
-  using Backward = std::function<void(const Tensor& dout, InputGradients& inputs)>;
+  /// Given dL/d(output i), undefined where no gradient flows into it, adds to dL/d(input k) for each k that `inputs.wants`.
+  using Backward = std::function<void(std::span<const Tensor> douts, InputGradients& inputs)>;
+
+  struct Output {
+    Shape shape;
+    DType dtype = DType::float32;
+  };
+  /// An output of another node; null where an input is a constant.
+  struct Edge {
+    std::shared_ptr<Node> node;
+    std::size_t output = 0;
+    const Output& value() const { return node->outputs[output]; }
+  };
 
   const char* name = "leaf";
-  Shape shape;
-  DType dtype = DType::float32;
-  std::vector<std::shared_ptr<Node>> inputs;  ///< null where an input is a constant
+  std::vector<Output> outputs;
+  std::vector<Edge> inputs;
   Backward backward;
   bool consumed = false;  ///< a backward pass went through and freed what the closure held
 };
@@ -47,16 +58,24 @@ class Variable {
   DType dtype() const { return value_.dtype(); }
   bool requires_grad() const { return node_ != nullptr; }
   const std::shared_ptr<Node>& node() const { return node_; }
+  /// Which of its node's outputs this is.
+  std::size_t output() const { return output_; }
   /// The same value without the history.
   Variable detach() const { return Variable(value_); }
 
+  /// Given dL/d(output), adds to dL/d(input k) for each k that `inputs.wants`.
+  using SingleBackward = std::function<void(const Tensor& dout, InputGradients& inputs)>;
   /// The output of an operation. Without a differentiable input the result is a constant and `backward` is dropped.
   static Variable from_operation(const char* name, Tensor value, std::initializer_list<const Variable*> inputs,
-                                 Node::Backward backward);
+                                 SingleBackward backward);
+  /// The outputs of an operation that has several: its closure runs once, when all their gradients are known.
+  static std::vector<Variable> from_operation(const char* name, const std::vector<Tensor>& values,
+                                              std::span<const Variable* const> inputs, Node::Backward backward);
 
  private:
   Tensor value_;
   std::shared_ptr<Node> node_;
+  std::size_t output_ = 0;
 };
 
 }  // namespace cosformer
