@@ -67,8 +67,8 @@ void Gradients::add(const Gradients& other) {
 
 void InputGradients::add(std::size_t k, Tensor gradient) {
   if (!wants(k)) return;
-  check<ShapeError>(gradient.shape() == edges_[k].value().shape, "a gradient of shape ", gradient.shape(), " for a value of shape ",
-                    edges_[k].value().shape);
+  check<ShapeError>(gradient.shape() == edges_[k].value().shape, "a gradient of shape ", gradient.shape(),
+                    " for a value of shape ", edges_[k].value().shape);
   if (slots_[k]->defined()) {
     accumulate(*slots_[k], gradient);
   } else {

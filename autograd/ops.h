@@ -6,7 +6,9 @@
 /// fit. Letters: B batch, T queries, S keys, H heads, D head_dim, E embed_dim or value dim, R rows, V vocabulary.
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <vector>
 
 #include "autograd/variable.h"
 #include "core/kernels/elementwise.h"
@@ -63,6 +65,29 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
 Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps);
 /// Rows of `table` [V, E] by `ids` (int32, any shape) -> [.., E]. Throws ShapeError for an id outside the table.
 Variable embedding(const Variable& table, const Tensor& ids);
+
+// ---- fused blocks of narrow models, which pass over the rows once (ops/norm_linear.cpp, ops/linear_residual.cpp,
+// ops/feed_forward.cpp); the same values as the operations above one after the other
+
+/// The parameters of a layer norm, [E] each.
+struct NormWeights {
+  Variable weight, bias;
+  double eps = 1e-5;
+};
+/// The parameters of a linear layer: [out, in] and [out]; the bias may be undefined.
+struct LinearWeights {
+  Variable weight, bias;
+};
+
+/// Linear layers of one normalised input: x [.., E] -> norm(x) Wᵀ + b of each of `layers`.
+std::vector<Variable> norm_linear(const Variable& x, const NormWeights& norm, std::span<const LinearWeights> layers);
+/// residual + dropout(x Wᵀ + b): x [.., in], residual [.., out]. Nothing is dropped without a mask, which counts the
+/// elements of the result.
+Variable linear_residual(const Variable& x, const LinearWeights& layer, const Variable& residual,
+                         const std::optional<DropoutMask>& dropout);
+/// x + dropout(fc2(f(fc1(norm(x))))): x [.., E], fc1 [F, E], fc2 [E, F], both with biases.
+Variable feed_forward(const Variable& x, const NormWeights& norm, const LinearWeights& fc1, const LinearWeights& fc2,
+                      Activation f, const std::optional<DropoutMask>& dropout);
 
 // ---- attention (ops/softmax_attention.cpp, ops/linear_attention.cpp, ops/favor.cpp)
 

@@ -48,6 +48,10 @@ void row_gelu(const T* x, T* y, std::int64_t n);
 template <class T>
 void row_gelu_backward(const T* x, const T* dy, T* dx, std::int64_t n);
 
+/// y_i = x_i Φ(x_i) and slope_i = its derivative, with one exponential for both. y or slope may be x. Accuracy as above.
+template <class T>
+void row_gelu_with_slope(const T* x, T* y, T* slope, std::int64_t n);
+
 /// Mean and variance (divided by n) of x.
 template <class T>
 void row_mean_variance(const T* x, std::int64_t n, T* mean, T* variance);

@@ -21,6 +21,8 @@ class Linear {
   Variable forward(const Variable& x, const Pass& pass) const { return linear(x, pass.use(weight_), pass.use(bias_)); }
   const Variable& weight() const { return weight_; }
   const Variable& bias() const { return bias_; }
+  /// What a fused operation takes.
+  LinearWeights weights(const Pass& pass) const { return {pass.use(weight_), pass.use(bias_)}; }
 
  private:
   Variable weight_, bias_;
@@ -32,11 +34,14 @@ class LayerNorm {
   static constexpr double kEps = 1e-5;
 
   LayerNorm(const Scope& scope, std::int64_t dim)
-      : weight_(scope.create("weight", {dim}, Initializer::constant(1))), bias_(scope.create("bias", {dim}, Initializer::constant(0))) {}
+      : weight_(scope.create("weight", {dim}, Initializer::constant(1))),
+        bias_(scope.create("bias", {dim}, Initializer::constant(0))) {}
 
   Variable forward(const Variable& x, const Pass& pass) const {
     return layer_norm(x, pass.use(weight_), pass.use(bias_), kEps);
   }
+  /// What a fused operation takes.
+  NormWeights weights(const Pass& pass) const { return {pass.use(weight_), pass.use(bias_), kEps}; }
 
  private:
   Variable weight_, bias_;
@@ -61,10 +66,17 @@ class Dropout {
   Dropout(const Scope& scope, double probability) : stream_("dropout/" + scope.path()), probability_(probability) {}
 
   Variable forward(const Variable& x, const Pass& pass) const {
-    return pass.training && probability_ > 0 ? dropout(x, probability_, pass.noise(stream_)) : x;
+    return is_on(pass) ? dropout(x, probability_, pass.noise(stream_)) : x;
+  }
+  /// The same mask for a fused operation; none where nothing is dropped.
+  std::optional<DropoutMask> mask(const Pass& pass) const {
+    if (!is_on(pass)) return std::nullopt;
+    return dropout_mask(probability_, pass.noise(stream_));
   }
 
  private:
+  bool is_on(const Pass& pass) const { return pass.training && probability_ > 0; }
+
   std::string stream_;
   double probability_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "layers/attention/attention.h"
+#include "layers/transformer_layer.h"
 
 namespace cosformer {
 
@@ -19,9 +20,9 @@ std::string group_of(const std::string& name) {
 
 /// The attention of one of a model's layers.
 std::unique_ptr<Attention> attention_of(const ModelConfig& config, std::int64_t seq_len) {
-  return make_attention(config.attention, {.num_heads = config.num_heads,
-                                           .head_dim = config.embed_dim / config.num_heads,
-                                           .causal_length = seq_len});
+  return make_attention(
+      config.attention,
+      {.num_heads = config.num_heads, .head_dim = config.embed_dim / config.num_heads, .causal_length = seq_len});
 }
 
 }  // namespace
@@ -41,49 +42,55 @@ double forward_flops_per_token(const ModelConfig& config, std::int64_t seq_len) 
   const auto dim = static_cast<double>(config.embed_dim), ffn = static_cast<double>(config.ffn_dim);
   const std::unique_ptr<Attention> attention = attention_of(config, seq_len);
   const auto attention_flops = [&](bool causal) {
-    return attention->forward_flops(seq_len, seq_len, causal) * static_cast<double>(config.num_heads) / static_cast<double>(seq_len);
+    return attention->forward_flops(seq_len, seq_len, causal) * static_cast<double>(config.num_heads) /
+           static_cast<double>(seq_len);
   };
   const double projections = 2.0 * 4.0 * dim * dim, feed_forward = 2.0 * 2.0 * dim * ffn;
   const auto layers = static_cast<double>(config.num_layers);
   double flops = 0;
   if (config.kind != ModelKind::decoder) flops += layers * (projections + feed_forward + attention_flops(false));
   if (config.kind != ModelKind::encoder) {
-    flops += layers * (projections + feed_forward + attention_flops(true)) + 2.0 * dim * static_cast<double>(config.vocab_size);
+    flops +=
+        layers * (projections + feed_forward + attention_flops(true)) + 2.0 * dim * static_cast<double>(config.vocab_size);
   }
   if (config.kind == ModelKind::encoder_decoder) flops += layers * (projections + attention_flops(false));
   return flops;
 }
 
-MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements, std::int64_t moments, std::int64_t rows,
-                               std::int64_t seq_len, std::int64_t shards, std::int64_t threads) {
+MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements, std::int64_t moments,
+                               const GraphLoad& load) {
   constexpr std::int64_t kFloatBytes = 4;
-  const std::int64_t running = std::min(shards, threads);
-  const double shard_tokens = static_cast<double>(rows * seq_len) / static_cast<double>(shards);
+  const std::int64_t seq_len = load.seq_len;
+  const double tokens = static_cast<double>(load.rows * seq_len);
   const auto dim = static_cast<double>(config.embed_dim), ffn = static_cast<double>(config.ffn_dim);
   const auto vocab = static_cast<double>(config.vocab_size), layers = static_cast<double>(config.num_layers);
   const double attention = attention_of(config, seq_len)->saved_numbers(seq_len, seq_len) *
                            static_cast<double>(config.num_heads) / static_cast<double>(seq_len);
 
   // Numbers kept for the backward pass, a token. A layer: input and output of its two norms; query, key, value and the
-  // attention's output; the feed-forward layer before and after its activation. Attention to an encoder: a norm and an attention.
-  const double layer = 8 * dim + 2 * ffn + attention, cross = 6 * dim + attention;
+  // attention's output; the feed-forward layer before and after its activation. Fused blocks keep neither the norms' outputs
+  // nor what comes after the activation. Attention to an encoder: a norm and an attention.
+  const bool fused = uses_fused_blocks(config);
+  const double layer = (fused ? 6 * dim + ffn : 8 * dim + 2 * ffn) + attention, cross = 6 * dim + attention;
   double saved = 0;
   if (config.kind != ModelKind::decoder) saved += layers * layer + 2 * dim;
   if (config.kind != ModelKind::encoder) saved += layers * layer + 2 * dim;
   if (config.kind == ModelKind::encoder_decoder) saved += layers * cross;
 
-  // What the most demanding operation of the backward pass works with while all that is kept: the loss with its tile of logits,
-  // or the last layer.
+  // What the most demanding operation of the backward pass works with while all that is kept: the loss with its tile of
+  // logits, or the last layer.
   constexpr double kLogitTileNumbers = 4.0 * 1024 * 1024, kLeastTileRows = 128;  // those of linear_cross_entropy
-  const double tile = std::min(std::max(kLogitTileNumbers, kLeastTileRows * vocab), shard_tokens * vocab);
-  const double loss = config.kind == ModelKind::encoder ? 0 : tile + shard_tokens * dim;
-  const double working = std::max(loss, shard_tokens * std::max(dim + 2 * ffn, 4 * dim + attention - 2 * ffn));
+  const double tile = std::min(std::max(kLogitTileNumbers, kLeastTileRows * vocab), tokens * vocab);
+  const double loss = config.kind == ModelKind::encoder ? 0 : tile + tokens * dim;
+  const double block =
+      fused ? std::max(2 * dim, 5 * dim + attention - ffn) : std::max(dim + 2 * ffn, 4 * dim + attention - 2 * ffn);
+  const double working = std::max(loss, tokens * block);
 
   MemoryEstimate estimate;
   estimate.parameters = elements * kFloatBytes;
-  estimate.gradients = elements * kFloatBytes * shards;
+  estimate.gradients = elements * kFloatBytes * load.gradient_sets;
   estimate.optimizer = elements * kFloatBytes * moments;
-  estimate.activations = static_cast<std::int64_t>((shard_tokens * saved + working) * kFloatBytes) * running;
+  estimate.activations = static_cast<std::int64_t>((tokens * saved + working) * kFloatBytes) * load.at_once;
   return estimate;
 }
 

@@ -33,9 +33,16 @@ struct MemoryEstimate {
   std::int64_t activations = 0;
   std::int64_t total() const { return parameters + gradients + optimizer + activations; }
 };
-/// `elements` parameters with `moments` numbers of optimizer state each; `rows` sequences of `seq_len` tokens a micro-batch in
-/// `shards` shards on `threads` threads. float32. Throws InputError for options that fit no attention.
-MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements, std::int64_t moments, std::int64_t rows,
-                               std::int64_t seq_len, std::int64_t shards, std::int64_t threads);
+/// The graphs of a training step that exist at one time.
+struct GraphLoad {
+  std::int64_t rows = 1;           ///< sequences of one graph
+  std::int64_t seq_len = 1;
+  std::int64_t at_once = 1;        ///< graphs that run side by side
+  std::int64_t gradient_sets = 1;  ///< gradients of shards that are not yet added up
+};
+
+/// `elements` parameters with `moments` numbers of optimizer state each. float32. Throws InputError for options that fit no
+/// attention.
+MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements, std::int64_t moments, const GraphLoad& load);
 
 }  // namespace cosformer

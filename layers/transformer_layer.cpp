@@ -1,10 +1,17 @@
 #include "layers/transformer_layer.h"
 
+#include "core/kernels/norm_linear.h"
+
 namespace cosformer {
+
+bool uses_fused_blocks(const ModelConfig& config) {
+  return config.norm == NormPlacement::pre && config.embed_dim <= kWidestFusedRows;
+}
 
 TransformerLayer::TransformerLayer(const Scope& scope, const ModelConfig& config, std::int64_t causal_length,
                                    bool attends_to_encoder)
     : placement_(config.norm),
+      fused_(uses_fused_blocks(config)),
       self_attn_(scope / "self_attn", config.embed_dim, config.num_heads, config.attention, causal_length),
       self_attn_layer_norm_(scope / "self_attn_layer_norm", config.embed_dim),
       self_attn_dropout_(scope / "self_attn", config.dropout),
@@ -26,23 +33,24 @@ Variable TransformerLayer::residual(const Variable& x, const LayerNorm& norm, co
 
 Variable TransformerLayer::forward(const Variable& x, const AttentionMask& mask, const EncoderOutput& encoder,
                                    const Pass& pass) const {
-  Variable y = residual(x, self_attn_layer_norm_, self_attn_dropout_, pass,
-                        [&](const Variable& input) { return self_attn_.forward(input, input, mask, pass); });
+  Variable y = fused_ ? self_attn_.forward_residual(x, self_attn_layer_norm_, self_attn_dropout_, mask, pass)
+                      : residual(x, self_attn_layer_norm_, self_attn_dropout_, pass,
+                                 [&](const Variable& input) { return self_attn_.forward(input, input, mask, pass); });
   if (encoder_attn_) {
     const AttentionMask cross_mask{false, encoder.mask, mask.query_mask};
     y = residual(y, encoder_attn_->norm, encoder_attn_->dropout, pass, [&](const Variable& input) {
       return encoder_attn_->attention.forward(input, encoder.hidden, cross_mask, pass);
     });
   }
+  if (fused_) return feed_forward_.forward_residual(y, final_layer_norm_, feed_forward_dropout_, pass);
   return residual(y, final_layer_norm_, feed_forward_dropout_, pass,
                   [&](const Variable& input) { return feed_forward_.forward(input, pass); });
 }
 
 Tensor TransformerLayer::step(const Tensor& x, AttentionState& state) const {
   const Pass pass;
-  const Variable y = residual(Variable(x), self_attn_layer_norm_, self_attn_dropout_, pass, [&](const Variable& input) {
-    return Variable(self_attn_.step(input.value(), state));
-  });
+  const Variable y = residual(Variable(x), self_attn_layer_norm_, self_attn_dropout_, pass,
+                              [&](const Variable& input) { return Variable(self_attn_.step(input.value(), state)); });
   return residual(y, final_layer_norm_, feed_forward_dropout_, pass,
                   [&](const Variable& input) { return feed_forward_.forward(input, pass); })
       .value();

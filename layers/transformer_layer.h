@@ -22,6 +22,10 @@ class FeedForward {
     const Variable hidden = linear(x, pass.use(fc1_.weight()), Variable());
     return fc2_.forward(bias_activation(hidden, pass.use(fc1_.bias()), activation_), pass);
   }
+  /// x + dropout(forward(norm(x))) in one operation, for narrow rows.
+  Variable forward_residual(const Variable& x, const LayerNorm& norm, const Dropout& dropout, const Pass& pass) const {
+    return feed_forward(x, norm.weights(pass), fc1_.weights(pass), fc2_.weights(pass), activation_, dropout.mask(pass));
+  }
 
  private:
   Linear fc1_, fc2_;
@@ -34,8 +38,11 @@ struct EncoderOutput {
   SharedPaddingMask mask;  ///< [B, S]
 };
 
-/// A residual layer: pre-norm x + f(norm(x)), post-norm norm(x + f(x)), for each f of self-attention, attention to the encoder
-/// and feed-forward.
+/// Whether layers of a config run in fused operations: pre-norm, with rows narrow enough.
+bool uses_fused_blocks(const ModelConfig& config);
+
+/// A residual layer: pre-norm x + f(norm(x)), post-norm norm(x + f(x)), for each f of self-attention, attention to the
+/// encoder and feed-forward.
 class TransformerLayer {
  public:
   TransformerLayer(const Scope& scope, const ModelConfig& config, std::int64_t causal_length, bool attends_to_encoder);
@@ -57,6 +64,7 @@ class TransformerLayer {
                     const std::function<Variable(const Variable&)>& f) const;
 
   NormPlacement placement_;
+  bool fused_;
   MultiHeadAttention self_attn_;
   LayerNorm self_attn_layer_norm_;
   Dropout self_attn_dropout_;

@@ -14,6 +14,14 @@ namespace cosformer {
 /// decides itself. The answer depends on the config alone, never on the number of threads.
 std::int64_t shard_count(const ModelConfig& model, std::int64_t requested, std::int64_t rows);
 
+/// Sequences of a shard that share one graph, of a micro-batch of `rows` sequences and `tokens` tokens in `shards` shards. A
+/// shard takes its sequences one after another, so that one graph's activations stay in a core's cache, but short ones
+/// together.
+std::int64_t rows_at_once(std::int64_t shards, std::int64_t rows, std::int64_t tokens);
+
+/// Gradients of shards that exist at one time: those of the running shards, and one for each level of the tree that adds them up.
+std::int64_t gradient_sets(std::int64_t shards, std::int64_t threads);
+
 /// Rows [first, first + count) of shard `shard` among `shards`.
 struct ShardRows {
   std::int64_t first;

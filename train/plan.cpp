@@ -35,8 +35,11 @@ RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::in
   plan.tokens_per_step = config.train.batch_size * seq_len;
   plan.shards = shard_count(model_config, config.train.shards, rows);
   plan.training_flops_per_token = 3.0 * forward_flops_per_token(model_config, seq_len);
-  plan.memory = estimate_memory(model_config, plan.parameters, optimizer_moments(config.optimizer), rows, seq_len, plan.shards,
-                                num_threads());
+  plan.memory = estimate_memory(model_config, plan.parameters, optimizer_moments(config.optimizer),
+                                {.rows = std::min(rows_at_once(plan.shards, rows, rows * seq_len), (rows + plan.shards - 1) / plan.shards),
+                                 .seq_len = seq_len,
+                                 .at_once = std::min<std::int64_t>(plan.shards, num_threads()),
+                                 .gradient_sets = gradient_sets(plan.shards, num_threads())});
   return plan;
 }
 

@@ -1,32 +1,13 @@
 #pragma once
 /// \file
-/// What the attention kernels share inside: scratch matrices, rows of one head, and products of one tile.
+/// Rows and masks of one head, for the attention kernels that work in tiles.
 ///
 /// Letters: B batch, T queries, S keys, H heads, D head_dim, E value dim, C chunk.
 
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <memory>
-#include <utility>
-
 #include "core/kernels/attention_types.h"
-#include "core/memory.h"
-#include "core/shape.h"
-#include "core/simd/tile_loops.h"
+#include "core/kernels/tiles.h"
 
 namespace cosformer::detail {
-
-/// A strided matrix: row i starts at data + i · stride, its elements follow one another.
-template <class T>
-struct Rows {
-  T* data = nullptr;
-  std::int64_t stride = 0;
-
-  T* operator[](std::int64_t row) const { return data + row * stride; }
-  Rows from(std::int64_t row, std::int64_t column = 0) const { return {data + row * stride + column, stride}; }
-  operator Rows<const T>() const { return {data, stride}; }
-};
 
 /// Rows of head h of item b.
 template <class T>
@@ -38,101 +19,5 @@ Rows<T> rows_of(const Heads<T>& heads, std::int64_t b, std::int64_t h) {
 inline const std::uint8_t* mask_of(const AttentionVisibility& visibility, const AttentionSizes& sizes, std::int64_t b) {
   return visibility.key_mask == nullptr ? nullptr : visibility.key_mask + b * sizes.keys;
 }
-
-/// A matrix of scratch memory. Its rows are an odd number of cache lines apart, so that a column of a tile does not fall
-/// into few sets of the cache.
-template <class T>
-class Scratch {
- public:
-  Scratch(std::int64_t rows, std::int64_t columns) : stride_(padded(columns)) {
-    const std::int64_t elements = checked_multiply(checked_multiply(rows, stride_), static_cast<std::int64_t>(sizeof(T)));
-    block_ = allocate_block(static_cast<std::size_t>(elements));
-    data_ = reinterpret_cast<T*>(block_.get());
-    rows_ = rows;
-  }
-
-  Rows<T> rows() const { return {data_, stride_}; }
-  Rows<T> from(std::int64_t row, std::int64_t column = 0) const { return rows().from(row, column); }
-  T* operator[](std::int64_t row) const { return data_ + row * stride_; }
-  T* data() const { return data_; }
-  void fill_zero() { std::memset(data_, 0, static_cast<std::size_t>(rows_ * stride_) * sizeof(T)); }
-
- private:
-  static std::int64_t padded(std::int64_t columns) {
-    constexpr std::int64_t kLine = static_cast<std::int64_t>(kBlockAlignment / sizeof(T));
-    return ((columns + kLine - 1) / kLine | 1) * kLine;
-  }
-
-  std::shared_ptr<std::byte> block_;
-  T* data_ = nullptr;
-  std::int64_t stride_ = 0;
-  std::int64_t rows_ = 0;
-};
-
-/// target = source, row by row; a row whose mask is 0 becomes 0 whatever `source` holds there.
-template <class T>
-void copy_rows(std::int64_t count, std::int64_t width, Rows<const T> source, const std::uint8_t* mask, Rows<T> target) {
-  const auto bytes = static_cast<std::size_t>(width) * sizeof(T);
-  for (std::int64_t i = 0; i < count; ++i) {
-    if (mask != nullptr && mask[i] == 0) {
-      std::memset(target[i], 0, bytes);
-    } else if (source[i] != target[i]) {
-      std::memcpy(target[i], source[i], bytes);
-    }
-  }
-}
-
-template <class T>
-void zero_rows(std::int64_t count, std::int64_t width, Rows<T> target) {
-  for (std::int64_t i = 0; i < count; ++i) std::memset(target[i], 0, static_cast<std::size_t>(width) * sizeof(T));
-}
-
-/// The left factor of a product: element (i, p) is data[i · row + p · column].
-template <class T>
-struct Factor {
-  const T* data = nullptr;
-  std::int64_t row = 0;
-  std::int64_t column = 1;
-
-  Factor(Rows<const T> rows) : data(rows.data), row(rows.stride) {}
-  Factor(Rows<T> rows) : data(rows.data), row(rows.stride) {}
-  static Factor transposed(Rows<const T> rows) {
-    Factor factor(rows);
-    std::swap(factor.row, factor.column);
-    return factor;
-  }
-};
-
-/// What a product may leave out; see simd::Band.
-struct ProductPart {
-  simd::Band band = simd::Band::whole;
-  std::int64_t fixed = 0;
-};
-
-/// C (m×n) = A·B, added to C where `accumulate`. On the calling thread, inside a loop of `parallel_for`. Where `part` says
-/// that elements of A are 0 they must be 0.
-template <class T>
-void multiply(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, Rows<const T> b, bool accumulate, Rows<T> c,
-              ProductPart part = {});
-
-/// target (columns × rows) = source (rows × columns) transposed.
-template <class T>
-void transpose(std::int64_t rows, std::int64_t columns, Rows<const T> source, Rows<T> target);
-
-/// target row i = factors_i · source row i. target may be source.
-template <class T>
-void scale_rows(std::int64_t rows, std::int64_t columns, const T* factors, Rows<const T> source, Rows<T> target);
-
-/// x_ij *= weights[j - i]; exactly 0 where the weight is 0, whatever x holds.
-template <class T>
-void weigh_diagonals(std::int64_t rows, std::int64_t columns, const T* weights, Rows<T> x);
-
-/// results_i = Σ_j x_ij y_ij; a stride of 0 takes one row y for all.
-template <class T>
-void row_dots(std::int64_t rows, std::int64_t columns, Rows<const T> x, Rows<const T> y, T* results);
-
-/// y_j += Σ_i x_ij.
-template <class T>
-void add_rows(std::int64_t rows, std::int64_t columns, Rows<const T> x, T* y);
 
 }  // namespace cosformer::detail

@@ -165,10 +165,31 @@ void bias_activation_backward(Activation f, const T* u, const T* dy, T* du, T* d
 }
 
 template <class T>
-void apply_dropout(double probability, const Random& stream, const T* x, T* y, std::int64_t n) {
+void activation_row_with_slope(Activation f, const T* x, T* y, T* slope, std::int64_t n) {
+  if (f == Activation::gelu) return row_gelu_with_slope(x, y, slope, n);
+  for_each_piece(n, [&](std::int64_t begin, std::int64_t count) {
+    std::array<T, kScratch> ones, slopes;
+    ones.fill(T{1});
+    differentiate(f, x + begin, ones.data(), slopes.data(), count);
+    activate(f, x + begin, y + begin, count);
+    std::copy_n(slopes.data(), count, slope + begin);
+  });
+}
+
+template <class T>
+void activation_row(Activation f, const T* x, T* y, std::int64_t n) {
+  activate(f, x, y, n);
+}
+
+DropoutMask dropout_mask(double probability, const Random& stream) {
   check<ShapeError>(probability >= 0 && probability < 1, "[dropout] the probability must be in [0, 1), not ", probability);
   const double threshold = std::min(std::round(probability * 0x1p32), 0x1p32 - 1);
-  const DropoutMask mask{{stream.key()[0], stream.key()[1]}, static_cast<std::uint32_t>(threshold), 1 / (1 - probability)};
+  return {{stream.key()[0], stream.key()[1]}, static_cast<std::uint32_t>(threshold), 1 / (1 - probability)};
+}
+
+template <class T>
+void apply_dropout(double probability, const Random& stream, const T* x, T* y, std::int64_t n) {
+  const DropoutMask mask = dropout_mask(probability, stream);
   parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
     row_dropout(mask, begin, x + begin, y + begin, end - begin);
   });
@@ -183,6 +204,8 @@ void apply_dropout(double probability, const Random& stream, const T* x, T* y, s
   template void column_sums<T>(const T*, std::int64_t, std::int64_t, std::int64_t, T*);                          \
   template void activation_forward<T>(Activation, const T*, T*, std::int64_t);                                   \
   template void activation_backward<T>(Activation, const T*, const T*, T*, std::int64_t, bool);                  \
+  template void activation_row_with_slope<T>(Activation, const T*, T*, T*, std::int64_t);                        \
+  template void activation_row<T>(Activation, const T*, T*, std::int64_t);                                       \
   template void bias_activation_forward<T>(Activation, const T*, const T*, T*, T*, std::int64_t, std::int64_t);  \
   template void bias_activation_backward<T>(Activation, const T*, const T*, T*, T*, std::int64_t, std::int64_t); \
   template void apply_dropout<T>(double, const Random&, const T*, T*, std::int64_t);

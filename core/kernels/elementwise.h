@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "core/random.h"
+#include "core/simd.h"
 
 namespace cosformer {
 
@@ -48,6 +49,13 @@ void activation_forward(Activation f, const T* x, T* y, std::int64_t n);
 template <class T>
 void activation_backward(Activation f, const T* x, const T* dy, T* dx, std::int64_t n, bool accumulate = false);
 
+/// y = f(x) and slope = f'(x) of one row, on the calling thread. y or slope may be x.
+template <class T>
+void activation_row_with_slope(Activation f, const T* x, T* y, T* slope, std::int64_t n);
+/// y = f(x) of one row, on the calling thread. y may be x.
+template <class T>
+void activation_row(Activation f, const T* x, T* y, std::int64_t n);
+
 /// u_r = x_r + bias; y_r = f(u_r) in one pass over `rows` rows of `width` elements. The backward pass needs u. u may be x.
 template <class T>
 void bias_activation_forward(Activation f, const T* x, const T* bias, T* u, T* y, std::int64_t rows, std::int64_t width);
@@ -55,6 +63,9 @@ void bias_activation_forward(Activation f, const T* x, const T* bias, T* u, T* y
 /// du = dy · f'(u); dbias += Σ_r du_r, in one pass. du may be dy.
 template <class T>
 void bias_activation_backward(Activation f, const T* u, const T* dy, T* du, T* dbias, std::int64_t rows, std::int64_t width);
+
+/// The mask of `apply_dropout` for `row_dropout`. Throws ShapeError unless 0 ≤ probability < 1.
+DropoutMask dropout_mask(double probability, const Random& stream);
 
 /// y_i = 0 with `probability`, else x_i / (1 - probability); which, is a function of `stream` and i alone (see
 /// `DropoutMask` in core/simd.h). The backward pass is the same call on the gradient. Throws ShapeError unless

@@ -111,6 +111,11 @@ void row_gelu_backward(const T* x, const T* dy, T* dx, std::int64_t n) {
 }
 
 template <class T>
+void row_gelu_with_slope(const T* x, T* y, T* slope, std::int64_t n) {
+  loops<T>().gelu_with_slope(x, y, slope, n);
+}
+
+template <class T>
 void row_mean_variance(const T* x, std::int64_t n, T* mean, T* variance) {
   loops<T>().mean_variance(x, n, mean, variance);
 }
@@ -145,6 +150,7 @@ void row_dropout(const DropoutMask& mask, std::int64_t first, const T* x, T* y, 
   template void row_scale<T>(T, const T*, T*, std::int64_t);                                             \
   template void row_gelu<T>(const T*, T*, std::int64_t);                                                 \
   template void row_gelu_backward<T>(const T*, const T*, T*, std::int64_t);                              \
+  template void row_gelu_with_slope<T>(const T*, T*, T*, std::int64_t);                                  \
   template void row_mean_variance<T>(const T*, std::int64_t, T*, T*);                                    \
   template void row_normalize<T>(const T*, T, T, const T*, const T*, T*, std::int64_t);                  \
   template void row_normalize_backward<T>(const T*, T, T, const T*, const T*, T*, T*, T*, std::int64_t); \

@@ -22,6 +22,7 @@ struct RowLoops {
   void (*scale)(float alpha, const float* x, float* y, std::int64_t n);
   void (*gelu)(const float* x, float* y, std::int64_t n);
   void (*gelu_backward)(const float* x, const float* dy, float* dx, std::int64_t n);
+  void (*gelu_with_slope)(const float* x, float* y, float* slope, std::int64_t n);
   void (*mean_variance)(const float* x, std::int64_t n, float* mean, float* variance);
   void (*normalize)(const float* x, float mean, float inverse_deviation, const float* weight, const float* bias, float* y,
                     std::int64_t n);

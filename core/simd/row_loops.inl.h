@@ -201,30 +201,54 @@ void row_scale(float alpha, const float* x, float* y, int64_t n) {
   map_row(x, y, n, [&](Floats v) { return v * alpha; });
 }
 
+/// x Φ(x) = max(x, 0) - |x| Q(|x|); the product with an infinite |x| would be NaN.
+inline __attribute__((always_inline)) Floats gelu_value(Floats v, Floats tail) {
+  const Floats a = absolute(v);
+  return (v > 0.0F ? v : Floats{}) - (a > 13.0F ? splat(13.0F) : a) * tail;
+}
+
+/// Φ(x) + x φ(x).
+inline __attribute__((always_inline)) Floats gelu_slope(Floats v, Floats tail, Floats density) {
+  const Floats bounded = v > 13.0F ? splat(13.0F) : v < -13.0F ? splat(-13.0F) : v;
+  return (v > 0.0F ? 1.0F - tail : tail) + bounded * density;
+}
+
 void row_gelu(const float* x, float* y, int64_t n) {
   map_row(
       x, y, n, [](Floats v) __attribute__((always_inline)) {
-        const Floats a = absolute(v);
         Floats tail, density;
-        normal_tail(a, &tail, &density);
-        // x Φ(x) = max(x, 0) - |x| Q(|x|); the product with an infinite |x| would be NaN.
-        const Floats below = (a > 13.0F ? splat(13.0F) : a) * tail;
-        return (v > 0.0F ? v : Floats{}) - below;
+        normal_tail(absolute(v), &tail, &density);
+        return gelu_value(v, tail);
       });
 }
 
 void row_gelu_backward(const float* x, const float* dy, float* dx, int64_t n) {
   const auto gradient = [](Floats v, Floats dv) __attribute__((always_inline)) {
-    const Floats a = absolute(v);
     Floats tail, density;
-    normal_tail(a, &tail, &density);
-    const Floats bounded = v > 13.0F ? splat(13.0F) : v < -13.0F ? splat(-13.0F) : v;
-    return dv * ((v > 0.0F ? 1.0F - tail : tail) + bounded * density);
+    normal_tail(absolute(v), &tail, &density);
+    return dv * gelu_slope(v, tail, density);
   };
   for_each_vector(
       n, [&](int64_t i) { store(dx + i, gradient(load(x + i), load(dy + i))); },
       [&](int64_t i, int64_t rest) {
         store_partial(dx + i, gradient(load_partial(x + i, rest), load_partial(dy + i, rest)), rest);
+      });
+}
+
+void row_gelu_with_slope(const float* x, float* y, float* slope, int64_t n) {
+  const auto update = [&](int64_t i, auto read, auto write) __attribute__((always_inline)) {
+    const Floats v = read(x + i);
+    Floats tail, density;
+    normal_tail(absolute(v), &tail, &density);
+    write(y + i, gelu_value(v, tail));
+    write(slope + i, gelu_slope(v, tail, density));
+  };
+  for_each_vector(
+      n, [&](int64_t i) { update(i, load, store); },
+      [&](int64_t i, int64_t rest) {
+        update(
+            i, [rest](const float* p) { return load_partial(p, rest); },
+            [rest](float* p, Floats w) { store_partial(p, w, rest); });
       });
 }
 
@@ -366,9 +390,21 @@ void row_dropout(const DropoutMask& mask, int64_t first, const float* x, float* 
 }
 
 constexpr cosformer::simd::RowLoops make_row_loops(const char* name) {
-  return {name,      row_max,    row_exp_sum,       row_dot,           row_sum,       row_add_scaled,
-          row_scale, row_gelu,   row_gelu_backward, row_mean_variance, row_normalize, row_normalize_backward,
-          row_adamw, row_dropout};
+  return {name,
+          row_max,
+          row_exp_sum,
+          row_dot,
+          row_sum,
+          row_add_scaled,
+          row_scale,
+          row_gelu,
+          row_gelu_backward,
+          row_gelu_with_slope,
+          row_mean_variance,
+          row_normalize,
+          row_normalize_backward,
+          row_adamw,
+          row_dropout};
 }
 
 }  // namespace

@@ -62,6 +62,14 @@ struct DoubleRowLoops {
     }
   }
 
+  static void gelu_with_slope(const double* x, double* y, double* slope, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) {
+      const double input = x[i], one = 1;
+      gelu(&input, y + i, 1);
+      gelu_backward(&input, &one, slope + i, 1);
+    }
+  }
+
   static void mean_variance(const double* x, std::int64_t n, double* mean, double* variance) {
     *mean = *variance = 0;
     if (n <= 0) return;

@@ -27,9 +27,10 @@ struct TileProduct {
   std::int64_t b_row;
   float* c;
   std::int64_t c_row;
-  bool accumulate;
-  Band band;
-  std::int64_t fixed;  ///< see Band::lower_inner
+  bool accumulate = false;
+  Band band = Band::whole;
+  std::int64_t fixed = 0;      ///< see Band::lower_inner
+  const float* row = nullptr;  ///< [n], added to every row of C; null = nothing
 };
 
 struct TileLoops {
@@ -46,6 +47,12 @@ struct TileLoops {
   /// y_i = factor_i · x_i, row by row.
   void (*scale_rows)(std::int64_t rows, std::int64_t columns, const float* factors, const float* x, std::int64_t x_row,
                      float* y, std::int64_t y_row);
+  /// z_ij = x_ij + y_ij. z may be x or y.
+  void (*sum_rows)(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t x_row, const float* y,
+                   std::int64_t y_row, float* z, std::int64_t z_row);
+  /// z_ij = x_ij · y_ij. z may be x or y.
+  void (*multiply_rows)(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t x_row, const float* y,
+                        std::int64_t y_row, float* z, std::int64_t z_row);
   /// x_ij *= weights[j - i]; exactly 0 where the weight is 0, whatever x holds.
   void (*weigh_diagonals)(std::int64_t rows, std::int64_t columns, const float* weights, float* x, std::int64_t x_row);
   /// results_i = Σ_j x_ij y_ij; y_row = 0 takes one row y for all.

@@ -54,6 +54,11 @@ void product_block(const TileProduct& t, int64_t i, int64_t j, int64_t p_begin, 
     return kPartial && vector == kVectors - 1 ? load_partial(row + vector * kLanes, rest) : load(row + vector * kLanes);
   };
   Floats sums[kRows][kVectors] = {};
+  if (t.row != nullptr) {
+    for (int v = 0; v < kVectors; ++v) {
+      for (int r = 0; r < kRows; ++r) sums[r][v] = read(t.row + j, v);
+    }
+  }
   const float* a = t.a + i * t.a_row + p_begin * t.a_column;
   const float* b = t.b + p_begin * t.b_row + j;
   for (int64_t p = p_begin; p < p_end; ++p) {
@@ -197,6 +202,28 @@ void scale_rows(int64_t rows, int64_t columns, const float* factors, const float
   }
 }
 
+template <class Combine>
+COSFORMER_INLINE void combine_rows(int64_t rows, int64_t columns, const float* x, int64_t x_row, const float* y,
+                                   int64_t y_row, float* z, int64_t z_row, Combine combine) {
+  for (int64_t i = 0; i < rows; ++i, x += x_row, y += y_row, z += z_row) {
+    for_each_vector(
+        columns, [&](int64_t j, auto read, auto write)
+                     __attribute__((always_inline)) { write(z + j, combine(read(x + j), read(y + j))); });
+  }
+}
+
+void sum_rows(int64_t rows, int64_t columns, const float* x, int64_t x_row, const float* y, int64_t y_row, float* z,
+              int64_t z_row) {
+  combine_rows(
+      rows, columns, x, x_row, y, y_row, z, z_row, [](Floats a, Floats b) __attribute__((always_inline)) { return a + b; });
+}
+
+void multiply_rows(int64_t rows, int64_t columns, const float* x, int64_t x_row, const float* y, int64_t y_row, float* z,
+                   int64_t z_row) {
+  combine_rows(
+      rows, columns, x, x_row, y, y_row, z, z_row, [](Floats a, Floats b) __attribute__((always_inline)) { return a * b; });
+}
+
 void weigh_diagonals(int64_t rows, int64_t columns, const float* weights, float* x, int64_t x_row) {
   for (int64_t i = 0; i < rows; ++i, x += x_row, --weights) {
     for_each_vector(
@@ -225,8 +252,8 @@ void add_rows(int64_t rows, int64_t columns, const float* x, int64_t x_row, floa
       });
 }
 
-constexpr cosformer::simd::TileLoops kTileLoops = {product,    transpose,       leaky,    leaky_gradient,
-                                                   scale_rows, weigh_diagonals, row_dots, add_rows};
+constexpr cosformer::simd::TileLoops kTileLoops = {product,  transpose,     leaky,           leaky_gradient, scale_rows,
+                                                   sum_rows, multiply_rows, weigh_diagonals, row_dots,       add_rows};
 
 #undef COSFORMER_INLINE
 

@@ -1,5 +1,6 @@
 #include "layers/attention/multi_head.h"
 
+#include <array>
 #include <numbers>
 
 #include "core/error.h"
@@ -12,8 +13,8 @@ namespace {
 constexpr double kProjectionGain = 1.0 / std::numbers::sqrt2;
 
 std::int64_t head_dim_of(std::int64_t embed_dim, std::int64_t num_heads) {
-  check<InputError>(num_heads >= 1 && embed_dim % num_heads == 0, "model.num_heads: expected a divisor of embed_dim = ",
-                    embed_dim, ", found ", num_heads);
+  check<InputError>(num_heads >= 1 && embed_dim % num_heads == 0,
+                    "model.num_heads: expected a divisor of embed_dim = ", embed_dim, ", found ", num_heads);
   return embed_dim / num_heads;
 }
 
@@ -42,6 +43,14 @@ Variable MultiHeadAttention::forward(const Variable& x, const Variable& source, 
   const Variable key = split_heads(k_proj_.forward(source, pass));
   const Variable value = split_heads(v_proj_.forward(source, pass));
   return out_proj_.forward(reshape(attention_->forward(query, key, value, mask), x.shape()), pass);
+}
+
+Variable MultiHeadAttention::forward_residual(const Variable& x, const LayerNorm& norm, const Dropout& dropout,
+                                              const AttentionMask& mask, const Pass& pass) const {
+  const std::array<LinearWeights, 3> projections = {q_proj_.weights(pass), k_proj_.weights(pass), v_proj_.weights(pass)};
+  const std::vector<Variable> heads = norm_linear(x, norm.weights(pass), projections);
+  const Variable attended = attention_->forward(split_heads(heads[0]), split_heads(heads[1]), split_heads(heads[2]), mask);
+  return linear_residual(reshape(attended, x.shape()), out_proj_.weights(pass), x, dropout.mask(pass));
 }
 
 Tensor MultiHeadAttention::step(const Tensor& x, AttentionState& state) const {

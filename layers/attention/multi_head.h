@@ -20,6 +20,10 @@ class MultiHeadAttention {
   /// x [B, T, embed_dim] asks, source [B, S, embed_dim] (x itself in self-attention) answers -> [B, T, embed_dim].
   Variable forward(const Variable& x, const Variable& source, const AttentionMask& mask, const Pass& pass) const;
 
+  /// x + dropout(self-attention of norm(x)) in fused operations, for narrow rows.
+  Variable forward_residual(const Variable& x, const LayerNorm& norm, const Dropout& dropout, const AttentionMask& mask,
+                            const Pass& pass) const;
+
   std::unique_ptr<AttentionState> start() const { return attention_->start(); }
   /// The next position of x [B, 1, embed_dim] in causal self-attention, without a graph.
   Tensor step(const Tensor& x, AttentionState& state) const;

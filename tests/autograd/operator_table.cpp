@@ -230,13 +230,14 @@ std::vector<OperatorCase> operator_cases() {
     if (row.op == "relu" || row.op == "leaky_relu" || row.op == "elu_plus_one") row.kink_distance = 0.01;
   }
   for (OperatorCase& row : attention_cases()) cases.push_back(std::move(row));
+  for (OperatorCase& row : fused_cases()) cases.push_back(std::move(row));
   return cases;
 }
 
 std::vector<BadInput> bad_inputs() {
   const auto zeros = [](const Shape& shape) { return Variable(Tensor::zeros(shape)); };
   const auto heads = zeros({2, 3, 2, 4});
-  return {
+  std::vector<BadInput> rows = {
       {"add", "two shapes", [=] { add(zeros({2}), zeros({3})); }},
       {"add_rows", "rows of another width", [=] { add_rows(zeros({2, 3, 4}), zeros({3, 5})); }},
       {"weighted_sum", "weights of another shape", [=] { weighted_sum(zeros({2}), Tensor::zeros({3})); }},
@@ -264,6 +265,8 @@ std::vector<BadInput> bad_inputs() {
       {"cross_entropy", "too few targets", [=] { cross_entropy(zeros({2, 3}), ids({1}, {0}), 1); }},
       {"linear_cross_entropy", "widths differ", [=] { linear_cross_entropy(zeros({1, 3}), zeros({4, 2}), Variable(), ids({1}, {0}), 1); }},
   };
+  for (BadInput& row : bad_fused_inputs()) rows.push_back(std::move(row));
+  return rows;
 }
 
 }  // namespace cosformer::test

@@ -37,4 +37,8 @@ std::vector<BadInput> bad_inputs();
 /// Attention's rows (operator_table_attention.cpp), part of `operator_cases`.
 std::vector<OperatorCase> attention_cases();
 
+/// Rows of the fused blocks (operator_table_fused.cpp), part of `operator_cases` and `bad_inputs`.
+std::vector<OperatorCase> fused_cases();
+std::vector<BadInput> bad_fused_inputs();
+
 }  // namespace cosformer::test

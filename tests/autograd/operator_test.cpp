@@ -67,7 +67,7 @@ TEST_CASE("every operator has a row in the operator table") {
   std::ifstream header(COSFORMER_SOURCE_DIR "/autograd/ops.h");
   REQUIRE(header.good());
   std::set<std::string> declared, tested;
-  const std::regex declaration(R"(^Variable (\w+)\()");
+  const std::regex declaration(R"(^(?:Variable|std::vector<Variable>) (\w+)\()");
   for (std::string line; std::getline(header, line);) {
     std::smatch match;
     if (std::regex_search(line, match, declaration)) declared.insert(match[1]);
@@ -80,10 +80,10 @@ TEST_CASE("every operator has a row in the operator table") {
 TEST_CASE("operators give the values of plain loops in double") {
   for (const OperatorCase& row : operator_cases()) {
     const Values expected = row.reference(sample_inputs(row));
-    require_close(row.op + ", " + row.sample + ", double", expected, as_doubles(row.apply(variables(row, DType::float64)).value()),
-                  {.rel = 1e-12, .abs = 1e-13});
-    require_close(row.op + ", " + row.sample + ", float", expected, as_doubles(row.apply(variables(row, DType::float32)).value()),
-                  {.rel = row.float_tolerance, .abs = 1e-7});
+    require_close(row.op + ", " + row.sample + ", double", expected,
+                  as_doubles(row.apply(variables(row, DType::float64)).value()), {.rel = 1e-12, .abs = 1e-13});
+    require_close(row.op + ", " + row.sample + ", float", expected,
+                  as_doubles(row.apply(variables(row, DType::float32)).value()), {.rel = row.float_tolerance, .abs = 1e-7});
   }
 }
 
@@ -91,7 +91,8 @@ TEST_CASE("gradients of operators agree with central differences in double") {
   for (const OperatorCase& row : operator_cases()) {
     std::vector<Tensor> inputs;
     for (const Variable& input : variables(row, DType::float64)) inputs.push_back(input.value());
-    const GradientCheck result = check_gradients([&](std::span<const Variable> in) { return test_loss(row.apply(in)); }, inputs);
+    const GradientCheck result =
+        check_gradients([&](std::span<const Variable> in) { return test_loss(row.apply(in)); }, inputs);
     INFO(row.op << ", " << row.sample << ": " << result.worst_place);
     CHECK(result.worst_error <= 1e-6);
   }
@@ -168,6 +169,51 @@ TEST_CASE("a graph can be differentiated once") {
   const Variable loss = test_loss(gelu(x));
   CHECK(backward(loss).of(x).size() == 3);
   CHECK_THROWS_AS(backward(loss), Error);
+}
+
+TEST_CASE("gradients of a graph are added to those of graphs before it") {
+  const Variable x = Variable::leaf(Tensor::full({3}, 2.0, DType::float64)),
+                 y = Variable::leaf(Tensor::full({3}, 3.0, DType::float64));
+  Gradients sums = backward(test_loss(gelu(x)));
+  const Values first = as_doubles(sums.of(x));
+  // The second graph has a leaf more, the third one none of them.
+  sums = backward(test_loss(add(gelu(x), relu(y))), std::move(sums));
+  sums = backward(test_loss(relu(Variable::leaf(Tensor::full({2}, 1.0, DType::float64)))), std::move(sums));
+  Values doubled = first;
+  for (double& value : doubled) value *= 2;
+  require_close("twice", doubled, as_doubles(sums.of(x)), {.rel = 1e-14});
+  require_close("once", random_values<double>(3, 99), as_doubles(sums.of(y)), {.rel = 1e-14});
+}
+
+TEST_CASE("fused blocks over several segments of rows equal the operations one after the other") {
+  constexpr std::int64_t kRows = 9001, kWidth = 12, kFfn = 20;
+  const auto leaf = [](const Shape& shape, std::uint64_t seed) {
+    const Values values = random_values<double>(shape.size(), seed);
+    return Variable::leaf(Tensor::from<double>(shape, std::span<const double>(values)).to(DType::float32));
+  };
+  const std::vector<Variable> in = {leaf({kRows, kWidth}, 1), leaf({kWidth}, 2),        leaf({kWidth}, 3),
+                                    leaf({kFfn, kWidth}, 4),  leaf({kFfn}, 5),          leaf({kWidth, kFfn}, 6),
+                                    leaf({kWidth}, 7),        leaf({kWidth, kWidth}, 8)};
+  const Random first(1, "a"), second(1, "b");
+  const auto fused = [&] {
+    const std::vector<LinearWeights> layers = {{in[7], in[6]}};
+    const Variable y = linear_residual(norm_linear(in[0], {in[1], in[2], 1e-5}, layers)[0], {in[7], in[2]}, in[0],
+                                       dropout_mask(0.3, first));
+    return feed_forward(y, {in[1], in[2], 1e-5}, {in[3], in[4]}, {in[5], in[6]}, Activation::gelu,
+                        dropout_mask(0.2, second));
+  };
+  const auto apart = [&] {
+    const Variable normed = linear(layer_norm(in[0], in[1], in[2], 1e-5), in[7], in[6]);
+    const Variable y = add(in[0], dropout(linear(normed, in[7], in[2]), 0.3, first));
+    const Variable hidden = gelu(linear(layer_norm(y, in[1], in[2], 1e-5), in[3], in[4]));
+    return add(y, dropout(linear(hidden, in[5], in[6]), 0.2, second));
+  };
+  const Variable a = fused(), b = apart();
+  require_close("values", as_doubles(b.value()), as_doubles(a.value()), {.rel = 1e-5});
+  const Gradients da = backward(test_loss(a)), db = backward(test_loss(b));
+  for (std::size_t k = 0; k < in.size(); ++k) {
+    require_close("gradient " + std::to_string(k), as_doubles(db.of(in[k])), as_doubles(da.of(in[k])), {.rel = 1e-4});
+  }
 }
 
 TEST_CASE("a loss of several elements is refused") {

@@ -130,7 +130,7 @@ TEST_CASE("the estimate of memory is near what a training step uses") {
     config.dropout = 0.1;
     const ThreadCountScope one_thread(1);
     const std::int64_t elements = count_elements(Model(config, row.length, 1).parameters());
-    const MemoryEstimate estimate = estimate_memory(config, elements, 2, row.rows, row.length, 1, 1);
+    const MemoryEstimate estimate = estimate_memory(config, elements, 2, {.rows = row.rows, .seq_len = row.length});
     CHECK(estimate.parameters == 4 * elements);
     CHECK(estimate.gradients == 4 * elements);
     CHECK(estimate.optimizer == 8 * elements);
@@ -142,14 +142,13 @@ TEST_CASE("the estimate of memory is near what a training step uses") {
   }
 }
 
-TEST_CASE("shards that run side by side need memory of their own") {
+TEST_CASE("graphs that run side by side need memory of their own") {
   const ModelConfig config = small_model(ModelKind::decoder, {}, 16);
-  const auto estimate = [&](std::int64_t shards, std::int64_t threads) {
-    return estimate_memory(config, 1000, 2, 8, 16, shards, threads);
+  const auto estimate = [&](std::int64_t at_once, std::int64_t gradient_sets) {
+    return estimate_memory(config, 1000, 2, {.rows = 2, .seq_len = 16, .at_once = at_once, .gradient_sets = gradient_sets});
   };
-  CHECK(estimate(4, 2).gradients == 4 * 4000);
-  CHECK(estimate(4, 2).activations == estimate(4, 1).activations * 2);
-  CHECK(estimate(4, 8).activations == estimate(4, 4).activations);
+  CHECK(estimate(2, 4).gradients == 4 * 4000);
+  CHECK(estimate(2, 4).activations == estimate(1, 4).activations * 2);
 }
 
 }  // namespace cosformer::test

@@ -1,4 +1,6 @@
-#include "core/kernels/attention_tiles.h"
+#include "core/kernels/tiles.h"
+
+#include <algorithm>
 
 #include "core/kernels/gemm.h"
 
@@ -33,6 +35,29 @@ void multiply<double>(std::int64_t m, std::int64_t n, std::int64_t k, Factor<dou
 }
 
 template <>
+void multiply_add_row<float>(std::int64_t m, std::int64_t n, std::int64_t k, Factor<float> a, Rows<const float> b,
+                             const float* row, Rows<float> c) {
+  simd::tile_loops().product({.m = m,
+                              .n = n,
+                              .k = k,
+                              .a = a.data,
+                              .a_row = a.row,
+                              .a_column = a.column,
+                              .b = b.data,
+                              .b_row = b.stride,
+                              .c = c.data,
+                              .c_row = c.stride,
+                              .row = row});
+}
+
+template <>
+void multiply_add_row<double>(std::int64_t m, std::int64_t n, std::int64_t k, Factor<double> a, Rows<const double> b,
+                              const double* row, Rows<double> c) {
+  for (std::int64_t i = 0; row != nullptr && i < m; ++i) std::copy_n(row, n, c[i]);
+  multiply(m, n, k, a, b, row != nullptr, c);
+}
+
+template <>
 void transpose<float>(std::int64_t rows, std::int64_t columns, Rows<const float> source, Rows<float> target) {
   simd::tile_loops().transpose(rows, columns, source.data, source.stride, target.data, target.stride);
 }
@@ -55,6 +80,33 @@ void scale_rows<double>(std::int64_t rows, std::int64_t columns, const double* f
                         Rows<double> target) {
   for (std::int64_t i = 0; i < rows; ++i) {
     for (std::int64_t j = 0; j < columns; ++j) target[i][j] = factors[i] * source[i][j];
+  }
+}
+
+template <>
+void sum_rows<float>(std::int64_t rows, std::int64_t columns, Rows<const float> x, Rows<const float> y, Rows<float> target) {
+  simd::tile_loops().sum_rows(rows, columns, x.data, x.stride, y.data, y.stride, target.data, target.stride);
+}
+
+template <>
+void sum_rows<double>(std::int64_t rows, std::int64_t columns, Rows<const double> x, Rows<const double> y,
+                      Rows<double> target) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < columns; ++j) target[i][j] = x[i][j] + y[i][j];
+  }
+}
+
+template <>
+void multiply_rows<float>(std::int64_t rows, std::int64_t columns, Rows<const float> x, Rows<const float> y,
+                          Rows<float> target) {
+  simd::tile_loops().multiply_rows(rows, columns, x.data, x.stride, y.data, y.stride, target.data, target.stride);
+}
+
+template <>
+void multiply_rows<double>(std::int64_t rows, std::int64_t columns, Rows<const double> x, Rows<const double> y,
+                           Rows<double> target) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < columns; ++j) target[i][j] = x[i][j] * y[i][j];
   }
 }
 

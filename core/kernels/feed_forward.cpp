@@ -1,0 +1,91 @@
+#include "core/kernels/feed_forward.h"
+
+#include "core/kernels/norm_rows.h"
+#include "core/kernels/packed_matrix.h"
+#include "core/kernels/row_tiles.h"
+
+namespace cosformer {
+
+using detail::Factor;
+using detail::Rows;
+using detail::Scratch;
+
+template <class T>
+void feed_forward_block_forward(const FeedForwardBlock<T>& block, double eps, T* y, T* mean, T* inverse_deviation,
+                                T* hidden) {
+  const NormRows<T>& norm = block.norm;
+  const std::int64_t width = norm.width, ffn = block.ffn;
+  const detail::PackedTranspose<T> fc1(ffn, width, block.fc1_weight), fc2(width, ffn, block.fc2_weight);
+  detail::for_each_segment(norm.rows, [&](std::int64_t, auto&& for_each_tile) {
+    const Scratch<T> normalized(detail::kTileRows, width), activated(detail::kTileRows, ffn),
+        branch(detail::kTileRows, width);
+    for_each_tile([&](std::int64_t begin, std::int64_t count) {
+      detail::normalize_rows<T>(norm, eps, begin, count, mean, inverse_deviation, normalized.rows());
+      const Rows<T> u = hidden ? Rows<T>{hidden + begin * ffn, ffn} : activated.rows();
+      fc1.multiply(count, normalized.rows(), block.fc1_bias, u);
+      for (std::int64_t i = 0; i < count; ++i) activation_row(block.activation, u[i], activated[i], ffn);
+      fc2.multiply(count, activated.rows(), block.fc2_bias, branch.rows());
+      if (block.dropout) detail::dropout_rows<T>(*block.dropout, begin, count, width, branch.rows(), branch.rows());
+      detail::sum_rows<T>(count, width, {norm.x + begin * width, width}, branch.rows(), {y + begin * width, width});
+    });
+  });
+}
+
+template <class T>
+void feed_forward_block_backward(const FeedForwardBlock<T>& block, const T* mean, const T* inverse_deviation,
+                                 const T* hidden, const T* dy, T* dx, bool accumulate,
+                                 const FeedForwardGradients<T>& gradients) {
+  const NormRows<T>& norm = block.norm;
+  const std::int64_t width = norm.width, ffn = block.ffn, weights = ffn * width;
+  // A segment's sums: weights and biases of fc1 and fc2, then weight and bias of the norm.
+  const std::int64_t fc1_bias = weights, fc2_weight = fc1_bias + ffn, fc2_bias = fc2_weight + weights,
+                     norm_weight = fc2_bias + width;
+  const detail::SegmentSums<T> sums(norm.rows, norm_weight + 2 * width);
+  detail::for_each_segment(norm.rows, [&](std::int64_t segment, auto&& for_each_tile) {
+    const Scratch<T> normalized(detail::kTileRows, width), dnormalized(detail::kTileRows, width);
+    const Scratch<T> activated(detail::kTileRows, ffn), slopes(detail::kTileRows, ffn), dhidden(detail::kTileRows, ffn);
+    const Scratch<T> dropped(block.dropout ? detail::kTileRows : 0, width);
+    T* const own = sums.of(segment);
+    for_each_tile([&](std::int64_t begin, std::int64_t count) {
+      Rows<const T> d{dy + begin * width, width};
+      if (block.dropout) {
+        detail::dropout_rows<T>(*block.dropout, begin, count, width, d, dropped.rows());
+        d = dropped.rows();
+      }
+      detail::renormalize_rows<T>(norm, begin, count, mean, inverse_deviation, normalized.rows());
+      for (std::int64_t i = 0; i < count; ++i) {
+        activation_row_with_slope(block.activation, hidden + (begin + i) * ffn, activated[i], slopes[i], ffn);
+      }
+      detail::multiply<T>(width, ffn, count, Factor<T>::transposed(d), activated.rows(), true, {own + fc2_weight, ffn});
+      detail::add_rows<T>(count, width, d, own + fc2_bias);
+      detail::multiply<T>(count, ffn, width, d, {block.fc2_weight, ffn}, false, dhidden.rows());
+      detail::multiply_rows<T>(count, ffn, slopes.rows(), dhidden.rows(), dhidden.rows());
+      detail::multiply<T>(ffn, width, count, Factor<T>::transposed(dhidden.rows()), normalized.rows(), true, {own, width});
+      detail::add_rows<T>(count, ffn, dhidden.rows(), own + fc1_bias);
+      detail::multiply<T>(count, width, ffn, dhidden.rows(), {block.fc1_weight, width}, false, dnormalized.rows());
+      const Rows<T> dx_rows{dx + begin * width, width};
+      if (accumulate) {
+        detail::sum_rows<T>(count, width, {dy + begin * width, width}, dx_rows, dx_rows);
+      }
+      detail::normalize_rows_backward<T>(norm, begin, count, mean, inverse_deviation, dnormalized.rows(),
+                                         accumulate ? Rows<const T>(dx_rows) : Rows<const T>{dy + begin * width, width},
+                                         dx_rows, own + norm_weight, own + norm_weight + width);
+    });
+  });
+  sums.add_to(gradients.fc1_dweight, 0, weights);
+  sums.add_to(gradients.fc1_dbias, fc1_bias, ffn);
+  sums.add_to(gradients.fc2_dweight, fc2_weight, weights);
+  sums.add_to(gradients.fc2_dbias, fc2_bias, width);
+  sums.add_to(gradients.norm.dweight, norm_weight, width);
+  sums.add_to(gradients.norm.dbias, norm_weight + width, width);
+}
+
+#define COSFORMER_INSTANTIATE(T)                                                                                       \
+  template void feed_forward_block_forward<T>(const FeedForwardBlock<T>&, double, T*, T*, T*, T*);                     \
+  template void feed_forward_block_backward<T>(const FeedForwardBlock<T>&, const T*, const T*, const T*, const T*, T*, \
+                                               bool, const FeedForwardGradients<T>&);
+COSFORMER_INSTANTIATE(float)
+COSFORMER_INSTANTIATE(double)
+#undef COSFORMER_INSTANTIATE
+
+}  // namespace cosformer

@@ -1,0 +1,46 @@
+#pragma once
+/// \file
+/// A whole pre-norm feed-forward block, y = x + dropout(fc2(f(fc1(norm(x))))), tile by tile of rows. float or double; see
+/// norm_linear.h for when.
+
+#include "core/kernels/elementwise.h"
+#include "core/kernels/norm_linear.h"
+
+namespace cosformer {
+
+/// fc1 [ffn, width], fc2 [width, ffn], with biases. `dropout` is null where there is none.
+template <class T>
+struct FeedForwardBlock {
+  NormRows<T> norm;
+  std::int64_t ffn = 0;
+  Activation activation = Activation::gelu;
+  const T* fc1_weight = nullptr;
+  const T* fc1_bias = nullptr;
+  const T* fc2_weight = nullptr;
+  const T* fc2_bias = nullptr;
+  const DropoutMask* dropout = nullptr;
+};
+
+/// Where the gradients of a block's parameters are added; null where not wanted.
+template <class T>
+struct FeedForwardGradients {
+  NormGradients<T> norm;
+  T* fc1_dweight = nullptr;
+  T* fc1_dbias = nullptr;
+  T* fc2_dweight = nullptr;
+  T* fc2_dbias = nullptr;
+};
+
+/// Writes y [R, width] and, for the backward pass, `mean`, `inverse_deviation` [R] and `hidden` [R, ffn], the input of the
+/// activation; a null `hidden` is left out.
+template <class T>
+void feed_forward_block_forward(const FeedForwardBlock<T>& block, double eps, T* y, T* mean, T* inverse_deviation,
+                                T* hidden);
+
+/// dx [R, width] is written, or added to where `accumulate`.
+template <class T>
+void feed_forward_block_backward(const FeedForwardBlock<T>& block, const T* mean, const T* inverse_deviation,
+                                 const T* hidden, const T* dy, T* dx, bool accumulate,
+                                 const FeedForwardGradients<T>& gradients);
+
+}  // namespace cosformer

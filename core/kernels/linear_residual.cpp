@@ -1,0 +1,56 @@
+#include "core/kernels/linear_residual.h"
+
+#include "core/kernels/packed_matrix.h"
+#include "core/kernels/row_tiles.h"
+
+namespace cosformer {
+
+using detail::Factor;
+using detail::Rows;
+using detail::Scratch;
+
+template <class T>
+void linear_residual_forward(const LinearResidual<T>& layer, const T* residual, T* y) {
+  const detail::PackedTranspose<T> weight(layer.out, layer.width, layer.weight);
+  detail::for_each_segment(layer.rows, [&](std::int64_t, auto&& for_each_tile) {
+    const Scratch<T> branch(detail::kTileRows, layer.out);
+    for_each_tile([&](std::int64_t begin, std::int64_t count) {
+      weight.multiply(count, {layer.x + begin * layer.width, layer.width}, layer.bias, branch.rows());
+      if (layer.dropout) detail::dropout_rows<T>(*layer.dropout, begin, count, layer.out, branch.rows(), branch.rows());
+      detail::sum_rows<T>(count, layer.out, {residual + begin * layer.out, layer.out}, branch.rows(),
+                          {y + begin * layer.out, layer.out});
+    });
+  });
+}
+
+template <class T>
+void linear_residual_backward(const LinearResidual<T>& layer, const T* dy, T* dx, bool accumulate, T* dweight, T* dbias) {
+  const std::int64_t width = layer.width, out = layer.out;
+  const detail::SegmentSums<T> sums(layer.rows, out * (width + 1));
+  detail::for_each_segment(layer.rows, [&](std::int64_t segment, auto&& for_each_tile) {
+    const Scratch<T> dropped(layer.dropout ? detail::kTileRows : 0, out);
+    T* const own = sums.of(segment);
+    for_each_tile([&](std::int64_t begin, std::int64_t count) {
+      Rows<const T> d{dy + begin * out, out};
+      if (layer.dropout) {
+        detail::dropout_rows<T>(*layer.dropout, begin, count, out, d, dropped.rows());
+        d = dropped.rows();
+      }
+      detail::multiply<T>(out, width, count, Factor<T>::transposed(d), Rows<const T>{layer.x + begin * width, width}, true,
+                          {own, width});
+      detail::add_rows<T>(count, out, d, own + out * width);
+      if (dx) detail::multiply<T>(count, width, out, d, {layer.weight, width}, accumulate, {dx + begin * width, width});
+    });
+  });
+  sums.add_to(dweight, 0, out * width);
+  sums.add_to(dbias, out * width, out);
+}
+
+#define COSFORMER_INSTANTIATE(T)                                                    \
+  template void linear_residual_forward<T>(const LinearResidual<T>&, const T*, T*); \
+  template void linear_residual_backward<T>(const LinearResidual<T>&, const T*, T*, bool, T*, T*);
+COSFORMER_INSTANTIATE(float)
+COSFORMER_INSTANTIATE(double)
+#undef COSFORMER_INSTANTIATE
+
+}  // namespace cosformer

@@ -1,0 +1,30 @@
+#pragma once
+/// \file
+/// y = residual + dropout(x Wᵀ + b), tile by tile of rows. float or double; see norm_linear.h for when.
+
+#include <cstdint>
+
+#include "core/simd.h"
+
+namespace cosformer {
+
+/// x [R, width], weight [out, width], bias [out] or null. `dropout` is null where there is none.
+template <class T>
+struct LinearResidual {
+  std::int64_t rows = 0, width = 0, out = 0;
+  const T* x = nullptr;
+  const T* weight = nullptr;
+  const T* bias = nullptr;
+  const DropoutMask* dropout = nullptr;
+};
+
+/// residual and y [R, out]; y may be residual.
+template <class T>
+void linear_residual_forward(const LinearResidual<T>& layer, const T* residual, T* y);
+
+/// dx [R, width] is written, or added to where `accumulate`; null where not wanted. dweight and dbias are added to, null
+/// where not wanted. The residual's gradient is dy itself.
+template <class T>
+void linear_residual_backward(const LinearResidual<T>& layer, const T* dy, T* dx, bool accumulate, T* dweight, T* dbias);
+
+}  // namespace cosformer

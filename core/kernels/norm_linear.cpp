@@ -1,0 +1,85 @@
+#include "core/kernels/norm_linear.h"
+
+#include <vector>
+
+#include "core/kernels/norm_rows.h"
+#include "core/kernels/packed_matrix.h"
+#include "core/kernels/row_tiles.h"
+
+namespace cosformer {
+
+using detail::Factor;
+using detail::Rows;
+using detail::Scratch;
+
+template <class T>
+void norm_linear_forward(const NormRows<T>& norm, double eps, std::span<const NormLinear<T>> layers, T* mean,
+                         T* inverse_deviation) {
+  std::vector<detail::PackedTranspose<T>> weights;
+  for (const NormLinear<T>& layer : layers) weights.emplace_back(layer.out, norm.width, layer.weight);
+  detail::for_each_segment(norm.rows, [&](std::int64_t, auto&& for_each_tile) {
+    const Scratch<T> normalized(detail::kTileRows, norm.width);
+    for_each_tile([&](std::int64_t begin, std::int64_t count) {
+      detail::normalize_rows<T>(norm, eps, begin, count, mean, inverse_deviation, normalized.rows());
+      for (std::size_t i = 0; i < layers.size(); ++i) {
+        const NormLinear<T>& layer = layers[i];
+        weights[i].multiply(count, normalized.rows(), layer.bias, {layer.y + begin * layer.out, layer.out});
+      }
+    });
+  });
+}
+
+template <class T>
+void norm_linear_backward(const NormRows<T>& norm, const T* mean, const T* inverse_deviation,
+                          std::span<const NormLinearGradient<T>> layers, T* dx, bool accumulate,
+                          const NormGradients<T>& gradients) {
+  const std::int64_t width = norm.width;
+  // A segment's sums: of each layer dweight and dbias, then those of the norm.
+  std::vector<std::int64_t> places;
+  std::int64_t size = 0;
+  for (const NormLinearGradient<T>& layer : layers) {
+    places.push_back(size);
+    size += layer.out * (width + 1);
+  }
+  const detail::SegmentSums<T> sums(norm.rows, size + 2 * width);
+  detail::for_each_segment(norm.rows, [&](std::int64_t segment, auto&& for_each_tile) {
+    const Scratch<T> normalized(detail::kTileRows, width), dnormalized(detail::kTileRows, width);
+    T* const own = sums.of(segment);
+    for_each_tile([&](std::int64_t begin, std::int64_t count) {
+      detail::renormalize_rows<T>(norm, begin, count, mean, inverse_deviation, normalized.rows());
+      bool first = true;
+      for (std::size_t i = 0; i < layers.size(); ++i) {
+        const NormLinearGradient<T>& layer = layers[i];
+        if (layer.dy == nullptr) continue;
+        const Rows<const T> dy{layer.dy + begin * layer.out, layer.out};
+        T* const dweight = own + places[i];
+        detail::multiply<T>(layer.out, width, count, Factor<T>::transposed(dy), normalized.rows(), true, {dweight, width});
+        detail::add_rows<T>(count, layer.out, dy, dweight + layer.out * width);
+        detail::multiply<T>(count, width, layer.out, dy, {layer.weight, width}, !first, dnormalized.rows());
+        first = false;
+      }
+      if (first) detail::zero_rows(count, width, dnormalized.rows());
+      detail::normalize_rows_backward<T>(norm, begin, count, mean, inverse_deviation, dnormalized.rows(),
+                                         Rows<const T>{accumulate ? dx + begin * width : nullptr, width},
+                                         {dx + begin * width, width}, own + size, own + size + width);
+    });
+  });
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const std::int64_t weights = layers[i].out * width;
+    if (layers[i].dy == nullptr) continue;
+    sums.add_to(layers[i].dweight, places[i], weights);
+    sums.add_to(layers[i].dbias, places[i] + weights, layers[i].out);
+  }
+  sums.add_to(gradients.dweight, size, width);
+  sums.add_to(gradients.dbias, size + width, width);
+}
+
+#define COSFORMER_INSTANTIATE(T)                                                                                            \
+  template void norm_linear_forward<T>(const NormRows<T>&, double, std::span<const NormLinear<T>>, T*, T*);                 \
+  template void norm_linear_backward<T>(const NormRows<T>&, const T*, const T*, std::span<const NormLinearGradient<T>>, T*, \
+                                        bool, const NormGradients<T>&);
+COSFORMER_INSTANTIATE(float)
+COSFORMER_INSTANTIATE(double)
+#undef COSFORMER_INSTANTIATE
+
+}  // namespace cosformer
