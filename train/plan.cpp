@@ -28,15 +28,16 @@ RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::in
   const Model model(model_config, seq_len, static_cast<std::uint64_t>(config.train.seed), DType::float32,
                     ParameterValues::shapes_only);
   const std::int64_t rows = std::max<std::int64_t>(config.train.batch_size / config.train.accumulation, 1);
+  const std::int64_t texts = model_config.pair_features == PairFeatures::none ? 1 : 2;
   RunPlan plan;
   plan.groups = parameter_groups(model.parameters());
   plan.parameters = count_elements(model.parameters());
   plan.vocab_size = model_config.vocab_size;
-  plan.tokens_per_step = config.train.batch_size * seq_len;
+  plan.tokens_per_step = config.train.batch_size * texts * seq_len;
   plan.shards = shard_count(model_config, config.train.shards, rows);
   plan.training_flops_per_token = 3.0 * forward_flops_per_token(model_config, seq_len);
-  plan.memory = estimate_memory(model_config, plan.parameters, optimizer_moments(config.optimizer), rows, seq_len, plan.shards,
-                                num_threads());
+  plan.memory = estimate_memory(model_config, plan.parameters, optimizer_moments(config.optimizer), rows * texts, seq_len,
+                                plan.shards, num_threads());
   return plan;
 }
 
