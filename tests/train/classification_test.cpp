@@ -354,6 +354,17 @@ TEST_CASE("data and models that do not fit each other are refused in one line") 
         "task.test: the config names no data for this split");
 }
 
+TEST_CASE("every format of labelled data is a task of that name") {
+  for (const LabelledFormat& format : labelled_formats()) {
+    CAPTURE(format.name);
+    Config config = small_config();
+    config.task.name = format.name;
+    config.task.train = "/nonexistent/data";
+    const std::string message = input_error_of([&] { make_task(config); });
+    CHECK(message.starts_with("/nonexistent/data"));
+  }
+}
+
 TEST_CASE("positions, batches and lengths of a task are those of its data") {
   const ListedSequences data({Example{0, {{1, 2}}}, Example{1, {{1, 2, 3, 4, 5, 6}}}});
   Config config = small_config();

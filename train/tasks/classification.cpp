@@ -217,6 +217,16 @@ class Classification : public Task {
 
 }  // namespace
 
+std::unique_ptr<Task> make_classification(const Config& config) {
+  constexpr DataPart kParts[] = {DataPart::train, DataPart::valid, DataPart::test};
+  const std::array<const std::string*, 3> paths = {&config.task.train, &config.task.valid, &config.task.test};
+  LabelledSplits splits;
+  for (std::size_t split = 0; split < paths.size(); ++split) {
+    if (!paths[split]->empty()) splits[split] = load_labelled_sequences(config.task.name, *paths[split], kParts[split]);
+  }
+  return make_classification(config, std::move(splits));
+}
+
 std::unique_ptr<Task> make_classification(const Config& config, LabelledSplits splits) {
   return std::make_unique<Classification>(config, std::move(splits));
 }
