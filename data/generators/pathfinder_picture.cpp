@@ -6,6 +6,7 @@
 #include <numbers>
 #include <optional>
 
+#include "data/generators/dash_geometry.h"
 #include "data/generators/draws.h"
 
 namespace cosformer {
@@ -22,16 +23,6 @@ constexpr float kFree = 0.3F;
 constexpr float kMostOverlap = 1.8F;
 /// Markers are drawn at this many times their size and then reduced.
 constexpr int kEnlargement = 2;
-
-double reversed(double orientation) { return orientation < 0 ? orientation + kPi : orientation - kPi; }
-
-double radians(std::int64_t degrees) { return static_cast<double>(degrees) * kPi / 180.0; }
-
-/// Moves a place and rounds it up.
-Place moved(Place from, double orientation, double distance) {
-  return {static_cast<int>(std::ceil(from.y + distance * std::sin(orientation))),
-          static_cast<int>(std::ceil(from.x + distance * std::cos(orientation)))};
-}
 
 /// A dash with the place of its beginning.
 struct PlacedDash {
@@ -144,21 +135,34 @@ class Painting {
   }
   double random_orientation() { return radians(static_cast<std::int64_t>(draws_.below(360)) - 180); }
 
+  /// Places, row by row, around which a footprint meets nothing that is taken or within `border` pixels of the edge.
+  std::vector<Place> free_places(const std::vector<Place>& footprint, int border) const {
+    std::vector<std::uint8_t> taken(mask_.size()), covered(mask_.size());
+    for (int y = 0; y < size_; ++y) {
+      for (int x = 0; x < size_; ++x) taken[index(y, x)] = mask_[index(y, x)] > kFree || is_border(y, x, border);
+    }
+    for (const Place& offset : footprint) {
+      const int left = std::max(0, -offset.x), right = std::min(size_, size_ - offset.x);
+      for (int y = std::max(0, -offset.y); y < std::min(size_, size_ - offset.y); ++y) {
+        std::uint8_t* row = covered.data() + index(y, 0);
+        const std::uint8_t* moved_row = taken.data() + index(y + offset.y, 0) + offset.x;
+        for (int x = left; x < right; ++x) row[x] = row[x] | moved_row[x];
+      }
+    }
+    std::vector<Place> free;
+    for (int y = 0; y < size_; ++y) {
+      for (int x = 0; x < size_; ++x) {
+        if (covered[index(y, x)] == 0) free.push_back({y, x});
+      }
+    }
+    return free;
+  }
+
   /// A first dash anywhere that is free, also `border` pixels from the edge.
   std::optional<Path> first_dash_anywhere(int border) {
     for (int trial = 0; trial <= kDashRetries; ++trial) {
       const double orientation = random_orientation();
-      const std::vector<Place>& footprint = dashes_.at(orientation).footprint;
-      const auto is_taken = [&](Place place) {
-        return holds(place) && (mask_[index(place.y, place.x)] > kFree || is_border(place.y, place.x, border));
-      };
-      std::vector<Place> free;
-      for (int y = 0; y < size_; ++y) {
-        for (int x = 0; x < size_; ++x) {
-          if (std::ranges::none_of(footprint, [&](Place offset) { return is_taken({y + offset.y, x + offset.x}); }))
-            free.push_back({y, x});
-        }
-      }
+      const std::vector<Place> free = free_places(dashes_.at(orientation).footprint, border);
       if (free.empty()) return std::nullopt;
       if (const auto path = first_dash(free[draws_.below(free.size())], orientation)) return path;
     }
@@ -176,20 +180,6 @@ class Painting {
     return std::nullopt;
   }
 
-  /// Places where the next dash may end, each once, row by row.
-  std::vector<Place> circle_around(Place pivot, int radius) const {
-    const double step = 360.0 / (2 * radius * kPi);
-    std::vector<Place> places;
-    for (int i = 0; i * step < 360.0; ++i) {
-      const double angle = i * step * kPi / 180.0;
-      const double y = pivot.y + radius * std::sin(angle), x = pivot.x + radius * std::cos(angle);
-      if (y >= 0 && y < size_ && x >= 0 && x < size_) places.push_back({static_cast<int>(y), static_cast<int>(x)});
-    }
-    const auto order = [](Place a, Place b) { return a.y != b.y ? a.y < b.y : a.x < b.x; };
-    std::ranges::sort(places, order);
-    places.erase(std::unique(places.begin(), places.end()), places.end());
-    return places;
-  }
   /// The mask's largest value within the margin of a place.
   float room_taken_near(Place place) const {
     float taken = 0.0F;
@@ -203,7 +193,7 @@ class Painting {
   /// Adds a dash to a path and takes the room of the one before; false where there is no room.
   bool extend(Path& path, double contrast) {
     const Place pivot = moved(path.pivot, path.orientation, settings_.dash_length + 2 * dashes_.margin());
-    const std::vector<Place> ends = circle_around(pivot, settings_.dash_length + dashes_.margin());
+    const std::vector<Place> ends = circle_around(pivot, settings_.dash_length + dashes_.margin(), size_);
     std::vector<double> orientations, sums;
     double total = 0.0;
     for (const Place& end : ends) {

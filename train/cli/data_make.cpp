@@ -57,10 +57,11 @@ int make(const cxxopts::ParseResult& given,
   }
   const std::string out = given["out"].as<std::string>();
   const double start = now_seconds();
+  // Before there is anything that a signal could leave behind.
+  const SignalScope signals;
   FileSystem files;
   DataSetFolder folder(files, out);
   Console console(std::cerr, terminal_features(STDERR_FILENO));
-  const SignalScope signals;
   ordered_json summary;
   try {
     summary = generate(folder, [&](std::int64_t done, std::int64_t total) {
