@@ -22,6 +22,10 @@ namespace cosformer {
 
 /// a + b, of one shape.
 Variable add(const Variable& a, const Variable& b);
+/// a - b, of one shape.
+Variable subtract(const Variable& a, const Variable& b);
+/// a ∘ b, element by element, of one shape.
+Variable multiply(const Variable& a, const Variable& b);
 /// x + rows, `rows` [T, E] added to every item of x [B, T, E].
 Variable add_rows(const Variable& x, const Variable& rows);
 /// factor · x.
@@ -37,8 +41,11 @@ Variable matmul(const Variable& a, const Variable& b);
 Variable reshape(const Variable& x, const Shape& shape);
 /// Elements [start, start + length) of an axis.
 Variable narrow(const Variable& x, int axis, std::int64_t start, std::int64_t length);
-/// Mean over the real tokens of each item: x [B, T, E] -> [B, E]. An item without a real token gives 0.
-Variable mean_pool(const Variable& x, const SharedPaddingMask& mask);
+/// a [.., m] and b [.., n] side by side -> [.., m + n].
+Variable concatenate(const Variable& a, const Variable& b);
+/// Sum over the real tokens of each item, divided by their number or, where `divisor` > 0, by that: x [B, T, E] -> [B, E]. An
+/// item without a real token gives 0.
+Variable mean_pool(const Variable& x, const SharedPaddingMask& mask, std::int64_t divisor = 0);
 /// Token 0 of each item: x [B, T, E] -> [B, E].
 Variable first_token(const Variable& x);
 

@@ -26,20 +26,27 @@ std::size_t size_class(std::size_t bytes) {
   return (least + step - 1) / step * step;
 }
 
+struct Block {
+  std::byte* bytes;
+  std::size_t size;  ///< at least what was asked for
+};
+
 /// The free blocks of the process, by size class. One pool is shared by all threads, as malloc's is: blocks freed by
 /// one thread serve the next.
 class BlockPool {
  public:
-  std::byte* take(std::size_t size) {
+  Block take(std::size_t size) {
     {
       const std::lock_guard lock(mutex_);
       use_.live_bytes += static_cast<std::int64_t>(size);
       use_.peak_live_bytes = std::max(use_.peak_live_bytes, use_.live_bytes);
-      auto found = free_.find(size);
-      if (found != free_.end() && !found->second.empty()) {
+      // Up to twice the size: batches of many lengths would otherwise fill every size class with blocks of its own.
+      const auto end = free_.upper_bound(2 * size);
+      for (auto found = free_.lower_bound(size); found != end; ++found) {
+        if (found->second.empty()) continue;
         std::byte* block = found->second.back();
         found->second.pop_back();
-        return block;
+        return {block, found->first};
       }
     }
     const std::size_t alignment = size >= kHugePageBytes ? kHugePageBytes : kBlockAlignment;
@@ -58,13 +65,14 @@ class BlockPool {
     if (size >= kHugePageBytes) madvise(block, rounded, MADV_HUGEPAGE);
     use_.reserved_bytes += static_cast<std::int64_t>(size);
     ++use_.system_requests;
-    return static_cast<std::byte*>(block);
+    return {static_cast<std::byte*>(block), size};
   }
 
-  void give_back(std::byte* block, std::size_t size) {
+  /// `size` as it was asked for.
+  void give_back(Block block, std::size_t size) {
     const std::lock_guard lock(mutex_);
     use_.live_bytes -= static_cast<std::int64_t>(size);
-    free_[size].push_back(block);
+    free_[block.size].push_back(block.bytes);
   }
 
   MemoryUse use() {
@@ -103,11 +111,11 @@ BlockPool& pool() {
 std::shared_ptr<std::byte> allocate_block(std::size_t bytes) {
   if (bytes > (std::size_t{1} << 62)) throw std::bad_alloc();
   const std::size_t size = size_class(bytes);
-  std::byte* block = pool().take(size);
+  const Block block = pool().take(size);
 #ifdef COSFORMER_POISON_MEMORY
-  std::memset(block, 0xFF, size);
+  std::memset(block.bytes, 0xFF, block.size);
 #endif
-  return {block, [size](std::byte* freed) { pool().give_back(freed, size); }};
+  return {block.bytes, [size, actual = block.size](std::byte* freed) { pool().give_back({freed, actual}, size); }};
 }
 
 MemoryUse memory_use() { return pool().use(); }

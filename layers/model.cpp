@@ -8,6 +8,20 @@ namespace cosformer {
 
 namespace {
 
+/// Vectors of embed_dim that the classification head reads, joined from the pooled texts of an item.
+constexpr struct {
+  PairFeatures kind;
+  std::int64_t vectors;
+  Variable (*join)(const Variable& a, const Variable& b);
+} kPairFeatures[] = {
+    {PairFeatures::none, 1, nullptr},
+    {PairFeatures::concat, 2, concatenate},
+    {PairFeatures::interaction, 4,
+     [](const Variable& a, const Variable& b) {
+       return concatenate(concatenate(a, b), concatenate(multiply(a, b), subtract(a, b)));
+     }},
+};
+
 void check_config(const ModelConfig& config) {
   const auto at_least_one = [](const char* key, std::int64_t value) {
     check<InputError>(value >= 1, "model.", key, ": expected at least 1, found ", value);
@@ -19,6 +33,7 @@ void check_config(const ModelConfig& config) {
   at_least_one("max_length", config.max_length);
   check<InputError>(config.num_layers >= 0, "model.num_layers: expected at least 0, found ", config.num_layers);
   check<InputError>(config.dropout >= 0 && config.dropout < 1, "model.dropout: expected a value in [0, 1), found ", config.dropout);
+  check<InputError>(config.classifier_dim >= 0, "model.classifier_dim: expected at least 0, found ", config.classifier_dim);
   check<InputError>(config.num_classes == 0 || config.kind == ModelKind::encoder,
                     "model.num_classes: only an encoder has a classification head");
 }
@@ -42,7 +57,10 @@ Model::Model(const ModelConfig& config, std::int64_t causal_length, std::uint64_
     }
   }
   if (config.num_classes > 0) {
-    classification_head_.emplace(root / "classification_head", config.embed_dim, config.num_classes, config.dropout);
+    classification_head_.emplace(root / "classification_head",
+                                 config.embed_dim * kPairFeatures[static_cast<std::size_t>(config.pair_features)].vectors,
+                                 config.classifier_dim > 0 ? config.classifier_dim : config.embed_dim, config.num_classes,
+                                 config.dropout);
   }
 }
 
@@ -68,9 +86,24 @@ Variable Model::logits(const Variable& hidden, const Pass& pass) const {
   return linear(hidden, pass.use(output_weight()), Variable());
 }
 
+Variable Model::pool(const Variable& hidden, const SharedPaddingMask& mask) const {
+  if (config_.pooling == Pooling::first) return first_token(hidden);
+  switch (config_.pooling_divisor) {
+    case PoolingDivisor::real: return mean_pool(hidden, mask);
+    case PoolingDivisor::padded: return mean_pool(hidden, mask, hidden.dim(1));
+    case PoolingDivisor::fixed: break;
+  }
+  return mean_pool(hidden, mask, config_.pooling_divisor_value);
+}
+
 Variable Model::classify(const Variable& hidden, const SharedPaddingMask& mask, const Pass& pass) const {
   check<Error>(classification_head_.has_value(), "[classify] the model has no classification head");
-  return classification_head_->forward(config_.pooling == Pooling::mean ? mean_pool(hidden, mask) : first_token(hidden), pass);
+  const Variable pooled = pool(hidden, mask);
+  const auto join = kPairFeatures[static_cast<std::size_t>(config_.pair_features)].join;
+  if (join == nullptr) return classification_head_->forward(pooled, pass);
+  check<ShapeError>(pooled.dim(0) % 2 == 0, "[classify] pairs need an even number of texts, found ", pooled.dim(0));
+  const std::int64_t pairs = pooled.dim(0) / 2;
+  return classification_head_->forward(join(narrow(pooled, 0, 0, pairs), narrow(pooled, 0, pairs, pairs)), pass);
 }
 
 }  // namespace cosformer

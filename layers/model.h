@@ -8,15 +8,15 @@
 
 namespace cosformer {
 
-/// classification_head: out_proj(relu(dense(pooled))).
+/// classification_head: out_proj(relu(dense(features))).
 class ClassificationHead {
  public:
-  ClassificationHead(const Scope& scope, std::int64_t embed_dim, std::int64_t num_classes, double dropout)
-      : dense_(scope / "dense", embed_dim, embed_dim), dropout_(scope / "dense", dropout),
-        out_proj_(scope / "out_proj", embed_dim, num_classes) {}
+  ClassificationHead(const Scope& scope, std::int64_t in_features, std::int64_t inner, std::int64_t num_classes, double dropout)
+      : dense_(scope / "dense", in_features, inner), dropout_(scope / "dense", dropout),
+        out_proj_(scope / "out_proj", inner, num_classes) {}
 
-  Variable forward(const Variable& pooled, const Pass& pass) const {
-    return out_proj_.forward(dropout_.forward(relu(dense_.forward(pooled, pass)), pass), pass);
+  Variable forward(const Variable& features, const Pass& pass) const {
+    return out_proj_.forward(dropout_.forward(relu(dense_.forward(features, pass)), pass), pass);
   }
 
  private:
@@ -48,12 +48,15 @@ class Model {
   Variable logits(const Variable& hidden, const Pass& pass) const;
   /// The weight [vocab_size, embed_dim] that `logits` multiplies by: the embedding table where tied.
   const Variable& output_weight() const;
-  /// Scores of the classes: hidden states of the encoder [B, S, embed_dim] -> [B, num_classes].
+  /// Scores of the classes: hidden states of the encoder [B, S, embed_dim] -> [B, num_classes]. Where `pair_features` is set, the
+  /// second half of the items holds the partners of the first: [2B, S, embed_dim] -> [B, num_classes].
   Variable classify(const Variable& hidden, const SharedPaddingMask& mask, const Pass& pass) const;
 
   const Transformer& decoder() const;
 
  private:
+  Variable pool(const Variable& hidden, const SharedPaddingMask& mask) const;
+
   ModelConfig config_;
   ParameterStore store_;
   std::optional<Transformer> encoder_, decoder_;

@@ -13,6 +13,10 @@ enum class ModelKind : std::uint8_t { decoder, encoder, encoder_decoder };
 enum class NormPlacement : std::uint8_t { pre, post };
 enum class Positions : std::uint8_t { learned, sinusoidal, none };
 enum class Pooling : std::uint8_t { mean, first };
+/// What the classification head sees of a pair of pooled texts a and b: nothing (single texts), [a, b], or [a, b, a∘b, a-b].
+enum class PairFeatures : std::uint8_t { none, concat, interaction };
+/// What mean pooling divides by: an item's real tokens, the batch's padded length, or a number.
+enum class PoolingDivisor : std::uint8_t { real, padded, fixed };
 
 /// Where θ's length M comes from (maths.md's "re-weighting length"): `automatic` is one constant in a causal model
 /// and each item's own length otherwise; `padded` is the batch's padded length, as in the authors' code.
@@ -45,6 +49,10 @@ struct ModelConfig {
   bool tie_embeddings = true;
   std::int64_t num_classes = 0;  ///< > 0: an encoder with a classification head
   Pooling pooling = Pooling::mean;
+  PoolingDivisor pooling_divisor = PoolingDivisor::real;
+  std::int64_t pooling_divisor_value = 0;  ///< where `pooling_divisor` is fixed
+  std::int64_t classifier_dim = 0;         ///< inner width of the classification head; 0 = embed_dim
+  PairFeatures pair_features = PairFeatures::none;
   AttentionConfig attention;
 };
 

@@ -28,15 +28,17 @@ RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::in
   const Model model(model_config, seq_len, static_cast<std::uint64_t>(config.train.seed), DType::float32,
                     ParameterValues::shapes_only);
   const std::int64_t rows = std::max<std::int64_t>(config.train.batch_size / config.train.accumulation, 1);
+  const std::int64_t texts = model_config.pair_features == PairFeatures::none ? 1 : 2;
   RunPlan plan;
   plan.groups = parameter_groups(model.parameters());
   plan.parameters = count_elements(model.parameters());
   plan.vocab_size = model_config.vocab_size;
-  plan.tokens_per_step = config.train.batch_size * seq_len;
+  plan.tokens_per_step = config.train.batch_size * texts * seq_len;
   plan.shards = shard_count(model_config, config.train.shards, rows);
   plan.training_flops_per_token = 3.0 * forward_flops_per_token(model_config, seq_len);
+  const std::int64_t shard_rows = (rows + plan.shards - 1) / plan.shards;
   plan.memory = estimate_memory(model_config, plan.parameters, optimizer_moments(config.optimizer),
-                                {.rows = std::min(rows_at_once(plan.shards, rows, rows * seq_len), (rows + plan.shards - 1) / plan.shards),
+                                {.rows = std::min(rows_at_once(plan.shards, rows, rows * texts * seq_len), shard_rows) * texts,
                                  .seq_len = seq_len,
                                  .at_once = std::min<std::int64_t>(plan.shards, num_threads()),
                                  .gradient_sets = gradient_sets(plan.shards, num_threads())});

@@ -14,7 +14,7 @@ struct RunPlan {
   std::vector<ParameterGroup> groups;   ///< parameters by part of the model
   std::int64_t parameters = 0;
   std::int64_t vocab_size = 0;
-  std::int64_t tokens_per_step = 0;
+  std::int64_t tokens_per_step = 0;     ///< at most: where all sequences are as long as they may be
   std::int64_t shards = 0;              ///< of a micro-batch; see shard_count
   double training_flops_per_token = 0;  ///< forward and backward
   MemoryEstimate memory;                ///< of a training step on the present number of threads

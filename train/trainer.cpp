@@ -46,7 +46,7 @@ Trainer::Trainer(const Config& config, const Task& task, std::unique_ptr<Model> 
     tensorboard_.emplace(files, directory.path(), directory.is_new() ? std::nullopt : std::optional(state_.step));
   }
   // A training step is a forward pass and a backward pass of twice its cost.
-  flops_per_token_ = 3.0 * forward_flops_per_token(model_->config(), task.causal_length());
+  flops_per_token_ = 3.0 * forward_flops_per_token(model_->config(), task.typical_length());
 }
 
 void Trainer::resume() {

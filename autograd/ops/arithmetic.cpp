@@ -21,6 +21,46 @@ Variable add(const Variable& a, const Variable& b) {
   });
 }
 
+Variable subtract(const Variable& a, const Variable& b) {
+  check<ShapeError>(a.shape() == b.shape(), "[subtract] shapes differ: ", a.shape(), " and ", b.shape());
+  const Tensor x = a.value().contiguous(), y = b.value().contiguous();
+  Tensor out = Tensor::empty(a.shape(), a.dtype());
+  dispatch_float(a.dtype(), [&](auto type) {
+    using T = decltype(type);
+    const T *left = x.data<T>(), *right = y.data<T>();
+    T* z = out.data<T>();
+    parallel_ranges(out.size(), kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) z[i] = left[i] - right[i];
+    });
+  });
+  return Variable::from_operation("subtract", out, {&a, &b}, [](const Tensor& dout, InputGradients& inputs) {
+    inputs.add(0, dout);
+    if (inputs.wants(1)) inputs.add(1, scale(Variable(dout), -1).value());
+  });
+}
+
+Variable multiply(const Variable& a, const Variable& b) {
+  check<ShapeError>(a.shape() == b.shape(), "[multiply] shapes differ: ", a.shape(), " and ", b.shape());
+  const auto product = [](const Tensor& left, const Tensor& right) {
+    const Tensor x = left.contiguous(), y = right.contiguous();
+    Tensor out = Tensor::empty(x.shape(), x.dtype());
+    dispatch_float(x.dtype(), [&](auto type) {
+      using T = decltype(type);
+      const T *f = x.data<T>(), *g = y.data<T>();
+      T* z = out.data<T>();
+      parallel_ranges(out.size(), kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) z[i] = f[i] * g[i];
+      });
+    });
+    return out;
+  };
+  return Variable::from_operation("multiply", product(a.value(), b.value()), {&a, &b},
+                                  [product, x = a.value(), y = b.value()](const Tensor& dout, InputGradients& inputs) {
+                                    if (inputs.wants(0)) inputs.add(0, product(dout, y));
+                                    if (inputs.wants(1)) inputs.add(1, product(dout, x));
+                                  });
+}
+
 Variable add_rows(const Variable& x, const Variable& rows) {
   check<ShapeError>(x.shape().rank() == 3 && rows.shape() == Shape({x.dim(1), x.dim(2)}), "[add_rows] rows of shape ", rows.shape(),
                     " for items of shape ", x.shape());

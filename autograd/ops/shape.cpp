@@ -25,6 +25,19 @@ Variable narrow(const Variable& x, int axis, std::int64_t start, std::int64_t le
                                   });
 }
 
+Variable concatenate(const Variable& a, const Variable& b) {
+  check<ShapeError>(a.shape().rank() >= 1 && a.shape().rank() == b.shape().rank() && b.shape().with_dim(-1, a.dim(-1)) == a.shape(),
+                    "[concatenate] shapes differ before the last axis: ", a.shape(), " and ", b.shape());
+  const std::int64_t left = a.dim(-1), right = b.dim(-1);
+  Tensor out = Tensor::empty(a.shape().with_dim(-1, left + right), a.dtype());
+  out.narrow(-1, 0, left).copy_from(a.value());
+  out.narrow(-1, left, right).copy_from(b.value());
+  return Variable::from_operation("concatenate", out, {&a, &b}, [left, right](const Tensor& dout, InputGradients& inputs) {
+    inputs.add(0, dout.narrow(-1, 0, left).contiguous());
+    inputs.add(1, dout.narrow(-1, left, right).contiguous());
+  });
+}
+
 namespace {
 
 void check_sequence(const char* operation, const Variable& x, const SharedPaddingMask& mask) {
@@ -35,7 +48,7 @@ void check_sequence(const char* operation, const Variable& x, const SharedPaddin
 
 }  // namespace
 
-Variable mean_pool(const Variable& x, const SharedPaddingMask& mask) {
+Variable mean_pool(const Variable& x, const SharedPaddingMask& mask, std::int64_t divisor) {
   check_sequence("mean_pool", x, mask);
   const std::int64_t batch = x.dim(0), length = x.dim(1), dim = x.dim(2);
   const Tensor input = x.value().contiguous();
@@ -43,8 +56,8 @@ Variable mean_pool(const Variable& x, const SharedPaddingMask& mask) {
   const auto is_real = [mask, length](std::int64_t b, std::int64_t t) {
     return !mask || mask->real[static_cast<std::size_t>(b * length + t)] != 0;
   };
-  const auto share = [mask, length](std::int64_t b) {
-    const std::int64_t count = mask ? mask->count(b) : length;
+  const auto share = [mask, length, divisor](std::int64_t b) {
+    const std::int64_t count = divisor > 0 ? divisor : mask ? mask->count(b) : length;
     return 1.0 / static_cast<double>(std::max<std::int64_t>(count, 1));
   };
   dispatch_float(x.dtype(), [&](auto type) {

@@ -132,6 +132,19 @@ std::vector<OperatorCase> operator_cases() {
        }},
       {"add", "a value to itself", {{7}}, [](Inputs in) { return add(in[0], in[0]); }, elementwise([](double x) { return 2 * x; })},
       {"add", "empty", {{0, 3}, {0, 3}}, [](Inputs in) { return add(in[0], in[1]); }, [](const Reference&) { return Values{}; }},
+      {"subtract", "matrix", {{3, 5}, {3, 5}}, [](Inputs in) { return subtract(in[0], in[1]); },
+       [](const Reference& in) {
+         Values out = in[0];
+         for (std::size_t i = 0; i < out.size(); ++i) out[i] -= in[1][i];
+         return out;
+       }},
+      {"multiply", "matrix", {{3, 5}, {3, 5}}, [](Inputs in) { return multiply(in[0], in[1]); },
+       [](const Reference& in) {
+         Values out = in[0];
+         for (std::size_t i = 0; i < out.size(); ++i) out[i] *= in[1][i];
+         return out;
+       }},
+      {"multiply", "a value by itself", {{7}}, [](Inputs in) { return multiply(in[0], in[0]); }, elementwise([](double x) { return x * x; })},
       {"add_rows", "three items", {{3, 2, 5}, {2, 5}}, [](Inputs in) { return add_rows(in[0], in[1]); },
        [](const Reference& in) {
          Values out = in[0];
@@ -167,6 +180,24 @@ std::vector<OperatorCase> operator_cases() {
        [](const Reference& in) {
          Values out;
          for (std::size_t i = 0; i < 4; ++i) out.push_back(in[0][i] + in[0][i + 2]);
+         return out;
+       }},
+      {"concatenate", "widths 2 and 3", {{2, 2, 2}, {2, 2, 3}}, [](Inputs in) { return concatenate(in[0], in[1]); },
+       [](const Reference& in) {
+         Values out;
+         for (std::size_t row = 0; row < 4; ++row) {
+           for (std::size_t i = 0; i < 2; ++i) out.push_back(in[0][row * 2 + i]);
+           for (std::size_t i = 0; i < 3; ++i) out.push_back(in[1][row * 3 + i]);
+         }
+         return out;
+       }},
+      {"mean_pool", "a divisor of its own", {{3, 4, 2}}, [](Inputs in) { return mean_pool(in[0], some_mask(), 10); },
+       [](const Reference& in) {
+         const auto& x = in[0];
+         Values out;
+         for (std::size_t i = 0; i < 2; ++i) out.push_back((x[i] + x[4 + i] + x[6 + i]) / 10);
+         for (std::size_t i = 0; i < 2; ++i) out.push_back((x[8 + i] + x[10 + i]) / 10);
+         out.insert(out.end(), {0, 0});
          return out;
        }},
       {"mean_pool", "padding anywhere", {{3, 4, 2}}, [](Inputs in) { return mean_pool(in[0], some_mask()); },
@@ -239,6 +270,10 @@ std::vector<BadInput> bad_inputs() {
   const auto heads = zeros({2, 3, 2, 4});
   std::vector<BadInput> rows = {
       {"add", "two shapes", [=] { add(zeros({2}), zeros({3})); }},
+      {"subtract", "two shapes", [=] { subtract(zeros({2}), zeros({3})); }},
+      {"multiply", "two shapes", [=] { multiply(zeros({2}), zeros({3})); }},
+      {"concatenate", "other rows", [=] { concatenate(zeros({2, 3}), zeros({3, 3})); }},
+      {"concatenate", "another number of axes", [=] { concatenate(zeros({2, 3}), zeros({3})); }},
       {"add_rows", "rows of another width", [=] { add_rows(zeros({2, 3, 4}), zeros({3, 5})); }},
       {"weighted_sum", "weights of another shape", [=] { weighted_sum(zeros({2}), Tensor::zeros({3})); }},
       {"matmul", "inner sizes differ", [=] { matmul(zeros({2, 3}), zeros({2, 3})); }},

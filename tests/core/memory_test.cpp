@@ -34,6 +34,22 @@ TEST_CASE("A freed block serves the next request of its size, so a repeated loop
   CHECK(after.live_bytes == before.live_bytes);
 }
 
+TEST_CASE("Steps of many sizes one after the other keep less than three times the memory of the largest") {
+  release_unused_memory();
+  reset_peak_memory();
+  const MemoryUse start = memory_use();
+  for (std::size_t step = 0; step < 200; ++step) {
+    const std::size_t length = 500 + step * 997 % 1500;
+    std::vector<std::shared_ptr<std::byte>> blocks;
+    for (int i = 0; i < 30; ++i) blocks.push_back(allocate_block(length * 256));
+  }
+  const MemoryUse end = memory_use();
+  const std::int64_t needed = end.peak_live_bytes - start.live_bytes;
+  CHECK(needed >= 30 * 1990 * 256);
+  CHECK(end.reserved_bytes - start.reserved_bytes < 3 * needed);
+  release_unused_memory();
+}
+
 TEST_CASE("Memory is accounted for while it lives, at its peak, and until it is given back") {
   release_unused_memory();
   reset_peak_memory();

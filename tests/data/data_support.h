@@ -36,6 +36,7 @@ class ScratchFolder {
   const std::filesystem::path& path() const { return path_; }
   /// Writes a file and gives its path.
   std::filesystem::path write(const std::string& name, std::string_view content) const {
+    std::filesystem::create_directories((path_ / name).parent_path());
     std::ofstream(path_ / name, std::ios::binary | std::ios::trunc) << content;
     return path_ / name;
   }
@@ -74,6 +75,18 @@ inline std::optional<std::string> kit_xz(const std::string& name) {
   const std::string command = "xz -dc '" + path->string() + "' > '" + target.string() + "'";
   REQUIRE(std::system(command.c_str()) == 0);
   return read_text(target);
+}
+
+/// Unpacks a .tar.xz of the kit into `folder`; false, and a warning, where it or the program tar is absent.
+inline bool unpack_kit(const std::string& name, const std::filesystem::path& folder) {
+  const auto path = kit_file(name);
+  if (!path) return false;
+  if (std::system("command -v tar > /dev/null && command -v xz > /dev/null") != 0) {
+    WARN("skipped: the programs tar and xz are absent");
+    return false;
+  }
+  REQUIRE(std::system(("tar -xJf '" + path->string() + "' -C '" + folder.string() + "'").c_str()) == 0);
+  return true;
 }
 
 /// The message of the InputError that `action` throws; empty, and a failed check, where it throws none.

@@ -1,5 +1,6 @@
 #include "train/schedule.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -69,6 +70,28 @@ TEST_CASE("learning rates at the key steps of every schedule") {
   for (const Row& row : rows) {
     CAPTURE(row.schedule.name, row.step);
     CHECK(std::abs(scheduled_learning_rate(row.schedule, 2.0, row.step, 100) - row.expected) <= 1e-14);
+  }
+}
+
+TEST_CASE("linear is PyTorch's one-cycle policy with linear annealing, but for a rise that begins one step ahead") {
+  const std::int64_t total = 5000, warmup = 1000;
+  const double peak = 1e-4, first = peak / 25, last = first / 1e4;
+  const ScheduleConfig config = schedule("linear", warmup, 1.0 / 25, 0, 1.0 / 25e4);
+  // OneCycleLR(max_lr=peak, total_steps=total, pct_start=warmup / total, anneal_strategy="linear"), update s from 0.
+  for (const std::int64_t s : {std::int64_t{0}, std::int64_t{500}, warmup - 1, warmup, std::int64_t{3000}, total - 1}) {
+    const auto x = static_cast<double>(s), top = static_cast<double>(warmup - 1), end = static_cast<double>(total - 1);
+    const double theirs = x <= top ? first + (peak - first) * x / top : peak + (last - peak) * (x - top) / (end - top);
+    const double ours = scheduled_learning_rate(config, peak, s + 1, total);
+    CAPTURE(s);
+    CHECK(std::abs(ours - theirs) <= (x < top ? peak / static_cast<double>(warmup) : 1e-17));
+  }
+}
+
+TEST_CASE("inverse_sqrt is Google's constant * linear_warmup * rsqrt_decay") {
+  const ScheduleConfig config = schedule("inverse_sqrt", 1000, 0, 0, 0);
+  for (const double step : {1.0, 400.0, 1000.0, 1001.0, 5000.0}) {
+    const double google = 0.05 * std::min(1.0, step / 1000) / std::sqrt(std::max(step, 1000.0));
+    CHECK(std::abs(scheduled_learning_rate(config, 0.05 / std::sqrt(1000.0), static_cast<std::int64_t>(step), 5000) - google) < 1e-16);
   }
 }
 

@@ -11,6 +11,30 @@
 
 namespace cosformer {
 
+namespace {
+
+nlohmann::ordered_json classes_to_json(const std::vector<ClassCount>& classes) {
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (std::size_t label = 0; label < classes.size(); ++label) {
+    const ClassCount& count = classes[label];
+    rows.push_back({{"class", label}, {"examples", count.examples}, {"predicted", count.predicted}, {"correct", count.correct}});
+  }
+  return rows;
+}
+
+/// One line a class; nothing for what is no classification.
+std::string format_classes(const std::vector<ClassCount>& classes) {
+  if (classes.empty()) return {};
+  std::string text = fmt::format("  {:<8} {:>9} {:>9} {:>9}\n", "class", "examples", "predicted", "correct");
+  for (std::size_t label = 0; label < classes.size(); ++label) {
+    const ClassCount& count = classes[label];
+    text += fmt::format("  {:<8} {:>9} {:>9} {:>9}\n", label, count.examples, count.predicted, count.correct);
+  }
+  return text;
+}
+
+}  // namespace
+
 int run_eval(int argc, char** argv) {
   CommandLine line("cosformer eval", "Scores a checkpoint: of a run its best one.");
   line.positional("model", "RUN|CHECKPOINT", "a run folder, a checkpoint folder or a .safetensors file");
@@ -40,12 +64,14 @@ int run_eval(int argc, char** argv) {
       const bool whole = name == "tokens" || name == "examples" || name == "correct";
       json[name] = whole ? nlohmann::ordered_json(static_cast<std::int64_t>(value)) : nlohmann::ordered_json(value);
     }
+    if (!result.classes.empty()) json["classes"] = classes_to_json(result.classes);
     if (file.step) json["step"] = *file.step;
     json["checkpoint"] = file.weights.string();
     print_json(json);
   } else {
     std::cout << file.weights.string() << "  " << split_name(split) << '\n';
     for (const auto& [name, value] : result.values) std::cout << fmt::format("  {:<16} {:.8g}\n", name, value);
+    std::cout << format_classes(result.classes);
   }
   return 0;
 }

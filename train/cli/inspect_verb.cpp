@@ -19,12 +19,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The plan of a config. The vocabulary comes from the tokenizer's data unless the config states it.
+/// The plan of a config. The vocabulary and the classes come from the data unless the config states the vocabulary.
 RunPlan plan_of_config(const Config& config) {
   ModelConfig model = config.model;
   if (model.vocab_size > 0) {
-    if (model.max_length == 0) model.max_length = config.task.seq_len;
-    return make_plan(config, model, config.task.seq_len);
+    const std::int64_t length = config.task.seq_len + (config.task.class_token ? 1 : 0);
+    if (model.max_length == 0) model.max_length = length;
+    return make_plan(config, model, length);
   }
   const std::unique_ptr<Task> task = make_task(config);
   return make_plan(config, task->complete(model), task->causal_length());

@@ -14,6 +14,7 @@ namespace {
 
 constexpr Verb kVerbs[] = {
     {"config", "list and explain the keys of configs, show and compare configs", run_config_verb},
+    {"data", "make and check data sets", run_data_verb},
     {"train", "train a model, or continue a run", run_train},
     {"eval", "score a checkpoint", run_eval},
     {"generate", "write text from a decoder", run_generate},

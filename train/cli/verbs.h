@@ -24,6 +24,7 @@ std::span<const Verb> program_verbs();
 int run_program(int argc, char** argv);
 
 int run_config_verb(int argc, char** argv);  // config_verb.cpp
+int run_data_verb(int argc, char** argv);    // data_verb.cpp
 int run_doctor(int argc, char** argv);       // doctor.cpp
 int run_eval(int argc, char** argv);         // eval_verb.cpp
 int run_generate(int argc, char** argv);     // generate_verb.cpp

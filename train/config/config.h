@@ -14,6 +14,9 @@
 
 namespace cosformer {
 
+/// What "padded length" means to attention and pooling where they ask for it.
+enum class PadTo : std::uint8_t { longest, seq_len };
+
 struct TaskConfig {
   std::string name = "language_modeling";
   std::string train;  ///< paths are relative to the current folder; empty = there is no such split
@@ -24,6 +27,9 @@ struct TaskConfig {
   std::string tokenizer_folder;           ///< holds the tokenizer's files; empty = made from the training text
   std::int64_t tokenizer_vocab_size = 0;  ///< of a word or BPE tokenizer that is made; 0 = all words, 8192 for BPE
   std::int64_t tokenizer_min_count = 1;   ///< rarer words become the unknown token
+  PadTo pad_to = PadTo::seq_len;          ///< classification
+  bool mask_padding_id = false;           ///< classification: tokens with the format's padding id are not read (black pixels)
+  bool class_token = false;               ///< classification: a token of its own stands before each text
 };
 
 struct OptimizerConfig {

@@ -25,11 +25,15 @@ constexpr Named<Activation> kActivations[] = {{"gelu", Activation::gelu}, {"relu
 constexpr Named<Positions> kPositions[] = {
     {"learned", Positions::learned}, {"sinusoidal", Positions::sinusoidal}, {"none", Positions::none}};
 constexpr Named<Pooling> kPoolings[] = {{"mean", Pooling::mean}, {"first", Pooling::first}};
+constexpr Named<PairFeatures> kPairFeatures[] = {
+    {"none", PairFeatures::none}, {"concat", PairFeatures::concat}, {"interaction", PairFeatures::interaction}};
+constexpr Named<PadTo> kPadTo[] = {{"longest", PadTo::longest}, {"seq_len", PadTo::seq_len}};
 
 // Names that stay strings.
 constexpr std::string_view kTokenizers[] = {"byte", "char", "word", "bpe"};
 constexpr std::string_view kReweightings[] = {"none", "cos"};
 constexpr std::string_view kReweightingLengths[] = {"auto", "padded"};
+constexpr std::string_view kPoolingDivisors[] = {"real", "padded"};
 constexpr std::string_view kForms[] = {"auto", "quadratic", "linear", "chunked", "recurrent"};
 constexpr std::string_view kOptimizers[] = {"adamw", "adam", "sgd"};
 constexpr std::string_view kSchedules[] = {"constant", "linear", "cosine", "inverse_sqrt"};
@@ -162,6 +166,26 @@ void set_reweighting_length(Config& config, const ConfigValue& value) {
                                                                           : ReweightingLength::padded;
 }
 
+ConfigValue get_pooling_divisor(const Config& config) {
+  switch (config.model.pooling_divisor) {
+    case PoolingDivisor::real:
+      return std::string("real");
+    case PoolingDivisor::padded:
+      return std::string("padded");
+    case PoolingDivisor::fixed:
+      break;
+  }
+  return config.model.pooling_divisor_value;
+}
+
+void set_pooling_divisor(Config& config, const ConfigValue& value) {
+  const auto* divisor = std::get_if<std::int64_t>(&value);
+  config.model.pooling_divisor_value = divisor ? *divisor : 0;
+  config.model.pooling_divisor = divisor                                  ? PoolingDivisor::fixed
+                                 : std::get<std::string>(value) == "real" ? PoolingDivisor::real
+                                                                          : PoolingDivisor::padded;
+}
+
 // The limits keep every product of sizes within 64 bits; memory is the tighter bound.
 constexpr double kMaxSteps = 1e12;
 constexpr double kMaxLength = 1 << 24;
@@ -187,7 +211,9 @@ using K = CheckpointConfig;
 using L = LoggingConfig;
 
 constexpr Field kFields[] = {
-    text<&C::task, &Task::name>("task.name", nullptr, "what is learnt"),
+    text<&C::task, &Task::name>("task.name", nullptr,
+                                "what is learnt: language_modeling, or the format of the data to classify (listops, text, "
+                                "retrieval, image, pathfinder)"),
     text<&C::task, &Task::train>("task.train", nullptr, "path of the training data, relative to the current folder"),
     text<&C::task, &Task::valid>("task.valid", nullptr, "path of the validation data; empty: none"),
     text<&C::task, &Task::test>("task.test", nullptr, "path of the test data; empty: none"),
@@ -201,6 +227,16 @@ constexpr Field kFields[] = {
                                                    "8192 for bpe"),
     integer<&C::task, &Task::tokenizer_min_count>("task.tokenizer_min_count", 1, kMaxSteps,
                                                   "words that occur less often become the unknown token"),
+    choice<kPadTo, &C::task, &Task::pad_to>("task.pad_to",
+                                            "the padded length that attention.reweighting_length and model.pooling_divisor "
+                                            "may ask for, classification: of the longest text beside it, or seq_len (no "
+                                            "time is spent on padding)"),
+    boolean<&C::task, &Task::mask_padding_id>("task.mask_padding_id",
+                                              "tokens with the format's padding id (black pixels) count as padding, "
+                                              "classification"),
+    boolean<&C::task, &Task::class_token>("task.class_token",
+                                          "a token of its own stands before each text, classification; for pooling = "
+                                          "\"first\""),
 
     choice<kModelKinds, &C::model, &M::kind>("model.kind", "the architecture"),
     integer<&C::model, &M::num_layers>("model.num_layers", 1, 4096, "layers of the encoder and of the decoder"),
@@ -218,6 +254,19 @@ constexpr Field kFields[] = {
         "model.num_classes", 0, kMaxVocabulary,
         "classes of an encoder's classification head; 0: no such head, or the task's number"),
     choice<kPoolings, &C::model, &M::pooling>("model.pooling", "what the classification head sees of the tokens"),
+    {"model.pooling_divisor",
+     FieldType::integer_or_name,
+     {1, kMaxLength},
+     names_of<kPoolingDivisors>,
+     "what mean pooling divides the sum over real tokens by: their number, the padded length (task.pad_to), or a number",
+     get_pooling_divisor,
+     set_pooling_divisor},
+    integer<&C::model, &M::classifier_dim>("model.classifier_dim", 0, kMaxWidth,
+                                           "inner width of the classification head; 0: embed_dim"),
+    choice<kPairFeatures, &C::model, &M::pair_features>(
+        "model.pair_features",
+        "what the classification head sees of two texts a and b: [a, b], or with interaction [a, b, a*b, a-b]; none: single "
+        "texts"),
 
     text<&C::model, &M::attention, &A::kind>("attention.kind", registered<attention_kinds>, "the attention operator"),
     text<&C::model, &M::attention, &A::feature_map>("attention.feature_map", registered<feature_maps>,

@@ -103,7 +103,7 @@ class LanguageModeling : public Task {
     }
     const double loss = sum / static_cast<double>(std::max<std::int64_t>(targets, 1));
     const TextStatistics& text = corpus(split).statistics;
-    Evaluation result{split, {{"loss", loss}, {"perplexity", std::exp(loss)}}};
+    Evaluation result{split, {{"loss", loss}, {"perplexity", std::exp(loss)}}, {}};
     if (max_batches == 0) {
       // All text is predicted but its first token: the nats of the whole over its words and bytes.
       result.values.emplace_back("word_perplexity", std::exp(sum / static_cast<double>(std::max<std::int64_t>(text.words, 1))));

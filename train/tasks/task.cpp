@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/named_table.h"
+#include "train/tasks/classification.h"
 #include "train/tasks/language_modeling.h"
 
 namespace cosformer {
@@ -19,7 +20,13 @@ struct TaskKind {
   const char* name;
   std::unique_ptr<Task> (*make)(const Config&);
 };
-constexpr TaskKind kTasks[] = {{"language_modeling", make_language_modeling}};
+constexpr TaskKind kTasks[] = {{"language_modeling", make_language_modeling},
+                               // The formats of labelled_formats().
+                               {"listops", make_classification},
+                               {"text", make_classification},
+                               {"retrieval", make_classification},
+                               {"image", make_classification},
+                               {"pathfinder", make_classification}};
 
 }  // namespace
 

@@ -12,6 +12,7 @@
 
 #include "autograd/variable.h"
 #include "layers/model.h"
+#include "train/accuracy.h"
 #include "train/config/config.h"
 
 namespace cosformer {
@@ -34,6 +35,7 @@ struct TaskBatch {
 struct Evaluation {
   Split split = Split::valid;
   std::vector<std::pair<std::string, double>> values;
+  std::vector<ClassCount> classes;  ///< of a classification, by label
 
   /// The value of a name. Throws Error where there is none.
   double value(const std::string& name) const;
@@ -55,6 +57,8 @@ class Task {
   virtual ModelConfig complete(ModelConfig config) const = 0;
   /// M of causal attention whose re-weighting length is `auto`.
   virtual std::int64_t causal_length() const = 0;
+  /// A length at which a token costs about as much arithmetic as it does on average over the training sequences.
+  virtual std::int64_t typical_length() const { return causal_length(); }
 
   /// Sequences [first, first + rows) of the training order, a pure function of the config's seed.
   virtual std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const = 0;

@@ -1,0 +1,31 @@
+#include "data/labelled_sequences.h"
+
+#include "core/named_table.h"
+#include "data/lra/byte_text.h"
+#include "data/lra/image.h"
+#include "data/lra/listops.h"
+#include "data/lra/pathfinder.h"
+#include "data/lra/retrieval.h"
+
+namespace cosformer {
+
+namespace {
+
+constexpr LabelledFormat kFormats[] = {
+    {"listops", "ListOps: TSV files of nested lists and their value, 10 classes", load_listops},
+    {"text", "IMDB reviews as bytes: folders neg and pos of .txt files, 2 classes", load_byte_text},
+    {"retrieval", "AAN pairs as bytes: TSV files of two papers each, 2 classes", load_retrieval},
+    {"image", "CIFAR-10, binary version, as grey pixels, 10 classes", load_image},
+    {"pathfinder", "Pathfinder and Path-X: folders imgs (PNG) and metadata, 2 classes", load_pathfinder},
+};
+
+}  // namespace
+
+std::span<const LabelledFormat> labelled_formats() { return kFormats; }
+
+std::unique_ptr<LabelledSequences> load_labelled_sequences(std::string_view format, const std::filesystem::path& path,
+                                                           DataPart part) {
+  return find_named(kFormats, format, "format").load(path, part);
+}
+
+}  // namespace cosformer

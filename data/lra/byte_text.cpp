@@ -1,0 +1,62 @@
+#include "data/lra/byte_text.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "core/error.h"
+#include "data/lra/packed_sequences.h"
+#include "data/lra/rows.h"
+#include "data/mapped_file.h"
+
+namespace cosformer {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr PartNames kNames{"train", "test", "test"};
+/// By label.
+constexpr const char* kClasses[] = {"neg", "pos"};
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+/// The reviews of a folder in their order. Throws InputError.
+std::vector<fs::path> reviews_of(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().extension() == ".txt") files.push_back(it->path());
+  }
+  check<InputError>(!error, folder.string(), ": cannot list the folder: ", error.message());
+  check<InputError>(!files.empty(), folder.string(), ": the folder holds no .txt file");
+  std::ranges::sort(files);
+  return files;
+}
+
+}  // namespace
+
+std::unique_ptr<LabelledSequences> load_byte_text(const fs::path& path, DataPart part) {
+  check<InputError>(is_folder(path), path.string(), ": expected a folder with neg and pos, or with train and test");
+  const fs::path root = is_folder(path / kNames.train) ? path_of_part(path, part, kNames) : path;
+  PackedExamples examples;
+  for (std::uint8_t label = 0; label < std::size(kClasses); ++label) {
+    for (const fs::path& name : reviews_of(root / kClasses[label])) {
+      const MappedFile file(name);
+      check<InputError>(!file.bytes().empty(), name.string(), ": the file is empty");
+      check<InputError>(file.bytes().size() <= kMaxRowBytes, name.string(), ": a review of ", file.bytes().size(),
+                        " bytes, expected at most ", kMaxRowBytes);
+      examples.add({reinterpret_cast<const std::uint8_t*>(file.bytes().data()), file.bytes().size()}, label);
+    }
+  }
+  return std::make_unique<PackedSequences>(std::move(examples), PackedFormat{kByteTextVocabSize, std::size(kClasses), 1});
+}
+
+bool is_byte_text(const fs::path& path) {
+  const fs::path root = is_folder(path / kNames.train) ? path / kNames.train : path;
+  return is_folder(root / kClasses[0]) && is_folder(root / kClasses[1]);
+}
+
+}  // namespace cosformer

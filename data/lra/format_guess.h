@@ -1,0 +1,13 @@
+#pragma once
+/// \file
+/// The format of a data set from its files.
+
+#include <filesystem>
+#include <string_view>
+
+namespace cosformer {
+
+/// Name of the labelled format that `path` looks like. Throws InputError where it looks like none, with all names.
+std::string_view guess_labelled_format(const std::filesystem::path& path);
+
+}  // namespace cosformer

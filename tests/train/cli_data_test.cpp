@@ -1,0 +1,124 @@
+// `cosformer data` as a shell calls it.
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "tests/catch.h"
+#include "tests/train/run_support.h"
+
+namespace cosformer {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+struct Outcome {
+  int code = -1;
+  std::string output;  ///< standard output
+  std::string errors;  ///< standard error
+};
+
+/// Runs `cosformer data ARGUMENTS` in a folder.
+Outcome run(const test::TemporaryFolder& folder, const std::string& arguments) {
+  const std::string errors = folder / ".errors";
+  const std::string command =
+      concat("cd ", folder.path().string(), " && ", COSFORMER_PROGRAM, " data ", arguments, " 2>", errors);
+  FILE* pipe = ::popen(command.c_str(), "r");
+  REQUIRE(pipe);
+  Outcome outcome;
+  std::array<char, 4096> buffer;
+  for (std::size_t count; (count = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
+    outcome.output.append(buffer.data(), count);
+  const int status = ::pclose(pipe);
+  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  outcome.errors = test::read_bytes(errors);
+  fs::remove(errors);
+  return outcome;
+}
+
+const std::string kListops = "make listops set --train 20 --valid 3 --test 4 --min-length 5 --max-length 40";
+
+TEST_CASE("data make listops writes what data check reads") {
+  const test::TemporaryFolder folder;
+  const Outcome made = run(folder, kListops + " --seed 7 --json");
+  REQUIRE(made.code == 0);
+  CHECK(made.errors.empty());
+  CHECK(test::names_in(folder.path()) == std::vector<std::string>{"set"});
+  CHECK(test::names_in(folder / "set") == std::vector<std::string>{"basic_test.tsv", "basic_train.tsv", "basic_val.tsv"});
+  const json summary = json::parse(made.output);
+  CHECK(summary["expressions"] == 27);
+  CHECK(summary["seed"] == 7);
+  CHECK(summary["acceptance"].get<double>() == Approx(27.0 / summary["candidates"].get<double>()));
+
+  const Outcome checked = run(folder, "check set --json");
+  REQUIRE(checked.code == 0);
+  const json found = json::parse(checked.output);
+  CHECK(found["format"] == "listops");
+  CHECK(found["vocab_size"] == 16);
+  CHECK(found["parts"]["train"]["examples"] == 20);
+  CHECK(found["parts"]["valid"]["examples"] == 3);
+  CHECK(found["parts"]["test"]["examples"] == 4);
+  std::int64_t in_classes = 0, length = 0;
+  for (const auto& [name, part] : found["parts"].items()) {
+    for (const auto& count : part["classes"]) in_classes += count.get<std::int64_t>();
+    length = std::max(length, part["lengths"][0]["max"].get<std::int64_t>());
+  }
+  CHECK(in_classes == 27);
+  CHECK(length == summary["max_length"]);
+
+  const json file = json::parse(run(folder, "check set/basic_val.tsv --json").output);
+  CHECK(file["parts"].size() == 1);
+  CHECK(file["parts"]["file"]["examples"] == 3);
+  CHECK(json::parse(run(folder, "check set --part test --json").output)["parts"].size() == 1);
+  CHECK(run(folder, "check set").output.find("\ntrain       20 examples, 0 skipped") != std::string::npos);
+}
+
+TEST_CASE("data make pathfinder writes the same files on any number of threads") {
+  const test::TemporaryFolder folder;
+  REQUIRE(run(folder, "make pathfinder one --count 20 --difficulty easy --threads 1").code == 0);
+  // A path that ends in a slash, and a folder that exists but is empty.
+  fs::create_directory(folder / "two");
+  REQUIRE(run(folder, "make pathfinder two/ --count 20 --difficulty easy --threads 2").code == 0);
+  CHECK(test::names_in(folder.path()) == std::vector<std::string>{"one", "two"});
+  for (const std::string& name : test::names_in(folder / "one/imgs/0")) {
+    CHECK(test::read_bytes(folder / ("one/imgs/0/" + name)) == test::read_bytes(folder / ("two/imgs/0/" + name)));
+  }
+  CHECK(test::read_bytes(folder / "one/metadata/0.npy") == test::read_bytes(folder / "two/metadata/0.npy"));
+  const json found = json::parse(run(folder, "check one --json").output);
+  CHECK(found["format"] == "pathfinder");
+  CHECK(found["parts"]["train"]["examples"] == 16);
+  CHECK(found["parts"]["test"]["lengths"][0]["min"] == 1024);
+}
+
+TEST_CASE("data refuses in one line what cannot be made or read, and leaves nothing behind") {
+  const test::TemporaryFolder folder;
+  fs::create_directories(folder / "full/inside");
+  test::write_bytes(folder / "file", "text");
+  const auto error_of = [&](const std::string& arguments) {
+    const Outcome outcome = run(folder, arguments);
+    CHECK(outcome.code == 2);
+    CHECK(outcome.output.empty());
+    return outcome.errors;
+  };
+  CHECK(error_of("make listops full") == "error: full: exists already; expected a new or an empty folder\n");
+  CHECK(error_of("make listops file") == "error: file: exists already; expected a new or an empty folder\n");
+  CHECK(error_of("make listops none/set") == "error: none: no such folder\n");
+  CHECK(error_of("make listops set --min-length 3000") ==
+        "error: min_length: expected 0 to max_length - 2 = 1998, found 3000\n");
+  CHECK(error_of("make pathfinder set --size 100") == "error: size: expected one of 32, 64, 128, found 100\n");
+  CHECK(error_of("make pathfinder set --count 0") == "error: count: expected 1 to 10000000 pictures, found 0\n");
+  CHECK(error_of("make pathfinder set --threads 0") == "error: --threads: expected 1 or more, found 0\n");
+  CHECK(error_of("make listop set") == "cosformer data make: error: unknown verb 'listop'; did you mean \"listops\"?\n");
+  CHECK(error_of("check none") == "error: none: no such file or folder\n");
+  CHECK(error_of("check full") ==
+        "error: full: looks like none of the known formats: listops, text, retrieval, image, pathfinder\n");
+  CHECK(error_of("check full --format images") == "error: format: unknown name \"images\"; did you mean \"image\"?\n");
+  CHECK(error_of("check file --format listops") == "error: file:1: expected the header Source<TAB>Target, found \"text\"\n");
+  CHECK(error_of("check full --format text --part tst") == "error: --part: unknown name \"tst\"; did you mean \"test\"?\n");
+  CHECK(test::names_in(folder.path()) == std::vector<std::string>{"file", "full"});
+}
+
+}  // namespace
+}  // namespace cosformer

@@ -1,0 +1,124 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/named_table.h"
+#include "data/labelled_sequences.h"
+#include "data/lra/format_guess.h"
+#include "train/cli/data_verb.h"
+#include "train/cli/options.h"
+
+namespace cosformer {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+struct PartName {
+  const char* name;
+  DataPart part;
+};
+constexpr PartName kParts[] = {{"train", DataPart::train}, {"valid", DataPart::valid}, {"test", DataPart::test}};
+
+struct Lengths {
+  std::int64_t shortest = std::numeric_limits<std::int64_t>::max();
+  std::int64_t longest = 0;
+  std::int64_t sum = 0;
+};
+
+/// Reads every example of a part. Throws InputError.
+ordered_json describe(const LabelledSequences& sequences) {
+  std::vector<std::int64_t> classes(static_cast<std::size_t>(sequences.num_classes()));
+  std::vector<bool> used(static_cast<std::size_t>(sequences.vocab_size()));
+  std::vector<Lengths> lengths(static_cast<std::size_t>(sequences.texts()));
+  std::vector<std::int32_t> tokens;
+  for (std::int64_t example = 0; example < sequences.size(); ++example) {
+    ++classes.at(static_cast<std::size_t>(sequences.label(example)));
+    for (int text = 0; text < sequences.texts(); ++text) {
+      sequences.read(example, text, std::numeric_limits<std::int64_t>::max(), tokens);
+      for (const std::int32_t id : tokens) used.at(static_cast<std::size_t>(id)) = true;
+      Lengths& of_text = lengths[static_cast<std::size_t>(text)];
+      const auto length = static_cast<std::int64_t>(tokens.size());
+      of_text.shortest = std::min(of_text.shortest, length);
+      of_text.longest = std::max(of_text.longest, length);
+      of_text.sum += length;
+    }
+  }
+  ordered_json json{{"examples", sequences.size()},
+                    {"skipped", sequences.skipped()},
+                    {"classes", classes},
+                    {"ids_used", std::ranges::count(used, true)},
+                    {"lengths", ordered_json::array()}};
+  for (const Lengths& of_text : lengths) {
+    json["lengths"].push_back({{"min", of_text.shortest},
+                               {"mean", static_cast<double>(of_text.sum) / static_cast<double>(sequences.size())},
+                               {"max", of_text.longest}});
+  }
+  return json;
+}
+
+void print(const ordered_json& json) {
+  std::cout << fmt::format("{}\nformat      {}\nvocabulary  {} ids, padding {}\n", json["path"].get<std::string>(),
+                           json["format"].get<std::string>(), json["vocab_size"].dump(), json["padding_id"].dump());
+  for (const auto& [name, part] : json["parts"].items()) {
+    std::cout << fmt::format("{:<11} {} examples, {} skipped, {} ids used\n  by class  {}\n", name, part["examples"].dump(),
+                             part["skipped"].dump(), part["ids_used"].dump(), part["classes"].dump());
+    for (const auto& lengths : part["lengths"]) {
+      std::cout << fmt::format("  length    {} to {}, mean {:.1f}\n", lengths["min"].dump(), lengths["max"].dump(),
+                               lengths["mean"].get<double>());
+    }
+  }
+}
+
+std::string format_names() {
+  std::string names;
+  for (const LabelledFormat& format : labelled_formats()) names += concat(names.empty() ? "" : ", ", format.name);
+  return names;
+}
+
+}  // namespace
+
+int run_data_check(int argc, char** argv) {
+  CommandLine line("cosformer data check", "Reads every example of a data set and says what is in it.");
+  line.positional("path", "PATH", "a data set's folder or one of its files");
+  line.options()("format", format_names() + " (default: what PATH looks like)", cxxopts::value<std::string>(), "F");
+  line.options()("part", "train, valid or test (default: all; of a single file, the whole file)",
+                 cxxopts::value<std::string>(), "PART");
+  add_json_option(line);
+  const auto given = line.parse(argc, argv);
+  if (!given) return 0;
+  const std::filesystem::path path = (*given)["path"].as<std::string>();
+  const std::string format =
+      given->count("format") ? (*given)["format"].as<std::string>() : std::string(guess_labelled_format(path));
+  std::vector<PartName> parts(std::begin(kParts), std::end(kParts));
+  std::error_code ignored;
+  if (given->count("part")) {
+    parts = {find_named(kParts, (*given)["part"].as<std::string>(), "--part")};
+  } else if (std::filesystem::is_regular_file(path, ignored)) {
+    // Every format takes a single file whole as its test part.
+    parts = {{"file", DataPart::test}};
+  }
+  ordered_json json{{"path", path.string()}, {"format", format}};
+  for (const PartName& part : parts) {
+    const auto sequences = load_labelled_sequences(format, path, part.part);
+    json["vocab_size"] = sequences->vocab_size();
+    json["num_classes"] = sequences->num_classes();
+    json["padding_id"] = sequences->padding_id();
+    json["parts"][part.name] = describe(*sequences);
+  }
+  if (given->count("json")) {
+    print_json(json);
+  } else {
+    print(json);
+  }
+  return 0;
+}
+
+}  // namespace cosformer

@@ -1,0 +1,26 @@
+#pragma once
+/// \file
+/// Classification of labelled sequences: the tasks of Long-Range Arena (Tay et al., ICLR 2021).
+
+#include <array>
+#include <memory>
+
+#include "data/labelled_sequences.h"
+#include "train/tasks/task.h"
+
+namespace cosformer {
+
+/// One part of the data for each split, by `Split`; null where there is none.
+using LabelledSplits = std::array<std::shared_ptr<const LabelledSequences>, 3>;
+
+/// Tells the class of a sequence, or of a pair that one encoder reads (two towers with shared weights); `task.name` is the
+/// format of the data. Rows of a batch are ordered by length and each shard is padded to its own longest text, so time
+/// follows the real lengths. Padding is masked: unless `reweighting_length` or `pooling_divisor` ask for the padded length
+/// and `pad_to` is "longest", what an example gives does not depend on its neighbours. Evaluation: loss (nats an example),
+/// accuracy with its 95 % confidence interval, counts by class; the best checkpoint is that of the highest validation
+/// accuracy. Throws InputError for unusable data or a model that cannot serve it.
+std::unique_ptr<Task> make_classification(const Config& config);
+/// The same with data that is there already.
+std::unique_ptr<Task> make_classification(const Config& config, LabelledSplits splits);
+
+}  // namespace cosformer
