@@ -118,6 +118,20 @@ class LinearHeads {
   std::vector<LinearHead<T>> heads_;
 };
 
+/// Heads of an item that one thread takes side by side: at most four (their states fit the second-level cache), and no more than
+/// leave every thread a piece. Each head's numbers are the same in any group.
+template <class Visit>
+void for_each_head_group(const AttentionSizes& sizes, Visit&& visit) {
+  constexpr std::int64_t kMostHeads = 4;
+  const std::int64_t threads = in_parallel_region() ? 1 : num_threads();
+  const std::int64_t group = std::min({kMostHeads, sizes.heads, std::max<std::int64_t>(sizes.batch * sizes.heads / threads, 1)});
+  const std::int64_t groups = (sizes.heads + group - 1) / group;
+  parallel_for(sizes.batch * groups, [&](std::int64_t piece) {
+    const std::int64_t b = piece / groups, first = piece % groups * group;
+    visit(static_cast<std::size_t>(b * sizes.heads + first), static_cast<std::size_t>(std::min(group, sizes.heads - first)));
+  });
+}
+
 /// The normaliser [B, T, H] of one head as a column.
 template <class T>
 Rows<T> normalizer_of(T* normalizer, const AttentionSizes& sizes, std::int64_t b, std::int64_t h) {
@@ -141,11 +155,15 @@ void linear_attention_forward(const AttentionSizes& sizes, const AttentionVisibi
   }
   const LinearAttentionForm form = chosen_form(sizes, visibility, options);
   if (form == LinearAttentionForm::linear) return detail::linear_forward<T>(heads.all(), outputs);
+  if (form == LinearAttentionForm::chunked) {
+    return for_each_head_group(sizes, [&](std::size_t first, std::size_t count) {
+      detail::chunked_forward<T>(heads.all().subspan(first, count), options.chunk_size, std::span(std::as_const(outputs)).subspan(first, count));
+    });
+  }
   parallel_for(static_cast<std::int64_t>(outputs.size()), [&](std::int64_t i) {
     const LinearHead<T>& head = heads.all()[static_cast<std::size_t>(i)];
     const LinearHeadOutput<T>& output = outputs[static_cast<std::size_t>(i)];
     if (form == LinearAttentionForm::quadratic) return detail::quadratic_forward(head, output);
-    if (form == LinearAttentionForm::chunked) return detail::chunked_forward(head, options.chunk_size, output);
     detail::recurrent_forward(head, output);
   });
 }
@@ -168,11 +186,16 @@ void linear_attention_backward(const AttentionSizes& sizes, const AttentionVisib
   LinearAttentionForm form = chosen_form(sizes, visibility, options);
   if (sizes.queries == 0) form = LinearAttentionForm::quadratic;  // writes zeros for the keys and values
   if (form == LinearAttentionForm::linear) return detail::linear_backward<T>(heads.all(), gradients);
+  if (form == LinearAttentionForm::chunked) {
+    return for_each_head_group(sizes, [&](std::size_t first, std::size_t count) {
+      detail::chunked_backward<T>(heads.all().subspan(first, count), options.chunk_size,
+                                  std::span(std::as_const(gradients)).subspan(first, count));
+    });
+  }
   parallel_for(static_cast<std::int64_t>(gradients.size()), [&](std::int64_t i) {
     const LinearHead<T>& head = heads.all()[static_cast<std::size_t>(i)];
     const LinearHeadGradients<T>& gradient = gradients[static_cast<std::size_t>(i)];
     if (form == LinearAttentionForm::quadratic) return detail::quadratic_backward(head, gradient);
-    if (form == LinearAttentionForm::chunked) return detail::chunked_backward(head, options.chunk_size, gradient);
     detail::recurrent_backward(head, gradient);
   });
 }

@@ -46,39 +46,47 @@ void for_each_chunk_from_end(std::int64_t length, std::int64_t chunk_size, Visit
 }  // namespace
 
 template <class T>
-void chunked_forward(const LinearHead<T>& head, std::int64_t chunk_size, const LinearHeadOutput<T>& output) {
-  const std::int64_t length = head.queries, D = head.head_dim, E = head.value_dim, W = head.parts() * D;
-  const std::int64_t C = std::min(chunk_size, length);
-  const ChunkWeights<T> weights(head.query_angles.cosines, C);
-  // One product gives the outputs of a chunk: [q̃ | scores] · [state ; v]. `ones` gives the normalisers: [Σ k̃ | 1 … 1].
-  const Scratch<T> left(C, W + C), right(W + C, E), phi_q(C, D), phi_k(C, D), turned_k(D, C), rotated_k(C, W), sums(C, E);
-  const Scratch<T> ones(1, W + C), normalizers(2, C);
-  zero_rows(W, E, right.rows());
-  std::fill(ones[0], ones[0] + W, T{0});
-  std::fill(ones[0] + W, ones[0] + W + C, T{1});
+void chunked_forward(std::span<const LinearHead<T>> heads, std::int64_t chunk_size, std::span<const LinearHeadOutput<T>> outputs) {
+  const LinearHead<T>& shape = heads.front();
+  const std::int64_t length = shape.queries, D = shape.head_dim, E = shape.value_dim, W = shape.parts() * D;
+  const std::int64_t C = std::min(chunk_size, length), H = std::ssize(heads);
+  const ChunkWeights<T> weights(shape.query_angles.cosines, C);
+  // One product gives the outputs of a chunk: [q̃ | scores] · [state ; v]. `ones` gives the normalisers: [Σ k̃ | 1 … 1]. Each head
+  // has its own state, and room for v below it.
+  const Scratch<T> left(C, W + C), rights(H * (W + C), E), phi_q(C, D), phi_k(C, D), turned_k(D, C), rotated_k(C, W), sums(C, E);
+  const Scratch<T> ones(H, W + C), normalizers(2, C);
+  for (std::int64_t h = 0; h < H; ++h) {
+    zero_rows(W, E, rights.from(h * (W + C)));
+    std::fill(ones[h], ones[h] + W, T{0});
+    std::fill(ones[h] + W, ones[h] + W + C, T{1});
+  }
   for_each_chunk(length, C, [&](std::int64_t begin, std::int64_t count) {
-    const Rows<T> scores = left.from(0, W), values = right.from(W);
-    feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
-    feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k.rows());
-    copy_rows(count, E, head.value.from(begin), head.mask_from(begin), values);
-    transpose<T>(count, D, phi_k.rows(), turned_k.rows());
-    multiply<T>(count, count, D, phi_q.rows(), turned_k.rows(), false, scores, {Band::lower_columns});
-    weigh_diagonals(count, count, weights.lower(), scores);
-    // The first chunk has no state.
-    const std::int64_t skipped = begin == 0 ? W : 0;
-    if (begin > 0) rotate_rows<T>(count, D, phi_q.rows(), head.query_angles.from(begin), left.rows());
-    multiply<T>(count, E, W + count - skipped, left.from(0, skipped), right.from(skipped), false, sums.rows(),
-                {Band::lower_inner, W - skipped});
-    row_dots<T>(count, W + count - skipped, left.from(0, skipped), {ones[0] + skipped, 0}, normalizers[0]);
-    for (std::int64_t i = 0; i < count; ++i) {
-      *output.normalizer[begin + i] = normalizers[0][i];
-      normalizers[1][i] = 1 / guarded(normalizers[0][i]);
+    for (std::int64_t h = 0; h < H; ++h) {
+      const LinearHead<T>& head = heads[static_cast<std::size_t>(h)];
+      const LinearHeadOutput<T>& output = outputs[static_cast<std::size_t>(h)];
+      const Rows<T> scores = left.from(0, W), right = rights.from(h * (W + C)), values = right.from(W);
+      feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
+      feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k.rows());
+      copy_rows(count, E, head.value.from(begin), head.mask_from(begin), values);
+      transpose<T>(count, D, phi_k.rows(), turned_k.rows());
+      multiply<T>(count, count, D, phi_q.rows(), turned_k.rows(), false, scores, {Band::lower_columns});
+      weigh_diagonals(count, count, weights.lower(), scores);
+      // The first chunk has no state.
+      const std::int64_t skipped = begin == 0 ? W : 0;
+      if (begin > 0) rotate_rows<T>(count, D, phi_q.rows(), head.query_angles.from(begin), left.rows());
+      multiply<T>(count, E, W + count - skipped, left.from(0, skipped), right.from(skipped), false, sums.rows(),
+                  {Band::lower_inner, W - skipped});
+      row_dots<T>(count, W + count - skipped, left.from(0, skipped), {ones[h] + skipped, 0}, normalizers[0]);
+      for (std::int64_t i = 0; i < count; ++i) {
+        *output.normalizer[begin + i] = normalizers[0][i];
+        normalizers[1][i] = 1 / guarded(normalizers[0][i]);
+      }
+      scale_rows<T>(count, E, normalizers[1], sums.rows(), output.out.from(begin));
+      if (begin + count == length) continue;
+      rotate_rows<T>(count, D, phi_k.rows(), head.key_angles.from(begin), rotated_k.rows());
+      multiply<T>(W, E, count, Factor<T>::transposed(rotated_k.rows()), values, true, right);
+      add_rows<T>(count, W, rotated_k.rows(), ones[h]);
     }
-    scale_rows<T>(count, E, normalizers[1], sums.rows(), output.out.from(begin));
-    if (begin + count == length) return;
-    rotate_rows<T>(count, D, phi_k.rows(), head.key_angles.from(begin), rotated_k.rows());
-    multiply<T>(W, E, count, Factor<T>::transposed(rotated_k.rows()), values, true, right.rows());
-    add_rows<T>(count, W, rotated_k.rows(), ones[0]);
   });
 }
 
@@ -86,73 +94,85 @@ namespace {
 
 /// dquery, from the prefix state kept as Σ [v | 1]~ᵀ φ(k), (E + 1) parts × D.
 template <class T>
-void chunked_query_gradient(const LinearHead<T>& head, std::int64_t C, const ChunkWeights<T>& weights,
-                            const LinearHeadGradients<T>& gradients) {
-  const std::int64_t D = head.head_dim, E = head.value_dim, X = head.parts() * (E + 1);
-  // [ã⁺ | dscores] · [state ; φ(k)]
-  const Scratch<T> left(C, X + C), right(X + C, D), values(C, E + 1), turned_values(E + 1, C), a(C, E + 1),
+void chunked_query_gradient(std::span<const LinearHead<T>> heads, std::int64_t C, const ChunkWeights<T>& weights,
+                            std::span<const LinearHeadGradients<T>> all_gradients) {
+  const LinearHead<T>& shape = heads.front();
+  const std::int64_t D = shape.head_dim, E = shape.value_dim, X = shape.parts() * (E + 1), H = std::ssize(heads);
+  // [ã⁺ | dscores] · [state ; φ(k)], a state for each head
+  const Scratch<T> left(C, X + C), rights(H * (X + C), D), values(C, E + 1), turned_values(E + 1, C), a(C, E + 1),
       rotated_values(C, X);
   const Scratch<T> dphi_q(C, D);
-  zero_rows(X, D, right.rows());
-  for_each_chunk(head.queries, C, [&](std::int64_t begin, std::int64_t count) {
-    const Rows<T> dscores = left.from(0, X), phi_k = right.from(X);
-    feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k);
-    extended_value_rows(count, E, head.value.from(begin), head.mask_from(begin), values.rows());
-    normalizer_gradient_rows(gradients, begin, count, E, a.rows());
-    transpose<T>(count, E + 1, values.rows(), turned_values.rows());
-    multiply<T>(count, count, E + 1, a.rows(), turned_values.rows(), false, dscores, {Band::lower_columns});
-    weigh_diagonals(count, count, weights.lower(), dscores);
-    const std::int64_t skipped = begin == 0 ? X : 0;
-    if (begin > 0) rotate_extended_rows<T>(count, E, a.rows(), head.query_angles.from(begin), left.rows());
-    multiply<T>(count, D, X + count - skipped, left.from(0, skipped), right.from(skipped), false, dphi_q.rows(),
-                {Band::lower_inner, X - skipped});
-    feature_gradient_rows<T>(head.map, count, D, head.query.from(begin), nullptr, dphi_q.rows(),
-                             gradients.dquery.from(begin));
-    if (begin + count == head.queries) return;
-    rotate_extended_rows<T>(count, E, values.rows(), head.key_angles.from(begin), rotated_values.rows());
-    multiply<T>(X, D, count, Factor<T>::transposed(rotated_values.rows()), phi_k, true, right.rows());
+  for (std::int64_t h = 0; h < H; ++h) zero_rows(X, D, rights.from(h * (X + C)));
+  for_each_chunk(shape.queries, C, [&](std::int64_t begin, std::int64_t count) {
+    for (std::int64_t h = 0; h < H; ++h) {
+      const LinearHead<T>& head = heads[static_cast<std::size_t>(h)];
+      const LinearHeadGradients<T>& gradients = all_gradients[static_cast<std::size_t>(h)];
+      const Rows<T> dscores = left.from(0, X), right = rights.from(h * (X + C)), phi_k = right.from(X);
+      feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k);
+      extended_value_rows(count, E, head.value.from(begin), head.mask_from(begin), values.rows());
+      normalizer_gradient_rows(gradients, begin, count, E, a.rows());
+      transpose<T>(count, E + 1, values.rows(), turned_values.rows());
+      multiply<T>(count, count, E + 1, a.rows(), turned_values.rows(), false, dscores, {Band::lower_columns});
+      weigh_diagonals(count, count, weights.lower(), dscores);
+      const std::int64_t skipped = begin == 0 ? X : 0;
+      if (begin > 0) rotate_extended_rows<T>(count, E, a.rows(), head.query_angles.from(begin), left.rows());
+      multiply<T>(count, D, X + count - skipped, left.from(0, skipped), right.from(skipped), false, dphi_q.rows(),
+                  {Band::lower_inner, X - skipped});
+      feature_gradient_rows<T>(head.map, count, D, head.query.from(begin), nullptr, dphi_q.rows(),
+                               gradients.dquery.from(begin));
+      if (begin + count == head.queries) continue;
+      rotate_extended_rows<T>(count, E, values.rows(), head.key_angles.from(begin), rotated_values.rows());
+      multiply<T>(X, D, count, Factor<T>::transposed(rotated_values.rows()), phi_k, true, right);
+    }
   });
 }
 
 /// dkey and dvalue, from the suffix state Σ [a | b]~ᵀ φ(q), (E + 1) parts × D, and its transpose without b, Σ q̃ᵀ a.
 template <class T>
-void chunked_key_value_gradient(const LinearHead<T>& head, std::int64_t C, const ChunkWeights<T>& weights,
-                                const LinearHeadGradients<T>& gradients) {
-  const std::int64_t D = head.head_dim, E = head.value_dim, W = head.parts() * D, X = head.parts() * (E + 1);
-  // [dscoresᵀ | ṽ⁺] · [φ(q) ; state] and [scoresᵀ | k̃] · [a ; stateᵀ]. Only the first chunk may be short, and it has no
-  // state.
-  const Scratch<T> key_left(C, C + X), key_right(C + X, D), value_left(C, C + W), value_right(C + W, E + 1);
+void chunked_key_value_gradient(std::span<const LinearHead<T>> heads, std::int64_t C, const ChunkWeights<T>& weights,
+                                std::span<const LinearHeadGradients<T>> all_gradients) {
+  const LinearHead<T>& shape = heads.front();
+  const std::int64_t D = shape.head_dim, E = shape.value_dim, W = shape.parts() * D, X = shape.parts() * (E + 1);
+  const std::int64_t H = std::ssize(heads);
+  // [dscoresᵀ | ṽ⁺] · [φ(q) ; state] and [scoresᵀ | k̃] · [a ; stateᵀ]. Only the last chunk may be short, and it has no state; each
+  // head has its own.
+  const Scratch<T> key_left(C, C + X), key_rights(H * (C + X), D), value_left(C, C + W), value_rights(H * (C + W), E + 1);
   const Scratch<T> phi_k(C, D), turned_q(D, C), values(C, E + 1), turned_a(E + 1, C), rotated_a(C, X), dphi_k(C, D),
       dvalues(C, E);
-  const Rows<T> dscores = key_left.rows(), scores = value_left.rows(), phi_q = key_right.rows(), a = value_right.rows();
-  const Rows<T> state = key_right.from(C), turned_state = value_right.from(C);
-  zero_rows(X, D, state);
-  for_each_chunk_from_end(head.queries, C, [&](std::int64_t begin, std::int64_t count) {
-    const std::uint8_t* mask = head.mask_from(begin);
-    const bool has_state = begin + count < head.queries;
-    feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q);
-    feature_rows(head.map, count, D, head.key.from(begin), mask, phi_k.rows());
-    extended_value_rows(count, E, head.value.from(begin), mask, values.rows());
-    normalizer_gradient_rows(gradients, begin, count, E, a);
-    transpose<T>(count, E + 1, a, turned_a.rows());
-    transpose<T>(count, D, phi_q, turned_q.rows());
-    multiply<T>(count, count, E + 1, values.rows(), turned_a.rows(), false, dscores, {Band::upper_columns});
-    multiply<T>(count, count, D, phi_k.rows(), turned_q.rows(), false, scores, {Band::upper_columns});
-    weigh_diagonals(count, count, weights.upper(), dscores);
-    weigh_diagonals(count, count, weights.upper(), scores);
-    if (has_state) {
-      rotate_extended_rows<T>(count, E, values.rows(), head.key_angles.from(begin), key_left.from(0, C));
-      rotate_rows<T>(count, D, phi_k.rows(), head.key_angles.from(begin), value_left.from(0, C));
-    }
-    multiply<T>(count, D, has_state ? C + X : count, dscores, phi_q, false, dphi_k.rows(), {Band::upper_inner});
-    multiply<T>(count, E, has_state ? C + W : count, scores, a, false, dvalues.rows(), {Band::upper_inner});
-    feature_gradient_rows<T>(head.map, count, D, head.key.from(begin), mask, dphi_k.rows(), gradients.dkey.from(begin));
-    copy_rows<T>(count, E, dvalues.rows(), mask, gradients.dvalue.from(begin));
-    if (begin == 0) return;
-    rotate_extended_rows<T>(count, E, a, head.query_angles.from(begin), rotated_a.rows());
-    multiply<T>(X, D, count, Factor<T>::transposed(rotated_a.rows()), phi_q, true, state);
-    for (std::int64_t part = 0; part < head.parts(); ++part) {
-      transpose<T>(E, D, state.from(part * E), turned_state.from(part * D));
+  const Rows<T> dscores = key_left.rows(), scores = value_left.rows();
+  for (std::int64_t h = 0; h < H; ++h) zero_rows(X, D, key_rights.from(h * (C + X) + C));
+  for_each_chunk_from_end(shape.queries, C, [&](std::int64_t begin, std::int64_t count) {
+    for (std::int64_t h = 0; h < H; ++h) {
+      const LinearHead<T>& head = heads[static_cast<std::size_t>(h)];
+      const LinearHeadGradients<T>& gradients = all_gradients[static_cast<std::size_t>(h)];
+      const Rows<T> phi_q = key_rights.from(h * (C + X)), a = value_rights.from(h * (C + W));
+      const Rows<T> state = phi_q.from(C), turned_state = a.from(C);
+      const std::uint8_t* mask = head.mask_from(begin);
+      const bool has_state = begin + count < head.queries;
+      feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q);
+      feature_rows(head.map, count, D, head.key.from(begin), mask, phi_k.rows());
+      extended_value_rows(count, E, head.value.from(begin), mask, values.rows());
+      normalizer_gradient_rows(gradients, begin, count, E, a);
+      transpose<T>(count, E + 1, a, turned_a.rows());
+      transpose<T>(count, D, phi_q, turned_q.rows());
+      multiply<T>(count, count, E + 1, values.rows(), turned_a.rows(), false, dscores, {Band::upper_columns});
+      multiply<T>(count, count, D, phi_k.rows(), turned_q.rows(), false, scores, {Band::upper_columns});
+      weigh_diagonals(count, count, weights.upper(), dscores);
+      weigh_diagonals(count, count, weights.upper(), scores);
+      if (has_state) {
+        rotate_extended_rows<T>(count, E, values.rows(), head.key_angles.from(begin), key_left.from(0, C));
+        rotate_rows<T>(count, D, phi_k.rows(), head.key_angles.from(begin), value_left.from(0, C));
+      }
+      multiply<T>(count, D, has_state ? C + X : count, dscores, phi_q, false, dphi_k.rows(), {Band::upper_inner});
+      multiply<T>(count, E, has_state ? C + W : count, scores, a, false, dvalues.rows(), {Band::upper_inner});
+      feature_gradient_rows<T>(head.map, count, D, head.key.from(begin), mask, dphi_k.rows(), gradients.dkey.from(begin));
+      copy_rows<T>(count, E, dvalues.rows(), mask, gradients.dvalue.from(begin));
+      if (begin == 0) continue;
+      rotate_extended_rows<T>(count, E, a, head.query_angles.from(begin), rotated_a.rows());
+      multiply<T>(X, D, count, Factor<T>::transposed(rotated_a.rows()), phi_q, true, state);
+      for (std::int64_t part = 0; part < head.parts(); ++part) {
+        transpose<T>(E, D, state.from(part * E), turned_state.from(part * D));
+      }
     }
   });
 }
@@ -160,16 +180,19 @@ void chunked_key_value_gradient(const LinearHead<T>& head, std::int64_t C, const
 }  // namespace
 
 template <class T>
-void chunked_backward(const LinearHead<T>& head, std::int64_t chunk_size, const LinearHeadGradients<T>& gradients) {
-  const std::int64_t C = std::min(chunk_size, head.queries);
-  const ChunkWeights<T> weights(head.query_angles.cosines, C);
-  chunked_query_gradient(head, C, weights, gradients);
-  chunked_key_value_gradient(head, C, weights, gradients);
+void chunked_backward(std::span<const LinearHead<T>> heads, std::int64_t chunk_size,
+                      std::span<const LinearHeadGradients<T>> gradients) {
+  const std::int64_t C = std::min(chunk_size, heads.front().queries);
+  const ChunkWeights<T> weights(heads.front().query_angles.cosines, C);
+  chunked_query_gradient(heads, C, weights, gradients);
+  chunked_key_value_gradient(heads, C, weights, gradients);
 }
 
-template void chunked_forward<float>(const LinearHead<float>&, std::int64_t, const LinearHeadOutput<float>&);
-template void chunked_forward<double>(const LinearHead<double>&, std::int64_t, const LinearHeadOutput<double>&);
-template void chunked_backward<float>(const LinearHead<float>&, std::int64_t, const LinearHeadGradients<float>&);
-template void chunked_backward<double>(const LinearHead<double>&, std::int64_t, const LinearHeadGradients<double>&);
+template void chunked_forward<float>(std::span<const LinearHead<float>>, std::int64_t, std::span<const LinearHeadOutput<float>>);
+template void chunked_forward<double>(std::span<const LinearHead<double>>, std::int64_t, std::span<const LinearHeadOutput<double>>);
+template void chunked_backward<float>(std::span<const LinearHead<float>>, std::int64_t,
+                                      std::span<const LinearHeadGradients<float>>);
+template void chunked_backward<double>(std::span<const LinearHead<double>>, std::int64_t,
+                                       std::span<const LinearHeadGradients<double>>);
 
 }  // namespace cosformer::detail

@@ -84,13 +84,17 @@ void quadratic_forward(const LinearHead<T>& head, const LinearHeadOutput<T>& out
 template <class T>
 void quadratic_backward(const LinearHead<T>& head, const LinearHeadGradients<T>& gradients);
 template <class T>
-void chunked_forward(const LinearHead<T>& head, std::int64_t chunk_size, const LinearHeadOutput<T>& output);
-template <class T>
-void chunked_backward(const LinearHead<T>& head, std::int64_t chunk_size, const LinearHeadGradients<T>& gradients);
-template <class T>
 void recurrent_forward(const LinearHead<T>& head, const LinearHeadOutput<T>& output);
 template <class T>
 void recurrent_backward(const LinearHead<T>& head, const LinearHeadGradients<T>& gradients);
+
+/// The chunked form takes heads of one item side by side, chunk by chunk: their rows lie next to each other in memory, and reading
+/// a head alone would use one cache line in a few of every page.
+template <class T>
+void chunked_forward(std::span<const LinearHead<T>> heads, std::int64_t chunk_size, std::span<const LinearHeadOutput<T>> outputs);
+template <class T>
+void chunked_backward(std::span<const LinearHead<T>> heads, std::int64_t chunk_size,
+                      std::span<const LinearHeadGradients<T>> gradients);
 
 /// One token: state [W, E + 1] += k̃ᵀ [v | 1], out = q̃ᵀ state / guard.
 template <class T>
