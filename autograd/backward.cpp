@@ -3,6 +3,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "autograd/profile.h"
 #include "core/error.h"
 #include "core/kernels/elementwise.h"
 
@@ -87,15 +88,22 @@ Tensor InputGradients::zeroed_target(std::size_t k) {
 Gradients backward(const Variable& loss) {
   check<ShapeError>(loss.defined() && loss.value().size() == 1, "[backward] the loss must have one element, not shape ",
                     loss.shape());
-  Gradients result;
-  if (!loss.requires_grad()) return result;
+  return backward(loss, Tensor::full(loss.shape(), 1.0, loss.dtype()));
+}
 
-  const std::vector<Node*> order = topological_order(loss.node().get());
+Gradients backward(const Variable& output, const Tensor& doutput) {
+  check<ShapeError>(output.shape() == doutput.shape() && output.dtype() == doutput.dtype(), "[backward] a gradient of shape ",
+                    doutput.shape(), " for an output of shape ", output.shape());
+  Gradients result;
+  if (!output.requires_grad()) return result;
+
+  const std::vector<Node*> order = topological_order(output.node().get());
   for (const Node* node : order) {
     check<Error>(!node->consumed, "[backward] the graph below '", node->name, "' was differentiated before");
   }
   std::unordered_map<const Node*, Tensor> gradients;
-  gradients[loss.node().get()] = Tensor::full(loss.shape(), 1.0, loss.dtype());
+  gradients[output.node().get()] = doutput;
+  Profile* const profile = active_profile();
 
   for (std::size_t i = order.size(); i-- > 0;) {
     Node* node = order[i];
@@ -116,6 +124,7 @@ Gradients backward(const Variable& loss) {
       if (input && !gradients[input.get()].defined()) gradients.erase(input.get());
     }
     node->backward = nullptr;
+    if (profile != nullptr) profile->lap(node->name, ProfileHalf::backward);
     node->consumed = true;
   }
   return result;

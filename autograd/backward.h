@@ -56,5 +56,7 @@ class InputGradients {
 /// Each operation's saved tensors are freed as soon as the pass has gone through it, so a graph can be used once; a
 /// second call throws Error. The order of operations depends on the graph alone.
 Gradients backward(const Variable& loss);
+/// The same from the gradient of an output of any shape, `doutput` = dL/d(output). Throws ShapeError where the shapes differ.
+Gradients backward(const Variable& output, const Tensor& doutput);
 
 }  // namespace cosformer

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "autograd/profile.h"
+
 namespace cosformer {
 
 Variable Variable::leaf(Tensor value) {
@@ -14,6 +16,7 @@ Variable Variable::leaf(Tensor value) {
 
 Variable Variable::from_operation(const char* name, Tensor value, std::initializer_list<const Variable*> inputs,
                                   Node::Backward backward) {
+  if (Profile* profile = active_profile()) profile->lap(name, ProfileHalf::forward);
   Variable variable(std::move(value));
   if (std::ranges::none_of(inputs, [](const Variable* input) { return input->requires_grad(); })) return variable;
   variable.node_ = std::make_shared<Node>();
