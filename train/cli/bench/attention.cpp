@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -10,11 +11,11 @@
 #include "core/memory.h"
 #include "core/named_table.h"
 #include "core/parallel.h"
-#include "core/random.h"
 #include "train/cli/bench/bench.h"
 #include "train/cli/bench/ceilings.h"
 #include "train/cli/bench/child_process.h"
 #include "train/cli/bench/comparison.h"
+#include "train/cli/bench/random_tensor.h"
 #include "train/cli/bench/timing.h"
 
 namespace cosformer {
@@ -30,6 +31,8 @@ constexpr PassName kPasses[] = {{"forward", false}, {"forward_backward", true}};
 /// One operator from query, key and value [batch, length, heads · head_dim] to an output of that shape.
 struct AttentionCase {
   AttentionConfig config;
+  nlohmann::ordered_json options =
+      nlohmann::ordered_json::object();  ///< what the flags changed in `config` besides its kind
   bool causal = false;
   bool backward = false;
   std::int64_t batch = 1, length = 1, heads = 1, head_dim = 1;
@@ -39,19 +42,14 @@ struct AttentionCase {
 // Beyond these a product of sizes might not fit into 64 bits.
 constexpr std::int64_t kMaxLength = 1 << 24, kMaxWidth = 1 << 12, kMaxBatch = 1 << 14, kMaxRepetitions = 100'000;
 
-/// What tells one result from another.
-const std::vector<std::string> kShapeKeys = {"kind", "feature_map", "reweighting", "form",  "chunk_size", "window", "causal",
-                                             "pass", "batch",       "length",      "heads", "head_dim",   "threads"};
+constexpr std::int64_t kMaxElements = std::int64_t{1} << 36;
 
-Tensor normal_values(const Shape& shape, std::string_view purpose) {
-  Tensor values = Tensor::empty(shape);
-  const Random random(1, purpose);
-  float* x = values.data<float>();
-  parallel_ranges(values.size(), kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) x[i] = static_cast<float>(random.normal(static_cast<std::uint64_t>(i)));
-  });
-  return values;
-}
+/// Flags that change the config of a kind.
+constexpr const char* kOptionFlags[] = {"feature-map", "reweighting", "form", "chunk-size", "window"};
+
+/// What tells one result from another.
+const std::vector<std::string> kShapeKeys = {"kind",   "options", "causal",   "pass",   "batch",
+                                             "length", "heads",   "head_dim", "threads"};
 
 std::unique_ptr<Attention> attention_of(const AttentionCase& shape) {
   return make_attention(shape.config, {.num_heads = shape.heads, .head_dim = shape.head_dim, .causal_length = shape.length});
@@ -64,11 +62,11 @@ nlohmann::ordered_json measure(const AttentionCase& shape) {
   const Shape split{shape.batch, shape.length, shape.heads, shape.head_dim};
   const AttentionMask mask{.causal = shape.causal};
   const auto input = [&](const char* name) {
-    const Tensor values = normal_values(joined, name);
+    const Tensor values = normal_tensor(joined, name);
     return shape.backward ? Variable::leaf(values) : Variable(values);
   };
   const Variable query = input("query"), key = input("key"), value = input("value");
-  const Tensor doutput = shape.backward ? normal_values(joined, "doutput") : Tensor();
+  const Tensor doutput = shape.backward ? normal_tensor(joined, "doutput") : Tensor();
   constexpr double kLeastSeconds = 0.02;
   const Timing timing = time_calls(shape.repetitions, kLeastSeconds, [&] {
     const Variable out =
@@ -84,21 +82,11 @@ nlohmann::ordered_json measure(const AttentionCase& shape) {
 }
 
 nlohmann::ordered_json describe(const AttentionCase& shape) {
-  const AttentionConfig& config = shape.config;
-  return {{"kind", config.kind},
-          {"feature_map", config.feature_map},
-          {"reweighting", config.reweighting},
-          {"form", config.form},
-          {"chunk_size", config.chunk_size},
-          {"window", config.window},
-          {"causal", shape.causal},
-          {"pass", kPasses[shape.backward ? 1 : 0].name},
-          {"batch", shape.batch},
-          {"length", shape.length},
-          {"heads", shape.heads},
-          {"head_dim", shape.head_dim},
-          {"threads", num_threads()},
-          {"repetitions", shape.repetitions}};
+  return {{"kind", shape.config.kind}, {"options", shape.options},
+          {"causal", shape.causal},    {"pass", kPasses[shape.backward ? 1 : 0].name},
+          {"batch", shape.batch},      {"length", shape.length},
+          {"heads", shape.heads},      {"head_dim", shape.head_dim},
+          {"threads", num_threads()},  {"repetitions", shape.repetitions}};
 }
 
 void print_table(const std::vector<nlohmann::ordered_json>& results, bool compared) {
@@ -127,6 +115,9 @@ AttentionCase given_case(const cxxopts::ParseResult& given) {
   config.form = given["form"].as<std::string>();
   config.chunk_size = given_integer(given, "chunk-size", 1, kMaxLength);
   config.window = given_integer(given, "window", 0, kMaxLength);
+  for (const char* flag : kOptionFlags) {
+    if (given.count(flag) > 0) shape.options[flag] = given[flag].as<std::string>();
+  }
   shape.causal = given.count("causal") > 0;
   shape.backward = find_named(kPasses, given["pass"].as<std::string>(), "--pass").backward;
   shape.batch = given_integer(given, "batch", 1, kMaxBatch);
@@ -146,32 +137,40 @@ int run_bench_attention(int argc, char** argv) {
       "ceiling, and the peak memory of a process that does nothing else.");
   const AttentionConfig defaults;
   const auto text = [](const std::string& value) { return cxxopts::value<std::string>()->default_value(value); };
-  line.options()("kind", "a kind of attention, as in configs", text(defaults.kind), "K")(
-      "causal", "query i sees keys j <= i")("length", "tokens; several lengths are measured one by one", text("2048"),
-                                            "N[,N...]")("batch", "sequences", text("1"), "B")(
-      "heads", "heads", text("8"), "H")("head-dim", "width of a head", text("64"), "D")(
-      "pass", "forward or forward_backward", text("forward_backward"), "PASS")(
-      "feature-map", "of linear attention", text(defaults.feature_map), "NAME")("reweighting", "of linear attention",
-                                                                                text(defaults.reweighting), "NAME")(
-      "form", "of linear attention", text(defaults.form), "NAME")("chunk-size", "rows a chunk of linear attention",
-                                                                  text(std::to_string(defaults.chunk_size)), "C")(
-      "window", "of local attention", text(std::to_string(defaults.window)), "W")("repetitions", "timed calls", text("7"),
-                                                                                  "R")(
-      "compare", "what an earlier call with --json printed: shows how much faster this one is",
+  auto add = line.options();
+  add("kind", "a kind of attention, as in configs", text(defaults.kind), "K");
+  add("causal", "query i sees keys j <= i");
+  add("length", "tokens; several lengths are measured one by one", text("2048"), "N[,N...]");
+  add("batch", "sequences", text("1"), "B");
+  add("heads", "heads", text("8"), "H");
+  add("head-dim", "width of a head", text("64"), "D");
+  add("pass", "forward or forward_backward", text("forward_backward"), "PASS");
+  add("feature-map", "of kind linear", text(defaults.feature_map), "NAME");
+  add("reweighting", "of kind linear", text(defaults.reweighting), "NAME");
+  add("form", "of linear attention", text(defaults.form), "NAME");
+  add("chunk-size", "rows a chunk of linear attention", text(std::to_string(defaults.chunk_size)), "C");
+  add("window", "of kind local", text(std::to_string(defaults.window)), "W");
+  add("repetitions", "timed calls", text("7"), "R");
+  add("compare", "what an earlier call with --json printed: shows how much faster this one is",
       cxxopts::value<std::string>(), "OLD.json");
   add_threads_option(line);
+  add_peak_option(line);
   add_json_option(line);
   const auto given = line.parse(argc, argv);
   if (!given) return 0;
   use_given_threads(*given);
+  const std::optional<double> known_peak = given_peak(*given);
   AttentionCase shape = given_case(*given);
   const std::vector<std::int64_t> lengths = given_integers(*given, "length", 1, kMaxLength);
   const auto earlier =
       given->count("compare") > 0 ? std::optional<EarlierResults>((*given)["compare"].as<std::string>()) : std::nullopt;
+  const std::int64_t width = shape.heads * shape.head_dim, longest = std::ranges::max(lengths);
+  check<InputError>(shape.batch * longest <= kMaxElements / width, "--length: ", shape.batch, " sequences of ", longest,
+                    " tokens and width ", width, " have more than the ", kMaxElements, " elements that are measured");
   // Options that do not fit show before anything is measured.
   measure_in_child([&] { return attention_of(shape), nlohmann::ordered_json(); });
 
-  const CeilingAround ceiling;
+  const CeilingAround ceiling(known_peak);
   std::vector<nlohmann::ordered_json> results;
   for (const std::int64_t length : lengths) {
     shape.length = length;
@@ -181,8 +180,8 @@ int run_bench_attention(int argc, char** argv) {
   }
   const double peak = ceiling.finish();
   for (nlohmann::ordered_json& result : results) {
-    result["peak_gflops"] = 1e-9 * peak;
-    result["share_of_peak"] = 1e9 * result["gflops"].get<double>() / peak;
+    result["peak_gflops"] = peak / 1e9;
+    result["share_of_peak"] = result["gflops"].get<double>() / (peak / 1e9);
     const auto before = earlier ? earlier->milliseconds(result, kShapeKeys) : std::nullopt;
     if (!before) continue;
     result["earlier_milliseconds"] = *before;

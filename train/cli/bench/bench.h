@@ -3,6 +3,7 @@
 /// `cosformer bench …`: its verbs, and the flags and limits that they share.
 
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,11 @@ int run_bench_step(int argc, char** argv);       // step.cpp
 void add_threads_option(CommandLine& line);
 /// Does what `--threads` asks. Throws InputError.
 void use_given_threads(const cxxopts::ParseResult& given);
+
+/// `--peak GFLOPS`, the ceiling that shares refer to.
+void add_peak_option(CommandLine& line);
+/// Operations a second that `--peak` states; nothing where it is to be measured. Throws InputError.
+std::optional<double> given_peak(const cxxopts::ParseResult& given);
 
 /// The value of an integer flag. Throws InputError where it is not in [least, most].
 std::int64_t given_integer(const cxxopts::ParseResult& given, const std::string& flag, std::int64_t least,

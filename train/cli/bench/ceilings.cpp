@@ -158,6 +158,6 @@ double CeilingAround::measure() {
   return measure_in_child([] { return nlohmann::ordered_json(matmul_ceiling(kSecondsAProduct)); }).get<double>();
 }
 
-double CeilingAround::finish() const { return std::max(before_, measure()); }
+double CeilingAround::finish() const { return known_ ? *known_ : std::max(before_, measure()); }
 
 }  // namespace cosformer

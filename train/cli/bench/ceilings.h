@@ -3,6 +3,7 @@
 /// What the machine can do at most: the divisors of every share.
 
 #include <cstdint>
+#include <optional>
 
 namespace cosformer {
 
@@ -24,14 +25,16 @@ struct MemoryCeilings {
 MemoryCeilings memory_ceilings(double seconds);
 
 /// `matmul_ceiling` for the share of a measurement: before and after it, in processes of their own, so that they do not
-/// count as its memory. The better of both.
+/// count as its memory. The better of both; or a figure that is known.
 class CeilingAround {
  public:
-  CeilingAround() : before_(measure()) {}
+  explicit CeilingAround(std::optional<double> known) : known_(known), before_(known ? 0 : measure()) {}
+  /// Operations a second; the measurement is over.
   double finish() const;
 
  private:
   static double measure();
+  std::optional<double> known_;
   double before_;
 };
 

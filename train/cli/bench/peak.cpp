@@ -13,7 +13,7 @@ namespace cosformer {
 
 namespace {
 
-constexpr double kSecondsEach = 0.3;
+constexpr double kSecondsEach = 0.2;
 
 nlohmann::ordered_json measure(int threads) {
   set_num_threads(threads);

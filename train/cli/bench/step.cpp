@@ -158,16 +158,18 @@ int run_bench_step(int argc, char** argv) {
   add_config_options(line);
   line.options()("steps", "timed steps, after two that warm up", cxxopts::value<std::string>()->default_value("5"), "S");
   add_threads_option(line);
+  add_peak_option(line);
   add_json_option(line);
   const auto given = line.parse(argc, argv);
   if (!given) return 0;
   const Config config = given_config(*given);
   if (config.train.threads > 0) set_num_threads(static_cast<int>(config.train.threads));
   use_given_threads(*given);
+  const std::optional<double> known_peak = given_peak(*given);
   const std::int64_t steps = given_integer(*given, "steps", 1, kMaxSteps);
   make_random_tokens(config);
 
-  const CeilingAround ceiling;
+  const CeilingAround ceiling(known_peak);
   const std::string file = (*given)["config"].as<std::string>();
   nlohmann::ordered_json result = {{"config", file},
                                    {"attention", config.model.attention.kind},
@@ -177,8 +179,8 @@ int run_bench_step(int argc, char** argv) {
                                    {"steps", steps}};
   result.update(measure_in_child([&] { return measure(config, steps); }));
   const double peak = ceiling.finish();
-  result["peak_gflops"] = 1e-9 * peak;
-  result["share_of_peak"] = 1e9 * result["gflops"].get<double>() / peak;
+  result["peak_gflops"] = peak / 1e9;
+  result["share_of_peak"] = result["gflops"].get<double>() / (peak / 1e9);
   if (given->count("json") > 0) {
     print_json(result);
   } else {
