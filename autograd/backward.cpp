@@ -4,6 +4,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "autograd/profile.h"
 #include "core/error.h"
 #include "core/kernels/elementwise.h"
 
@@ -96,9 +97,15 @@ Tensor InputGradients::zeroed_target(std::size_t k) {
 Gradients backward(const Variable& loss, Gradients sums) {
   check<ShapeError>(loss.defined() && loss.value().size() == 1, "[backward] the loss must have one element, not shape ",
                     loss.shape());
-  if (!loss.requires_grad()) return sums;
+  return backward(loss, Tensor::full(loss.shape(), 1.0, loss.dtype()), std::move(sums));
+}
 
-  const std::vector<Node*> order = topological_order(loss.node().get());
+Gradients backward(const Variable& output, const Tensor& doutput, Gradients sums) {
+  check<ShapeError>(output.shape() == doutput.shape() && output.dtype() == doutput.dtype(), "[backward] a gradient of shape ",
+                    doutput.shape(), " for an output of shape ", output.shape());
+  if (!output.requires_grad()) return sums;
+
+  const std::vector<Node*> order = topological_order(output.node().get());
   // Gradients of all outputs of all nodes; those of a node begin at its place.
   std::unordered_map<const Node*, std::size_t> places;
   std::size_t outputs = 0;
@@ -115,7 +122,8 @@ Gradients backward(const Variable& loss, Gradients sums) {
   for (const Node* node : order) {
     if (!node->backward) sums.set(node, Tensor());
   }
-  gradients[places.at(loss.node().get()) + loss.output()] = Tensor::full(loss.shape(), 1.0, loss.dtype());
+  gradients[places.at(output.node().get()) + output.output()] = doutput;
+  Profile* const profile = active_profile();
 
   for (std::size_t i = order.size(); i-- > 0;) {
     Node* node = order[i];
@@ -134,6 +142,7 @@ Gradients backward(const Variable& loss, Gradients sums) {
       std::ranges::fill(douts, Tensor());
     }
     node->backward = nullptr;
+    if (profile != nullptr) profile->lap(node->name, ProfileHalf::backward);
     node->consumed = true;
   }
   return sums;

@@ -63,5 +63,7 @@ class InputGradients {
 /// second call throws Error. The order of operations depends on the graph alone. The gradients are added to `sums`, those of
 /// graphs before this one, in place.
 Gradients backward(const Variable& loss, Gradients sums = {});
+/// The same from the gradient of an output of any shape, `doutput` = dL/d(output). Throws ShapeError where the shapes differ.
+Gradients backward(const Variable& output, const Tensor& doutput, Gradients sums = {});
 
 }  // namespace cosformer

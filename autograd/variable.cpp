@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "autograd/profile.h"
+
 namespace cosformer {
 
 Variable Variable::leaf(Tensor value) {
@@ -23,6 +25,7 @@ Variable Variable::from_operation(const char* name, Tensor value, std::initializ
 
 std::vector<Variable> Variable::from_operation(const char* name, const std::vector<Tensor>& values,
                                                std::span<const Variable* const> inputs, Node::Backward backward) {
+  if (Profile* profile = active_profile()) profile->lap(name, ProfileHalf::forward);
   std::vector<Variable> outputs(values.begin(), values.end());
   if (std::ranges::none_of(inputs, [](const Variable* input) { return input->requires_grad(); })) return outputs;
   const auto node = std::make_shared<Node>();

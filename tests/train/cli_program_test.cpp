@@ -49,8 +49,9 @@ TEST_CASE("The program says its version and its verbs") {
 }
 
 TEST_CASE("Every verb takes --help") {
-  std::vector<std::string> verbs = {"config list",  "config explain",    "config show",         "config diff",
-                                    "data make",    "data make listops", "data make pathfinder", "data check"};
+  std::vector<std::string> verbs = {"config list", "config explain",    "config show",          "config diff",
+                                    "bench peak",  "bench attention",   "bench step",           "bench operators",
+                                    "data make",   "data make listops", "data make pathfinder", "data check"};
   for (const Verb& verb : program_verbs()) verbs.emplace_back(verb.name);
   for (const std::string& verb : verbs) {
     INFO(verb);

@@ -23,6 +23,7 @@ std::span<const Verb> program_verbs();
 /// The whole program but for what `main` catches; also knows `--version`.
 int run_program(int argc, char** argv);
 
+int run_bench_verb(int argc, char** argv);   // bench_verb.cpp
 int run_config_verb(int argc, char** argv);  // config_verb.cpp
 int run_data_verb(int argc, char** argv);    // data_verb.cpp
 int run_doctor(int argc, char** argv);       // doctor.cpp

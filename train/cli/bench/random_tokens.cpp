@@ -1,0 +1,102 @@
+#include "train/cli/bench/random_tokens.h"
+
+#include "autograd/ops.h"
+#include "autograd/profile.h"
+#include "core/error.h"
+#include "core/named_table.h"
+#include "core/random.h"
+
+namespace cosformer {
+
+namespace {
+
+struct RandomBatch : TaskBatch {
+  Tensor inputs;  ///< int32 [rows, seq_len]
+  Tensor wanted;  ///< int32: a token for each input, or a class a row [rows, 1]
+};
+
+/// Vocabulary of a tokenizer whose data is not looked at.
+struct TokenizerVocabulary {
+  const char* name;
+  std::int64_t size;
+};
+constexpr TokenizerVocabulary kVocabularies[] = {{"byte", 256}, {"char", 256}, {"word", 8192}, {"bpe", 8192}};
+
+class RandomTokens : public Task {
+ public:
+  explicit RandomTokens(const Config& config) : config_(config), model_(complete(config.model)) {
+    check<InputError>(model_.kind != ModelKind::encoder || model_.num_classes > 0,
+                      "model.num_classes: an encoder is measured as a classifier; expected at least 1, found 0");
+  }
+
+  ModelConfig complete(ModelConfig model) const override {
+    const std::int64_t stated = config_.task.tokenizer_vocab_size;
+    if (model.vocab_size == 0) {
+      model.vocab_size = stated > 0 ? stated : find_named(kVocabularies, config_.task.tokenizer, "task.tokenizer").size;
+    }
+    if (model.max_length == 0) model.max_length = config_.task.seq_len;
+    return model;
+  }
+
+  std::int64_t causal_length() const override { return config_.task.seq_len; }
+
+  std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
+    auto batch = std::make_unique<RandomBatch>();
+    const std::int64_t length = config_.task.seq_len;
+    batch->inputs = draw("inputs", first, rows, length, model_.vocab_size);
+    batch->wanted = is_classifier() ? draw("classes", first, rows, 1, model_.num_classes)
+                                    : draw("targets", first, rows, length, model_.vocab_size);
+    batch->rows = rows;
+    batch->targets = batch->wanted.size();
+    batch->tokens = rows * length;
+    return batch;
+  }
+
+  DataPosition position_of(std::int64_t sequence) const override { return {0, sequence}; }
+
+  Variable loss(const Model& model, const TaskBatch& batch, std::int64_t first_row, std::int64_t rows, double factor,
+                const Pass& pass) const override {
+    if (Profile* profile = active_profile()) profile->start();
+    const auto& random = static_cast<const RandomBatch&>(batch);
+    const Tensor inputs = random.inputs.narrow(0, first_row, rows);
+    const Tensor targets = random.wanted.narrow(0, first_row, rows).reshape({rows * random.wanted.dim(1)});
+    if (is_classifier()) {
+      return cross_entropy(model.classify(model.encode(inputs, nullptr, pass), nullptr, pass), targets, factor);
+    }
+    EncoderOutput encoder;
+    if (model_.kind == ModelKind::encoder_decoder) encoder.hidden = model.encode(inputs, nullptr, pass);
+    const Variable hidden = model.decode(inputs, nullptr, encoder, pass);
+    return linear_cross_entropy(reshape(hidden, {targets.size(), model_.embed_dim}), pass.use(model.output_weight()),
+                                Variable(), targets, factor);
+  }
+
+  std::optional<Evaluation> evaluate(const Model&, Split, std::int64_t, const std::function<bool()>&) const override {
+    throw Error("random tokens have no splits to evaluate");
+  }
+  bool has_split(Split) const override { return false; }
+  void save_assets(const std::filesystem::path&) const override {}
+
+ private:
+  bool is_classifier() const { return model_.kind == ModelKind::encoder; }
+
+  /// Rows [first, first + rows) of an endless array of ids below `bound`.
+  Tensor draw(const char* purpose, std::int64_t first, std::int64_t rows, std::int64_t length, std::int64_t bound) const {
+    const Random random(static_cast<std::uint64_t>(config_.train.seed), purpose);
+    Tensor ids = Tensor::empty({rows, length}, DType::int32);
+    std::int32_t* out = ids.data<std::int32_t>();
+    for (std::int64_t i = 0; i < rows * length; ++i) {
+      out[i] = static_cast<std::int32_t>(
+          random.below(static_cast<std::uint64_t>(bound), static_cast<std::uint64_t>(first * length + i)));
+    }
+    return ids;
+  }
+
+  Config config_;
+  ModelConfig model_;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> make_random_tokens(const Config& config) { return std::make_unique<RandomTokens>(config); }
+
+}  // namespace cosformer

@@ -1,0 +1,192 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "autograd/profile.h"
+#include "core/memory.h"
+#include "core/parallel.h"
+#include "layers/cost.h"
+#include "train/cli/bench/bench.h"
+#include "train/cli/bench/ceilings.h"
+#include "train/cli/bench/child_process.h"
+#include "train/cli/bench/random_tokens.h"
+#include "train/cli/bench/timing.h"
+#include "train/execution.h"
+#include "train/gradient_step.h"
+#include "train/optimizers/optimizer.h"
+#include "train/schedule.h"
+
+namespace cosformer {
+
+namespace {
+
+constexpr std::int64_t kMaxSteps = 1'000'000;
+constexpr int kProfiledSteps = 3;
+
+/// A run on random tokens, step by step, as Trainer makes it but for records and checkpoints.
+class RandomRun {
+ public:
+  explicit RandomRun(const Config& config)
+      : config_(config),
+        task_(make_random_tokens(config)),
+        model_(task_->complete(config.model), task_->causal_length(), static_cast<std::uint64_t>(config.train.seed)),
+        optimizer_(make_optimizer(config.optimizer, model_.parameters())) {}
+
+  const Model& model() const { return model_; }
+  std::int64_t tokens_per_step() const { return config_.train.batch_size * config_.task.seq_len; }
+  double loss() const { return loss_; }
+
+  /// Seconds of a step and its parts.
+  struct Seconds {
+    double whole = 0, clipping = 0, optimizer = 0;
+  };
+  Seconds step() {
+    const auto begin = std::chrono::steady_clock::now();
+    const StepGradients result = compute_step_gradients(*task_, model_, config_.train, ++step_);
+    const auto clipping = std::chrono::steady_clock::now();
+    const double norm = gradient_norm(model_.parameters(), result.gradients), limit = config_.optimizer.clip_norm;
+    Seconds seconds{.clipping = seconds_since(clipping)};
+    const auto update = std::chrono::steady_clock::now();
+    optimizer_->update(
+        model_.parameters(), result.gradients, step_,
+        scheduled_learning_rate(config_.schedule, config_.optimizer.learning_rate, step_, config_.train.max_steps),
+        limit > 0 && norm > limit ? limit / norm : 1.0);
+    seconds.optimizer = seconds_since(update);
+    loss_ = result.loss;
+    seconds.whole = seconds_since(begin);
+    return seconds;
+  }
+
+ private:
+  Config config_;
+  std::unique_ptr<Task> task_;
+  Model model_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::int64_t step_ = 0;
+  double loss_ = 0;
+};
+
+/// Milliseconds of a step by operator, longest first: those of all threads over the number of threads that run shards, so
+/// that with what no operator accounts for (`other`: sums of shards' gradients, batches, waiting) they make up the step.
+nlohmann::ordered_json time_by_operator(RandomRun& run, const Config& config) {
+  Profile profile;
+  RandomRun::Seconds total;
+  {
+    const ProfileScope scope(profile);
+    for (int i = 0; i < kProfiledSteps; ++i) {
+      const RandomRun::Seconds step = run.step();
+      total.whole += step.whole;
+      total.clipping += step.clipping;
+      total.optimizer += step.optimizer;
+    }
+  }
+  const std::int64_t rows = config.train.batch_size / config.train.accumulation;
+  const auto threads = static_cast<double>(
+      std::min<std::int64_t>(num_threads(), shard_count(run.model().config(), config.train.shards, rows)));
+  nlohmann::ordered_json operators = nlohmann::ordered_json::array();
+  double other = total.whole;
+  const auto add = [&](const std::string& name, double forward, double backward) {
+    other -= forward + backward;
+    operators.push_back({{"name", name},
+                         {"forward_milliseconds", 1e3 * forward / kProfiledSteps},
+                         {"backward_milliseconds", 1e3 * backward / kProfiledSteps},
+                         {"share_of_step", (forward + backward) / total.whole}});
+  };
+  for (const Profile::Operation& operation : profile.operations()) {
+    add(operation.name, operation.forward_seconds / threads, operation.backward_seconds / threads);
+  }
+  add("gradient_norm", 0, total.clipping);
+  add(config.optimizer.name, 0, total.optimizer);
+  add("other", other, 0);
+  return operators;
+}
+
+/// Everything but the share of the ceiling, and this process's peak memory.
+nlohmann::ordered_json measure(const Config& config, std::int64_t steps) {
+  RandomRun run(config);
+  run.step();
+  const std::int64_t requests = memory_use().system_requests;
+  run.step();
+  std::vector<double> seconds;
+  for (std::int64_t i = 0; i < steps; ++i) seconds.push_back(run.step().whole);
+  const double middle = median(seconds);
+  const auto new_requests = static_cast<double>(memory_use().system_requests - requests);
+  const double tokens_per_second = static_cast<double>(run.tokens_per_step()) / middle;
+  const double flops_per_token = 3.0 * forward_flops_per_token(run.model().config(), config.task.seq_len);
+  nlohmann::ordered_json result = {{"milliseconds", 1e3 * middle},
+                                   {"best_milliseconds", 1e3 * *std::ranges::min_element(seconds)},
+                                   {"tokens_per_second", tokens_per_second},
+                                   {"gflops", 1e-9 * tokens_per_second * flops_per_token},
+                                   {"peak_memory_bytes", peak_resident_bytes()},
+                                   {"system_requests_per_step", new_requests / static_cast<double>(steps + 1)}};
+  result["operators"] = time_by_operator(run, config);
+  result["loss"] = run.loss();
+  return result;
+}
+
+void print_report(const nlohmann::ordered_json& result) {
+  const auto line = [](const char* name, const std::string& value) {
+    std::cout << fmt::format("{:<26}{:>14}\n", name, value);
+  };
+  const auto number = [&](const char* key) { return result[key].get<double>(); };
+  line("step, ms (median)", fmt::format("{:.1f}", number("milliseconds")));
+  line("step, ms (best)", fmt::format("{:.1f}", number("best_milliseconds")));
+  line("tokens a second", fmt::format("{:.0f}", number("tokens_per_second")));
+  line("GFLOP/s", fmt::format("{:.1f}", number("gflops")));
+  line("share of the ceiling", fmt::format("{:.3f}", number("share_of_peak")));
+  line("ceiling, GFLOP/s", fmt::format("{:.1f}", number("peak_gflops")));
+  line("peak memory, MB", fmt::format("{:.1f}", 1e-6 * number("peak_memory_bytes")));
+  line("requests for memory a step", fmt::format("{:.2f}", number("system_requests_per_step")));
+  std::cout << fmt::format("\n{:<26}{:>14}{:>14}{:>10}\n", "operator", "forward, ms", "backward, ms", "share");
+  for (const auto& row : result["operators"]) {
+    std::cout << fmt::format("{:<26}{:>14.2f}{:>14.2f}{:>10.3f}\n", row["name"].get<std::string>(),
+                             row["forward_milliseconds"].get<double>(), row["backward_milliseconds"].get<double>(),
+                             row["share_of_step"].get<double>());
+  }
+}
+
+}  // namespace
+
+int run_bench_step(int argc, char** argv) {
+  CommandLine line(
+      "cosformer bench step",
+      "Times whole training steps (forward, backward, clipping, optimizer) of a config's shapes on random tokens; its\n"
+      "data is not read. A vocabulary that would come from the data is 256 for bytes and characters, else 8192 or\n"
+      "task.tokenizer_vocab_size.");
+  add_config_options(line);
+  line.options()("steps", "timed steps, after two that warm up", cxxopts::value<std::string>()->default_value("5"), "S");
+  add_threads_option(line);
+  add_peak_option(line);
+  add_json_option(line);
+  const auto given = line.parse(argc, argv);
+  if (!given) return 0;
+  const Config config = given_config(*given);
+  if (config.train.threads > 0) set_num_threads(static_cast<int>(config.train.threads));
+  use_given_threads(*given);
+  const std::optional<double> known_peak = given_peak(*given);
+  const std::int64_t steps = given_integer(*given, "steps", 1, kMaxSteps);
+  make_random_tokens(config);
+
+  const CeilingAround ceiling(known_peak);
+  const std::string file = (*given)["config"].as<std::string>();
+  nlohmann::ordered_json result = {{"config", file},
+                                   {"attention", config.model.attention.kind},
+                                   {"batch", config.train.batch_size},
+                                   {"length", config.task.seq_len},
+                                   {"threads", num_threads()},
+                                   {"steps", steps}};
+  result.update(measure_in_child([&] { return measure(config, steps); }));
+  const double peak = ceiling.finish();
+  result["peak_gflops"] = peak / 1e9;
+  result["share_of_peak"] = result["gflops"].get<double>() / (peak / 1e9);
+  if (given->count("json") > 0) {
+    print_json(result);
+  } else {
+    print_report(result);
+  }
+  return 0;
+}
+
+}  // namespace cosformer
