@@ -39,6 +39,62 @@ inline Range visible_queries(const AttentionVisibility& visibility, Range keys, 
   return {std::min(range.begin, range.end), range.end};
 }
 
+/// A tile of scores whose first `whole` columns all its rows see by causality, followed by `diagonal` columns of which row i
+/// sees the first i + 1.
+struct TileColumns {
+  /// Of queries and keys that begin at multiples of one size, or the keys before.
+  TileColumns(const AttentionVisibility& visibility, Range queries, Range keys) : whole(keys.end - keys.begin) {
+    if (!visibility.causal || visibility.window >= 0) return;
+    const std::int64_t width = whole;
+    whole = std::clamp<std::int64_t>(queries.begin - keys.begin, 0, width);
+    diagonal = width - whole;
+  }
+  std::int64_t width() const { return whole + diagonal; }
+  /// Columns that row i sees.
+  std::int64_t seen(std::int64_t i) const { return whole + std::min(i + 1, diagonal); }
+
+  /// Whether something else than causality hides scores.
+  static bool has_holes(const AttentionVisibility& visibility, const std::uint8_t* key_mask) {
+    return visibility.window >= 0 || key_mask != nullptr;
+  }
+
+  std::int64_t whole;
+  std::int64_t diagonal = 0;
+};
+
+/// C (rows × tile's columns) = A·B, without what the rows do not see.
+template <class T>
+void multiply_scores(std::int64_t rows, const TileColumns& columns, std::int64_t k, Rows<const T> a, Rows<const T> b,
+                     Rows<T> c) {
+  if (columns.whole > 0) multiply<T>(rows, columns.whole, k, a, b, false, c);
+  if (columns.diagonal > 0) {
+    multiply<T>(rows, columns.diagonal, k, a, b.from(0, columns.whole), false, c.from(0, columns.whole),
+                {simd::Band::lower_columns});
+  }
+}
+
+/// C += P·B, P (rows × tile's columns) zero where a row does not see.
+template <class T>
+void add_weighted(std::int64_t rows, const TileColumns& columns, std::int64_t n, Rows<const T> p, Rows<const T> b,
+                  Rows<T> c) {
+  if (columns.whole > 0) multiply<T>(rows, n, columns.whole, p, b, true, c);
+  if (columns.diagonal > 0) {
+    multiply<T>(rows, n, columns.diagonal, p.from(0, columns.whole), b.from(columns.whole), true, c,
+                {simd::Band::lower_inner});
+  }
+}
+
+/// C += Pᵀ·B, P as above.
+template <class T>
+void add_transposed(std::int64_t rows, const TileColumns& columns, std::int64_t n, Rows<const T> p, Rows<const T> b,
+                    Rows<T> c) {
+  if (columns.whole > 0) multiply<T>(columns.whole, n, rows, Factor<T>::transposed(p), b, true, c);
+  if (columns.diagonal > 0) {
+    multiply<T>(columns.diagonal, n, rows, Factor<T>::transposed(p.from(0, columns.whole)), b, true, c.from(columns.whole),
+                {simd::Band::upper_inner});
+  }
+}
+
 /// Sets the scores of a tile that do not count to -infinity. `key_mask` is the item's, [S] or null.
 template <class T>
 void hide_scores(const AttentionVisibility& visibility, const std::uint8_t* key_mask, Range queries, Range keys,

@@ -10,9 +10,7 @@ namespace cosformer {
 
 namespace {
 
-using detail::Factor;
 using detail::mask_of;
-using detail::multiply;
 using detail::Range;
 using detail::Rows;
 using detail::rows_of;
@@ -68,6 +66,7 @@ void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisib
     const Range queries{task % tiles * tile.queries, std::min((task % tiles + 1) * tile.queries, sizes.queries)};
     const std::int64_t count = queries.end - queries.begin;
     const std::uint8_t* mask = mask_of(visibility, sizes, b);
+    const bool has_holes = detail::TileColumns::has_holes(visibility, mask);
     const Scratch<T> scaled_q(tile.queries, D), k(tile.keys, D), turned_k(D, tile.keys), v(tile.keys, E),
         scores(tile.queries, tile.keys);
     const Scratch<T> max(1, tile.queries), sum(1, tile.queries);
@@ -84,13 +83,15 @@ void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisib
       detail::copy_rows<T>(width, D, rows_of(key, b, h).from(begin), tile_mask, k.rows());
       detail::copy_rows<T>(width, E, rows_of(value, b, h).from(begin), tile_mask, v.rows());
       transpose<T>(width, D, k.rows(), turned_k.rows());
-      multiply<T>(count, width, D, scaled_q.rows(), turned_k.rows(), false, scores.rows());
-      detail::hide_scores(visibility, mask, queries, keys, scores.rows());
+      const detail::TileColumns columns(visibility, queries, keys);
+      detail::multiply_scores<T>(count, columns, D, scaled_q.rows(), turned_k.rows(), scores.rows());
+      if (has_holes) detail::hide_scores(visibility, mask, queries, keys, scores.rows());
       for (std::int64_t i = 0; i < count; ++i) {
-        const T correction = advance_row(scores[i], width, max[0] + i, sum[0] + i);
+        const T correction = advance_row(scores[i], columns.seen(i), max[0] + i, sum[0] + i);
+        std::fill(scores[i] + columns.seen(i), scores[i] + width, T{0});
         if (correction != 1) row_scale(correction, sums[i], sums[i], E);
       }
-      multiply<T>(count, E, width, scores.rows(), v.rows(), true, sums.rows());
+      detail::add_weighted<T>(count, columns, E, scores.rows(), v.rows(), sums.rows());
     }
     T* row_log_sum_exp = log_sum_exp + (b * sizes.heads + h) * sizes.queries + queries.begin;
     for (std::int64_t i = 0; i < count; ++i) {
@@ -111,6 +112,7 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
   parallel_for(sizes.batch * sizes.heads, [&](std::int64_t task) {
     const std::int64_t b = task / sizes.heads, h = task % sizes.heads;
     const std::uint8_t* mask = mask_of(visibility, sizes, b);
+    const bool has_holes = detail::TileColumns::has_holes(visibility, mask);
     const T* row_log_sum_exp = log_sum_exp + task * sizes.queries;
     const Rows<T> dq = rows_of(dquery, b, h);
     const Scratch<T> scaled_q(sizes.queries, D), g(sizes.queries, E), delta(1, sizes.queries);
@@ -138,18 +140,22 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
         // Of this tile of keys, those that this tile of queries can see.
         const Range seen = visible_keys(visibility, queries, keys.end);
         const std::int64_t from = std::max(keys.begin, seen.begin) - begin, seen_width = seen.end - begin - from;
-        multiply<T>(count, seen_width, D, scaled_q.from(first), turned_k.from(0, from), false, p.rows());
-        detail::hide_scores(visibility, mask, queries, {begin + from, seen.end}, p.rows());
-        multiply<T>(count, seen_width, E, g.from(first), turned_v.from(0, from), false, dp.rows());
+        const detail::TileColumns columns(visibility, queries, {begin + from, seen.end});
+        detail::multiply_scores<T>(count, columns, D, scaled_q.from(first), turned_k.from(0, from), p.rows());
+        if (has_holes) detail::hide_scores(visibility, mask, queries, {begin + from, seen.end}, p.rows());
+        detail::multiply_scores<T>(count, columns, E, g.from(first), turned_v.from(0, from), dp.rows());
         for (std::int64_t i = 0; i < count; ++i) {
           // A query that sees nothing has log_sum_exp = -infinity; its probabilities are 0.
           const T shift = row_log_sum_exp[first + i] == -kInfinity<T> ? kInfinity<T> : row_log_sum_exp[first + i];
-          row_exp_sum(p[i], T{1}, shift, p[i], seen_width);
-          for (std::int64_t j = 0; j < seen_width; ++j) dp[i][j] = p[i][j] * (dp[i][j] - delta[0][first + i]);
+          const std::int64_t visible = columns.seen(i);
+          row_exp_sum(p[i], T{1}, shift, p[i], visible);
+          for (std::int64_t j = 0; j < visible; ++j) dp[i][j] = p[i][j] * (dp[i][j] - delta[0][first + i]);
+          std::fill(p[i] + visible, p[i] + seen_width, T{0});
+          std::fill(dp[i] + visible, dp[i] + seen_width, T{0});
         }
-        multiply<T>(seen_width, E, count, Factor<T>::transposed(p.rows()), g.from(first), true, dv.from(from));
-        multiply<T>(seen_width, D, count, Factor<T>::transposed(dp.rows()), scaled_q.from(first), true, dk.from(from));
-        multiply<T>(count, D, seen_width, dp.rows(), k.from(from), true, dq.from(first));
+        detail::add_transposed<T>(count, columns, E, p.rows(), g.from(first), dv.from(from));
+        detail::add_transposed<T>(count, columns, D, dp.rows(), scaled_q.from(first), dk.from(from));
+        detail::add_weighted<T>(count, columns, D, dp.rows(), k.from(from), dq.from(first));
       }
       detail::copy_rows<T>(width, D, dk.rows(), tile_mask, rows_of(dkey, b, h).from(begin));
       detail::copy_rows<T>(width, E, dv.rows(), tile_mask, rows_of(dvalue, b, h).from(begin));
