@@ -269,7 +269,8 @@ def step_call(case, wrap, options):
 
 
 def seconds_of(call, repetitions, least_seconds):
-    """Median seconds; the first call (which may compile) and a second one do not count."""
+    """Median seconds. Three calls do not count: the first may compile, and malloc's heap takes a while to settle."""
+    call()
     call()
     begin = time.perf_counter()
     call()
