@@ -29,7 +29,7 @@ struct AttentionConfig {
   ReweightingLength reweighting_length = ReweightingLength::automatic;
   std::int64_t reweighting_length_value = 0;  ///< M where `reweighting_length` is fixed
   std::string form = "auto";         ///< auto, quadratic, linear, chunked, recurrent (linear attention)
-  std::int64_t chunk_size = 64;      ///< rows a chunk (linear attention, chunked form)
+  std::int64_t chunk_size = 48;      ///< rows a chunk (linear attention, chunked form)
   std::int64_t num_features = 0;     ///< random features a head (favor); 0 = head_dim
   std::int64_t window = 128;         ///< |i - j| ≤ window (local attention)
 };

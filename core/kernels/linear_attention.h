@@ -26,7 +26,7 @@ struct LinearAttentionOptions {
   std::span<const double> query_angle_step;
   std::span<const double> key_angle_step;
   LinearAttentionForm form = LinearAttentionForm::automatic;
-  std::int64_t chunk_size = 64;
+  std::int64_t chunk_size = 48;
 };
 
 /// The guard of the normaliser D = Σ_j s_ij keeps its sign: sign(D) · max(|D|, 1e-6), with sign(0) = +1. A row

@@ -216,6 +216,12 @@ TEST_CASE("GELU has its limits at infinity, keeps NaN, and treats the end of a r
       forward.push_back(v * distribution(v));
       backward.push_back(dy.data()[i] * (distribution(v) + v * density(v)));
     }
+    const auto inputs = x.values();
+    std::vector<float> both(inputs.begin(), inputs.end()), slopes(both.size());
+    loops.gelu_with_slope(both.data(), both.data(), slopes.data(), n);
+    for (std::int64_t i = 0; i < n; ++i) slopes[static_cast<std::size_t>(i)] *= dy.data()[i];
+    require_close("gelu with slope", forward, both, {.rel = 0, .abs = 1e-6});
+    require_close("slope", backward, slopes, {.rel = 0, .abs = 1e-6});
     loops.gelu_backward(x.data(), dy.data(), dy.data(), n);
     loops.gelu(x.data(), x.data(), n);
     require_close("gelu", forward, x.values(), {.rel = 0, .abs = 1e-6});
@@ -385,6 +391,14 @@ TEST_CASE("The double loops agree with the float loops") {
   row_gelu_backward(x.data(), w.data(), y.data(), n);
   row_gelu_backward(xf.data(), wf.data(), yf.data(), n);
   require_close("gelu_backward", y, yf, close);
+  {
+    std::vector<double> value(x.size()), slope(x.size());
+    std::vector<float> value32(x.size()), slope32(x.size());
+    row_gelu_with_slope(x.data(), value.data(), slope.data(), n);
+    row_gelu_with_slope(xf.data(), value32.data(), slope32.data(), n);
+    require_close("gelu with slope", value, value32, close);
+    require_close("slope of gelu", slope, slope32, close);
+  }
   row_normalize(x.data(), 0.2, 1.5, w.data(), b.data(), y.data(), n);
   row_normalize(xf.data(), 0.2F, 1.5F, wf.data(), bf.data(), yf.data(), n);
   require_close("normalize", y, yf, close);

@@ -146,6 +146,49 @@ TEST_CASE("Maps, scalings and sums of a tile's rows equal plain loops") {
   });
 }
 
+TEST_CASE("A product begins with a row of its own where it is given one") {
+  const std::int64_t m = GENERATE(1, 7, 12), n = GENERATE(1, 16, 70), k = GENERATE(0, 5);
+  const std::vector<float> a = random_values<float>(m * k + 1, 1), b = random_values<float>(k * n + 1, 2),
+                           row = random_values<float>(n, 3);
+  on_every_instruction_set([&](const TileLoops& loops) {
+    std::vector<float> c(at(m * n), kNaN);
+    loops.product({.m = m,
+                   .n = n,
+                   .k = k,
+                   .a = a.data(),
+                   .a_row = k,
+                   .a_column = 1,
+                   .b = b.data(),
+                   .b_row = n,
+                   .c = c.data(),
+                   .c_row = n,
+                   .row = row.data()});
+    std::vector<double> expected;
+    for (std::int64_t i = 0; i < m; ++i) {
+      for (std::int64_t j = 0; j < n; ++j) {
+        double sum = row[at(j)];
+        for (std::int64_t p = 0; p < k; ++p) sum += static_cast<double>(a[at(i * k + p)]) * b[at(p * n + j)];
+        expected.push_back(sum);
+      }
+    }
+    require_close("product", expected, c, {.rel = 1e-6});
+  });
+}
+
+TEST_CASE("Tiles are added and multiplied element by element, also in place") {
+  const std::int64_t rows = GENERATE(1, 5), columns = GENERATE(1, 15, 16, 37);
+  const std::vector<float> x = random_values<float>(rows * columns, 5), y = random_values<float>(rows * columns, 6);
+  on_every_instruction_set([&](const TileLoops& loops) {
+    std::vector<float> sum(x.size()), in_place = y;
+    loops.sum_rows(rows, columns, x.data(), columns, y.data(), columns, sum.data(), columns);
+    loops.multiply_rows(rows, columns, x.data(), columns, in_place.data(), columns, in_place.data(), columns);
+    for (std::size_t e = 0; e < x.size(); ++e) {
+      REQUIRE(sum[e] == x[e] + y[e]);
+      REQUIRE(in_place[e] == x[e] * y[e]);
+    }
+  });
+}
+
 TEST_CASE("The rectifier gives exactly 0 for minus infinity and keeps NaN") {
   on_every_instruction_set([](const TileLoops& loops) {
     const std::vector<float> x{-std::numeric_limits<float>::infinity(), kNaN, -0.0F};
