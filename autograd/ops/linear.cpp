@@ -9,8 +9,8 @@
 namespace cosformer {
 
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
-  check<ShapeError>(weight.shape().rank() == 2 && x.shape().rank() >= 1 && x.dim(-1) == weight.dim(1), "[linear] input ", x.shape(),
-                    " does not fit a weight of shape ", weight.shape());
+  check<ShapeError>(weight.shape().rank() == 2 && x.shape().rank() >= 1 && x.dim(-1) == weight.dim(1), "[linear] input ",
+                    x.shape(), " does not fit a weight of shape ", weight.shape());
   check<ShapeError>(!bias.defined() || bias.shape() == Shape({weight.dim(0)}), "[linear] bias of shape ",
                     bias.defined() ? bias.shape() : Shape(), " for a weight of shape ", weight.shape());
   const std::int64_t out_features = weight.dim(0), in_features = weight.dim(1);
@@ -21,18 +21,18 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
   dispatch_float(x.dtype(), [&](auto type) {
     using T = decltype(type);
     gemm<T>(Transpose::no, Transpose::yes, rows, out_features, in_features, 1, input.data<T>(), in_features, w.data<T>(),
-            in_features, 0, out.data<T>(), out_features);
-    if (b.defined()) add_bias(out.data<T>(), b.data<T>(), out.data<T>(), rows, out_features);
+            in_features, 0, out.data<T>(), out_features, b.defined() ? b.data<T>() : nullptr);
   });
   return Variable::from_operation(
-      "linear", out, {&x, &weight, &bias}, [input, w, rows, in_features, out_features](const Tensor& dout, InputGradients& inputs) {
+      "linear", out, {&x, &weight, &bias},
+      [input, w, rows, in_features, out_features](const Tensor& dout, InputGradients& inputs) {
         const Tensor dy = dout.contiguous();
         dispatch_float(dy.dtype(), [&](auto type) {
           using T = decltype(type);
           if (inputs.wants(0)) {
             auto [dx, fresh] = inputs.target(0);
-            gemm<T>(Transpose::no, Transpose::no, rows, in_features, out_features, 1, dy.data<T>(), out_features, w.data<T>(),
-                    in_features, fresh ? 0 : 1, dx.template data<T>(), in_features);
+            gemm<T>(Transpose::no, Transpose::no, rows, in_features, out_features, 1, dy.data<T>(), out_features,
+                    w.data<T>(), in_features, fresh ? 0 : 1, dx.template data<T>(), in_features);
           }
           if (inputs.wants(1)) {
             auto [dw, fresh] = inputs.target(1);

@@ -110,13 +110,6 @@ void accumulate_scaled(T alpha, const T* x, T* y, std::int64_t n) {
 }
 
 template <class T>
-void add_bias(const T* x, const T* bias, T* y, std::int64_t rows, std::int64_t width) {
-  parallel_ranges(rows, rows_a_piece(width), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = begin; r < end; ++r) add_row(x + r * width, bias, y + r * width, width);
-  });
-}
-
-template <class T>
 void column_sums(const T* x, std::int64_t rows, std::int64_t width, std::int64_t stride, T* sums) {
   const RowSums<T> total = sum_over_rows<T>(rows, width, [&](std::int64_t begin, std::int64_t end, T* partial) {
     for (std::int64_t r = begin; r < end; ++r) row_add_scaled(T{1}, x + r * stride, partial, width);
@@ -200,7 +193,6 @@ void apply_dropout(double probability, const Random& stream, const T* x, T* y, s
   template void accumulate_elements<T>(const T*, T*, std::int64_t);                                              \
   template void scale_elements<T>(T, const T*, T*, std::int64_t);                                                \
   template void accumulate_scaled<T>(T, const T*, T*, std::int64_t);                                             \
-  template void add_bias<T>(const T*, const T*, T*, std::int64_t, std::int64_t);                                 \
   template void column_sums<T>(const T*, std::int64_t, std::int64_t, std::int64_t, T*);                          \
   template void activation_forward<T>(Activation, const T*, T*, std::int64_t);                                   \
   template void activation_backward<T>(Activation, const T*, const T*, T*, std::int64_t, bool);                  \

@@ -28,10 +28,6 @@ void scale_elements(T alpha, const T* x, T* y, std::int64_t n);
 template <class T>
 void accumulate_scaled(T alpha, const T* x, T* y, std::int64_t n);
 
-/// y_r = x_r + bias for each of `rows` rows of `width` elements.
-template <class T>
-void add_bias(const T* x, const T* bias, T* y, std::int64_t rows, std::int64_t width);
-
 /// sums_j += Σ_r x_rj over rows that are `stride` apart: the gradient of a bias. Rows are added in blocks that depend on
 /// the shape alone.
 template <class T>

@@ -70,7 +70,8 @@ void gemm_serial(Transpose transpose_a, Transpose transpose_b, std::int64_t m, s
 
 template <class T>
 void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a,
-          std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc) {
+          std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc, const T* row) {
+  assert(row == nullptr || beta == T{0});
   if (m <= 0 || n <= 0) return;
   const Tiling tiling = choose_tiling(m, n, k);
   const std::int64_t row_tiles = pieces(m, tiling.rows), column_tiles = pieces(n, tiling.columns);
@@ -83,29 +84,34 @@ void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int
 
   parallel_for(row_tiles * column_tiles * ranges, [&](std::int64_t piece) {
     const std::int64_t range = piece % ranges, tile = piece / ranges;
-    const std::int64_t row = tile / column_tiles * tiling.rows, column = tile % column_tiles * tiling.columns;
+    const std::int64_t first = tile / column_tiles * tiling.rows, column = tile % column_tiles * tiling.columns;
     const std::int64_t inner = range * tiling.depth;
-    const T* a_tile = a + (transpose_a == Transpose::yes ? inner * lda + row : row * lda + inner);
+    const T* a_tile = a + (transpose_a == Transpose::yes ? inner * lda + first : first * lda + inner);
     const T* b_tile = b + (transpose_b == Transpose::yes ? column * ldb + inner : inner * ldb + column);
-    T* const target = range == 0 ? c + row * ldc + column : partial + ((range - 1) * m + row) * n + column;
-    gemm_serial(transpose_a, transpose_b, std::min(tiling.rows, m - row), std::min(tiling.columns, n - column),
-                std::min(tiling.depth, k - inner), alpha, a_tile, lda, b_tile, ldb, range == 0 ? beta : T{0}, target,
-                range == 0 ? ldc : n);
+    T* const target = range == 0 ? c + first * ldc + column : partial + ((range - 1) * m + first) * n + column;
+    const std::int64_t rows = std::min(tiling.rows, m - first), columns = std::min(tiling.columns, n - column);
+    const bool begins_with_row = row != nullptr && range == 0;
+    for (std::int64_t i = 0; begins_with_row && i < rows; ++i) std::copy_n(row + column, columns, target + i * ldc);
+    gemm_serial(transpose_a, transpose_b, rows, columns, std::min(tiling.depth, k - inner), alpha, a_tile, lda, b_tile, ldb,
+                begins_with_row ? T{1}
+                : range == 0    ? beta
+                                : T{0},
+                target, range == 0 ? ldc : n);
   });
   if (ranges == 1) return;
   parallel_ranges(m, kElementwiseGrain / n + 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
+    for (std::int64_t i = begin; i < end; ++i) {
       for (std::int64_t range = 1; range < ranges; ++range) {
-        row_add_scaled(T{1}, partial + ((range - 1) * m + row) * n, c + row * ldc, n);
+        row_add_scaled(T{1}, partial + ((range - 1) * m + i) * n, c + i * ldc, n);
       }
     }
   });
 }
 
 template void gemm<float>(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, float, const float*, std::int64_t,
-                          const float*, std::int64_t, float, float*, std::int64_t);
+                          const float*, std::int64_t, float, float*, std::int64_t, const float*);
 template void gemm<double>(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, double, const double*,
-                           std::int64_t, const double*, std::int64_t, double, double*, std::int64_t);
+                           std::int64_t, const double*, std::int64_t, double, double*, std::int64_t, const double*);
 template void gemm_serial<float>(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, float, const float*,
                                  std::int64_t, const float*, std::int64_t, float, float*, std::int64_t);
 template void gemm_serial<double>(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, double, const double*,

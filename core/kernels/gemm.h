@@ -14,9 +14,12 @@ enum class Transpose : bool { no, yes };
 /// The product is cut into pieces that depend on the shape alone (tiles of C, and ranges of k where C is small), each
 /// computed by one thread, so the result has the same bits on any number of threads (OpenBLAS's own split changes them).
 /// Inside a loop of `parallel_for` all tiles run on the calling thread.
+///
+/// Where `row` [n] is given, it is added to every row of the result (a bias; beta must be 0): each tile begins with it, which
+/// saves the pass over C that adding it afterwards takes.
 template <class T>
 void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a,
-          std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc);
+          std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc, const T* row = nullptr);
 
 /// The same product on the calling thread, which must be inside a loop of `parallel_for`: for small products of which
 /// a caller runs many side by side (one chunk of one attention head, say).

@@ -123,7 +123,7 @@ TEST_CASE("Activations keep NaN and give the slope of the negative side at 0") {
   CHECK(slope == 1);
 }
 
-TEST_CASE("A bias is added to rows, alone and before an activation, and gets the sum of the gradients") {
+TEST_CASE("A bias is added to rows before an activation, and gets the sum of the gradients") {
   for (const auto& [rows, width] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {3, 5}, {70, 33}, {900, 64}, {5, 20000}}) {
     CAPTURE(rows, width);
     const auto bias = random_values<float>(width, 6), start = random_values<float>(width, 7);
@@ -133,9 +133,7 @@ TEST_CASE("A bias is added to rows, alone and before an activation, and gets the
       u.push_back(static_cast<double>(x[i]) + bias[i % bias.size()]);
       sums[i % bias.size()] += dy[i];
     }
-    std::vector<float> found(x.size()), added = start;
-    add_bias(x.data(), bias.data(), found.data(), rows, width);
-    require_close("x + bias", u, found, {.rel = 1e-7});
+    std::vector<float> added = start;
     column_sums(dy.data(), rows, width, width, added.data());
     require_close("column sums", sums, added, {.rel = 2e-6});
 
@@ -143,7 +141,7 @@ TEST_CASE("A bias is added to rows, alone and before an activation, and gets the
       std::vector<float> pre(x.size()), y(x.size()), du(x.size()), dbias = start, expected_y(x.size()),
                                                                    expected_du(x.size());
       bias_activation_forward(f, x.data(), bias.data(), pre.data(), y.data(), rows, width);
-      require_close("u", found, pre, {.rel = 0});
+      require_close("u", u, pre, {.rel = 1e-7});
       activation_forward(f, pre.data(), expected_y.data(), rows * width);
       require_close("f(u)", expected_y, y, {.rel = 0});
       bias_activation_backward(f, pre.data(), dy.data(), du.data(), dbias.data(), rows, width);

@@ -63,7 +63,36 @@ void check_product(const Product& p, double rel) {
   }
 }
 
+/// Every row of C begins with a row of its own.
+template <class T>
+void check_product_with_row(std::int64_t m, std::int64_t n, std::int64_t k, double rel) {
+  CAPTURE(m, n, k);
+  const auto a = random_values<T>(m * k + 1, 1), b = random_values<T>(n * k + 1, 2), row = random_values<T>(n, 3);
+  std::vector<T> c(static_cast<std::size_t>(m * n), std::numeric_limits<T>::quiet_NaN());
+  gemm(Transpose::no, Transpose::yes, m, n, k, T(1), a.data(), k, b.data(), k, T(0), c.data(), n, row.data());
+  std::vector<double> expected;
+  for (std::int64_t i = 0; i < m; ++i) {
+    for (std::int64_t j = 0; j < n; ++j) {
+      double sum = static_cast<double>(row[static_cast<std::size_t>(j)]);
+      for (std::int64_t l = 0; l < k; ++l) {
+        sum += static_cast<double>(a[static_cast<std::size_t>(i * k + l)]) *
+               static_cast<double>(b[static_cast<std::size_t>(j * k + l)]);
+      }
+      expected.push_back(sum);
+    }
+  }
+  require_close("C", expected, c, {.rel = rel, .abs = rel});
+}
+
 }  // namespace
+
+TEST_CASE("Products begin with a row of their own in every tile, also where the inner dimension is cut") {
+  for (const auto& [m, n, k] :
+       std::vector<std::array<std::int64_t, 3>>{{1, 1, 1}, {300, 700, 40}, {33, 65, 5000}, {2, 3, 0}}) {
+    check_product_with_row<float>(m, n, k, 1e-5);
+    check_product_with_row<double>(m, n, k, 1e-12);
+  }
+}
 
 TEST_CASE("Matrix products agree with double loops for odd sizes, transposes, gaps and beta") {
   for (const bool transpose_a : {false, true}) {

@@ -76,6 +76,36 @@ Prepared prepare_linear() {
                  [](const auto& x) { return linear(x[0], x[1], x[2]); });
 }
 
+/// The fused blocks of a narrow model: 64 wide, feed-forward 128 wide.
+constexpr std::int64_t kNarrowRows = 32768, kNarrow = 64, kNarrowFfn = 128;
+
+Prepared prepare_norm_linear() {
+  const double flops = 3 * 2.0 * kNarrowRows * kNarrow * kNarrow;
+  return prepare({{kNarrowRows, kNarrow}, {kNarrow}, {kNarrow}, {kNarrow, kNarrow}, {kNarrow}}, {.flops = flops},
+                 {.flops = 3 * flops}, [](const auto& x) {
+                   const std::vector<LinearWeights> layers(3, LinearWeights{x[3], x[4]});
+                   const std::vector<Variable> y = norm_linear(x[0], {x[1], x[2], 1e-5}, layers);
+                   return add(y[0], add(y[1], y[2]));
+                 });
+}
+
+Prepared prepare_linear_residual() {
+  const double flops = 2.0 * kNarrowRows * kNarrow * kNarrow;
+  return prepare({{kNarrowRows, kNarrow}, {kNarrow, kNarrow}, {kNarrow}, {kNarrowRows, kNarrow}}, {.flops = flops},
+                 {.flops = 3 * flops}, [](const auto& x) {
+                   return linear_residual(x[0], {x[1], x[2]}, x[3], std::nullopt);
+                 });
+}
+
+Prepared prepare_feed_forward() {
+  const double flops = 2 * 2.0 * kNarrowRows * kNarrow * kNarrowFfn;
+  return prepare(
+      {{kNarrowRows, kNarrow}, {kNarrow}, {kNarrow}, {kNarrowFfn, kNarrow}, {kNarrowFfn}, {kNarrow, kNarrowFfn}, {kNarrow}},
+      {.flops = flops}, {.flops = 3 * flops}, [](const auto& x) {
+        return feed_forward(x[0], {x[1], x[2], 1e-5}, {x[3], x[4]}, {x[5], x[6]}, Activation::gelu, std::nullopt);
+      });
+}
+
 /// Operators on rows of numbers: `forward` and `backward` are how often an activation is read or written.
 template <std::int64_t rows, std::int64_t width>
 Prepared prepare_rows(std::vector<Shape> shapes, double forward, double backward,
@@ -160,6 +190,9 @@ constexpr OperatorRow kRows[] = {
     {"linear_256_256", "4096 rows, 256 to 256", prepare_linear<4096, 256, 256>},
     {"linear_256_1024", "4096 rows, 256 to 1024", prepare_linear<4096, 256, 1024>},
     {"linear_768_3072", "1024 rows, 768 to 3072", prepare_linear<1024, 768, 3072>},
+    {"norm_linear", "32768 rows, 64 to 3 times 64, and a sum", prepare_norm_linear},
+    {"linear_residual", "32768 rows, 64 to 64", prepare_linear_residual},
+    {"feed_forward", "32768 rows of 64, hidden 128", prepare_feed_forward},
     {"linear_cross_entropy", "4096 rows of 256, vocabulary 8192", prepare_linear_cross_entropy},
     {"cosformer", "batch 4, length 2048, 8 heads of 64", prepare_cosformer<false>},
     {"cosformer_causal", "batch 4, length 2048, 8 heads of 64", prepare_cosformer<true>},
