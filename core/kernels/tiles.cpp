@@ -8,22 +8,32 @@ namespace cosformer::detail {
 
 // Float tiles go through the loops of the instruction set; double ones serve gradient checks.
 
+namespace {
+
+simd::TileProduct tile_product(std::int64_t m, std::int64_t n, std::int64_t k, Factor<float> a, Rows<const float> b,
+                               Rows<float> c) {
+  return {.m = m,
+          .n = n,
+          .k = k,
+          .a = a.data,
+          .a_row = a.row,
+          .a_column = a.column,
+          .b = b.data,
+          .b_row = b.stride,
+          .c = c.data,
+          .c_row = c.stride};
+}
+
+}  // namespace
+
 template <>
 void multiply<float>(std::int64_t m, std::int64_t n, std::int64_t k, Factor<float> a, Rows<const float> b, bool accumulate,
                      Rows<float> c, ProductPart part) {
-  simd::tile_loops().product({.m = m,
-                              .n = n,
-                              .k = k,
-                              .a = a.data,
-                              .a_row = a.row,
-                              .a_column = a.column,
-                              .b = b.data,
-                              .b_row = b.stride,
-                              .c = c.data,
-                              .c_row = c.stride,
-                              .accumulate = accumulate,
-                              .band = part.band,
-                              .fixed = part.fixed});
+  simd::TileProduct product = tile_product(m, n, k, a, b, c);
+  product.accumulate = accumulate;
+  product.band = part.band;
+  product.fixed = part.fixed;
+  simd::tile_loops().product(product);
 }
 
 template <>
@@ -37,17 +47,9 @@ void multiply<double>(std::int64_t m, std::int64_t n, std::int64_t k, Factor<dou
 template <>
 void multiply_add_row<float>(std::int64_t m, std::int64_t n, std::int64_t k, Factor<float> a, Rows<const float> b,
                              const float* row, Rows<float> c) {
-  simd::tile_loops().product({.m = m,
-                              .n = n,
-                              .k = k,
-                              .a = a.data,
-                              .a_row = a.row,
-                              .a_column = a.column,
-                              .b = b.data,
-                              .b_row = b.stride,
-                              .c = c.data,
-                              .c_row = c.stride,
-                              .row = row});
+  simd::TileProduct product = tile_product(m, n, k, a, b, c);
+  product.row = row;
+  simd::tile_loops().product(product);
 }
 
 template <>
