@@ -2,14 +2,13 @@
 
 #include "autograd/backward.h"
 #include "autograd/ops.h"
-#include "core/error.h"
+#include "autograd/ops/rows.h"
 
 namespace cosformer {
 
 Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps) {
-  check<ShapeError>(x.shape().rank() >= 1 && weight.shape() == Shape({x.dim(-1)}) && bias.shape() == weight.shape(),
-                    "[layer_norm] weight ", weight.shape(), " and bias ", bias.shape(), " for an input of shape ", x.shape());
-  const std::int64_t width = x.dim(-1), rows = width == 0 ? 0 : x.value().size() / width;
+  check_norm("layer_norm", x, {weight, bias, eps});
+  const std::int64_t width = x.dim(-1), rows = row_count(x.shape());
   const Tensor input = x.value().contiguous(), w = weight.value().contiguous(), b = bias.value().contiguous();
   Tensor out = Tensor::empty(x.shape(), x.dtype());
   Tensor mean = Tensor::empty({rows}, x.dtype()), inverse_deviation = Tensor::empty({rows}, x.dtype());

@@ -2,17 +2,14 @@
 
 #include "autograd/backward.h"
 #include "autograd/ops.h"
-#include "core/error.h"
+#include "autograd/ops/rows.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/gemm.h"
 
 namespace cosformer {
 
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
-  check<ShapeError>(weight.shape().rank() == 2 && x.shape().rank() >= 1 && x.dim(-1) == weight.dim(1), "[linear] input ",
-                    x.shape(), " does not fit a weight of shape ", weight.shape());
-  check<ShapeError>(!bias.defined() || bias.shape() == Shape({weight.dim(0)}), "[linear] bias of shape ",
-                    bias.defined() ? bias.shape() : Shape(), " for a weight of shape ", weight.shape());
+  check_linear("linear", x, {weight, bias});
   const std::int64_t out_features = weight.dim(0), in_features = weight.dim(1);
   const std::int64_t rows = x.value().size() / std::max<std::int64_t>(in_features, 1);
   const Tensor input = x.value().contiguous(), w = weight.value().contiguous();
