@@ -42,6 +42,7 @@ struct ModelConfig {
   std::int64_t ffn_dim = 1024;
   std::int64_t vocab_size = 0;   ///< 0 = the tokenizer's
   std::int64_t max_length = 0;   ///< positions a learned table has; 0 = the task's seq_len
+  double embedding_std = 0.0;    ///< of the token embeddings' first values; 0 = embed_dim^(-1/2)
   double dropout = 0.0;          ///< of embeddings, attention and feed-forward outputs
   NormPlacement norm = NormPlacement::pre;
   Activation activation = Activation::gelu;  ///< gelu or relu

@@ -7,11 +7,18 @@
 
 namespace cosformer {
 
+namespace {
+
+double embedding_std(const ModelConfig& config) {
+  return config.embedding_std > 0 ? config.embedding_std : 1.0 / std::sqrt(static_cast<double>(config.embed_dim));
+}
+
+}  // namespace
+
 Transformer::Transformer(const Scope& scope, const ModelConfig& config, StackRole role, std::int64_t max_length,
                          std::int64_t causal_length, bool attends_to_encoder)
     : role_(role),
-      embed_tokens_(scope / "embed_tokens", config.vocab_size, config.embed_dim,
-                    1.0 / std::sqrt(static_cast<double>(config.embed_dim))),
+      embed_tokens_(scope / "embed_tokens", config.vocab_size, config.embed_dim, embedding_std(config)),
       embed_positions_(scope, config.positions, max_length, config.embed_dim),
       dropout_(scope / "embed_tokens", config.dropout) {
   for (std::int64_t i = 0; i < config.num_layers; ++i) {

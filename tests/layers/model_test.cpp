@@ -120,6 +120,22 @@ TEST_CASE("parameters have the names and shapes of a checkpoint") {
   CHECK(shapes(config) == with(both, kOutputProjection));
 }
 
+TEST_CASE("token embeddings begin with the deviation that the config asks for") {
+  const auto deviation = [](double embedding_std) {
+    ModelConfig config = config_of(ModelKind::encoder);
+    config.vocab_size = 4000;
+    config.embed_dim = 16;
+    config.embedding_std = embedding_std;
+    const Model model(config, 10, 1);
+    double squares = 0;
+    const Tensor& table = model.parameters().front().variable.value();
+    for (const float value : table.span<float>()) squares += static_cast<double>(value) * value;
+    return std::sqrt(squares / static_cast<double>(table.size()));
+  };
+  CHECK(deviation(0) == Approx(0.25).epsilon(0.02));
+  CHECK(deviation(0.02) == Approx(0.02).epsilon(0.02));
+}
+
 TEST_CASE("every parameter of every model gets a gradient") {
   for (const ModelKind kind : {ModelKind::decoder, ModelKind::encoder, ModelKind::encoder_decoder}) {
     for (const bool tied : {true, false}) {

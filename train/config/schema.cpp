@@ -245,6 +245,9 @@ constexpr Field kFields[] = {
     integer<&C::model, &M::ffn_dim>("model.ffn_dim", 1, kMaxWidth, "inner width of the feed-forward block"),
     integer<&C::model, &M::vocab_size>("model.vocab_size", 0, kMaxVocabulary, "0: the tokenizer's"),
     integer<&C::model, &M::max_length>("model.max_length", 0, kMaxLength, "positions of a learned table; 0: task.seq_len"),
+    number<&C::model, &M::embedding_std>("model.embedding_std", kNotNegative,
+                                         "standard deviation of the token embeddings' first values; 0: 1 / sqrt(embed_dim). "
+                                         "A position table has 0.02"),
     number<&C::model, &M::dropout>("model.dropout", kFraction, "of embeddings and of the outputs of both blocks"),
     choice<kNormPlacements, &C::model, &M::norm>("model.norm", "layer norm before each block or after each sum"),
     choice<kActivations, &C::model, &M::activation>("model.activation", "of the feed-forward block"),
