@@ -12,7 +12,7 @@
 #include "train/cli/verbs.h"
 #include "train/logging.h"
 #include "train/plan.h"
-#include "train/tasks/language_modeling.h"
+#include "train/tasks/task_tokenizer.h"
 #include "train/trainer.h"
 
 namespace cosformer {

@@ -27,6 +27,7 @@ struct TaskConfig {
   std::string tokenizer_folder;           ///< holds the tokenizer's files; empty = made from the training text
   std::int64_t tokenizer_vocab_size = 0;  ///< of a word or BPE tokenizer that is made; 0 = all words, 8192 for BPE
   std::int64_t tokenizer_min_count = 1;   ///< rarer words become the unknown token
+  double mask_probability = 0.15;         ///< masked_language_modeling: share of the tokens to predict
   PadTo pad_to = PadTo::seq_len;          ///< classification
   bool mask_padding_id = false;           ///< classification: tokens with the format's padding id are not read (black pixels)
   bool class_token = false;               ///< classification: a token of its own stands before each text

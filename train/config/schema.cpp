@@ -212,7 +212,7 @@ using L = LoggingConfig;
 
 constexpr Field kFields[] = {
     text<&C::task, &Task::name>("task.name", nullptr,
-                                "what is learnt: language_modeling, or the format of the data to classify (listops, text, "
+                                "what is learnt: language_modeling, masked_language_modeling, or the format of the data to classify (listops, text, "
                                 "retrieval, image, pathfinder)"),
     text<&C::task, &Task::train>("task.train", nullptr, "path of the training data, relative to the current folder"),
     text<&C::task, &Task::valid>("task.valid", nullptr, "path of the validation data; empty: none"),
@@ -227,6 +227,8 @@ constexpr Field kFields[] = {
                                                    "8192 for bpe"),
     integer<&C::task, &Task::tokenizer_min_count>("task.tokenizer_min_count", 1, kMaxSteps,
                                                   "words that occur less often become the unknown token"),
+    number<&C::task, &Task::mask_probability>("task.mask_probability", {.minimum = 0, .maximum = 1, .above_minimum = true},
+                                              "share of the tokens that masked_language_modeling predicts"),
     choice<kPadTo, &C::task, &Task::pad_to>("task.pad_to",
                                             "the padded length that attention.reweighting_length and model.pooling_divisor "
                                             "may ask for, classification: of the longest text beside it, or seq_len (no "
@@ -250,6 +252,8 @@ constexpr Field kFields[] = {
     choice<kActivations, &C::model, &M::activation>("model.activation", "of the feed-forward block"),
     choice<kPositions, &C::model, &M::positions>("model.positions", "position embeddings"),
     boolean<&C::model, &M::tie_embeddings>("model.tie_embeddings", "the output projection is the embedding table"),
+    boolean<&C::model, &M::lm_head>("model.lm_head",
+                                    "a head on an encoder that restores masked tokens; masked_language_modeling sets it"),
     integer<&C::model, &M::num_classes>(
         "model.num_classes", 0, kMaxVocabulary,
         "classes of an encoder's classification head; 0: no such head, or the task's number"),
