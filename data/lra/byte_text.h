@@ -4,8 +4,10 @@
 
 #include <filesystem>
 #include <memory>
+#include <vector>
 
 #include "data/labelled_sequences.h"
+#include "data/mapped_file.h"
 
 namespace cosformer {
 
@@ -16,6 +18,23 @@ inline constexpr std::int64_t kByteTextVocabSize = 257;
 /// Arena the validation part is the test part. Order: neg before pos, then names byte by byte. Label 0 is neg, 1 pos. Throws
 /// InputError with the file.
 std::unique_ptr<LabelledSequences> load_byte_text(const std::filesystem::path& path, DataPart part);
+
+/// A folder with `neg` and `pos`.
+struct ReviewFolder {
+  std::filesystem::path path;
+  bool is_part = false;  ///< one of `train` and `test` of the folder that was named
+};
+/// The folder that holds a part. Throws InputError where `path` is no folder.
+ReviewFolder find_review_folder(const std::filesystem::path& path, DataPart part);
+
+struct ReviewFile {
+  std::filesystem::path path;
+  std::uint8_t label = 0;
+};
+/// The reviews of a ReviewFolder in the order above. Throws InputError.
+std::vector<ReviewFile> review_files(const std::filesystem::path& folder);
+/// One review. Throws InputError where it is empty or too long.
+MappedFile read_review(const std::filesystem::path& path);
 
 /// True for a folder with `neg` and `pos`, or with `train` that has them.
 bool is_byte_text(const std::filesystem::path& path);

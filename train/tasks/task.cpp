@@ -6,6 +6,7 @@
 #include "train/tasks/classification.h"
 #include "train/tasks/language_modeling.h"
 #include "train/tasks/masked_language_modeling.h"
+#include "train/tasks/text_classification.h"
 
 namespace cosformer {
 
@@ -29,7 +30,13 @@ constexpr TaskKind kTasks[] = {{"language_modeling", make_language_modeling},
                                {"text", make_classification},
                                {"retrieval", make_classification},
                                {"image", make_classification},
-                               {"pathfinder", make_classification}};
+                               {"pathfinder", make_classification},
+                               // The formats of labelled_text_formats().
+                               {"sst2", make_text_classification},
+                               {"qqp", make_text_classification},
+                               {"mnli", make_text_classification},
+                               {"imdb", make_text_classification},
+                               {"amazon", make_text_classification}};
 
 }  // namespace
 

@@ -9,21 +9,19 @@
 
 namespace cosformer {
 
-namespace {
-
-bool has_its_files(const TaskConfig& config) { return !config.tokenizer_folder.empty() || config.tokenizer == "byte"; }
-
-}  // namespace
+bool has_tokenizer_files(const TaskConfig& config) {
+  return !config.tokenizer_folder.empty() || !tokenizer_has_files(config.tokenizer);
+}
 
 std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config) {
-  if (has_its_files(config)) return load_tokenizer(config.tokenizer, config.tokenizer_folder);
+  if (has_tokenizer_files(config)) return load_tokenizer(config.tokenizer, config.tokenizer_folder);
   check<InputError>(!config.train.empty(), "task.tokenizer_folder: a \"", config.tokenizer,
                     "\" tokenizer needs its files, or task.train to be made from");
   return make_tokenizer(config, MappedFile(config.train).bytes());
 }
 
 std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config, std::string_view text) {
-  if (has_its_files(config)) return load_tokenizer(config.tokenizer, config.tokenizer_folder);
+  if (has_tokenizer_files(config)) return load_tokenizer(config.tokenizer, config.tokenizer_folder);
   constexpr std::int64_t kDefaultBpeVocabSize = 8192;
   TokenizerOptions options{config.tokenizer_vocab_size, config.tokenizer_min_count};
   if (config.tokenizer == "bpe" && options.vocab_size == 0) options.vocab_size = kDefaultBpeVocabSize;

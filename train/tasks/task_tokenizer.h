@@ -10,6 +10,8 @@
 
 namespace cosformer {
 
+/// Whether the tokenizer has files to be read, or needs none, and is not made from a text.
+bool has_tokenizer_files(const TaskConfig& config);
 /// The tokenizer of a config: read from `task.tokenizer_folder`, or made from the training text where that is empty. Throws
 /// InputError.
 std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config);
