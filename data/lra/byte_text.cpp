@@ -43,12 +43,10 @@ ReviewFolder find_review_folder(const fs::path& path, DataPart part) {
   return {is_part ? path_of_part(path, part, kNames) : path, is_part};
 }
 
-std::vector<ReviewFile> review_files(const fs::path& folder) {
-  std::vector<ReviewFile> files;
+void for_each_review(const fs::path& folder, const std::function<void(const fs::path& path, std::uint8_t label)>& take) {
   for (std::uint8_t label = 0; label < std::size(kClasses); ++label) {
-    for (const fs::path& name : reviews_of(folder / kClasses[label])) files.push_back({name, label});
+    for (const fs::path& name : reviews_of(folder / kClasses[label])) take(name, label);
   }
-  return files;
 }
 
 MappedFile read_review(const fs::path& path) {
@@ -61,10 +59,10 @@ MappedFile read_review(const fs::path& path) {
 
 std::unique_ptr<LabelledSequences> load_byte_text(const fs::path& path, DataPart part) {
   PackedExamples examples;
-  for (const ReviewFile& review : review_files(find_review_folder(path, part).path)) {
-    const MappedFile file = read_review(review.path);
-    examples.add({reinterpret_cast<const std::uint8_t*>(file.bytes().data()), file.bytes().size()}, review.label);
-  }
+  for_each_review(find_review_folder(path, part).path, [&](const fs::path& name, std::uint8_t label) {
+    const MappedFile file = read_review(name);
+    examples.add({reinterpret_cast<const std::uint8_t*>(file.bytes().data()), file.bytes().size()}, label);
+  });
   return std::make_unique<PackedSequences>(std::move(examples), PackedFormat{kByteTextVocabSize, std::size(kClasses), 1});
 }
 

@@ -3,8 +3,8 @@
 /// Byte-level IMDB reviews, the Text task of Long-Range Arena (Maas et al. 2011; Tay et al. 2021).
 
 #include <filesystem>
+#include <functional>
 #include <memory>
-#include <vector>
 
 #include "data/labelled_sequences.h"
 #include "data/mapped_file.h"
@@ -27,12 +27,9 @@ struct ReviewFolder {
 /// The folder that holds a part. Throws InputError where `path` is no folder.
 ReviewFolder find_review_folder(const std::filesystem::path& path, DataPart part);
 
-struct ReviewFile {
-  std::filesystem::path path;
-  std::uint8_t label = 0;
-};
-/// The reviews of a ReviewFolder in the order above. Throws InputError.
-std::vector<ReviewFile> review_files(const std::filesystem::path& folder);
+/// Calls `take` with the path and the label of each review of a ReviewFolder in the order above. Throws InputError.
+void for_each_review(const std::filesystem::path& folder,
+                     const std::function<void(const std::filesystem::path& path, std::uint8_t label)>& take);
 /// One review. Throws InputError where it is empty or too long.
 MappedFile read_review(const std::filesystem::path& path);
 

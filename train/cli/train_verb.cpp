@@ -1,8 +1,8 @@
+#include <spdlog/spdlog.h>
+
 #include <csignal>
 #include <iostream>
 #include <nlohmann/json.hpp>
-
-#include <spdlog/spdlog.h>
 
 #include "core/error.h"
 #include "core/memory.h"
@@ -52,11 +52,13 @@ struct Start {
   std::optional<ModelFile> weights;  ///< of train.init_from
 };
 
-/// `run` may not exist. A run with a checkpoint needs nothing of what it began with. Throws InputError.
+/// `run` may not exist. A run with a whole checkpoint needs nothing of what it began with. Throws InputError.
 Start start_of(const Config& config, const fs::path& run, const Warn& warn) {
   if (config.train.init_from.empty()) return {config, {}, {}};
   const fs::path saved = run / "config.toml";
-  const bool has_begun = fs::exists(saved) && !list_checkpoints(run / "checkpoints").empty();
+  // The trainer warns of damaged checkpoints, once.
+  const Warn ignore = [](const std::string&) {};
+  const bool has_begun = fs::exists(saved) && find_latest_checkpoint(run / "checkpoints", ignore).has_value();
   if (has_begun) return {adopt_settings(config, load_config(saved)), {}, {}};
   ModelFile weights = read_initial_weights(config.train.init_from, warn);
   std::string folder = config.task.tokenizer_folder.empty() ? weights.config.task.tokenizer_folder : std::string();
@@ -71,6 +73,7 @@ Config with_tokenizer_of_run(Config config, const fs::path& run) {
   return config;
 }
 
+/// The tokenizer from `folder`, where the config names none.
 Config with_tokenizer_in(Config config, const std::string& folder) {
   if (config.task.tokenizer_folder.empty()) config.task.tokenizer_folder = folder;
   return config;
@@ -133,7 +136,8 @@ int run_train(int argc, char** argv) {
   // What is wrong with config or data shows before there is a folder.
   const Start start = start_of(config, run, warn);
   config = start.config;
-  const std::unique_ptr<Task> task = make_task(with_tokenizer_in(with_tokenizer_of_run(config, run), start.tokenizer_folder));
+  const std::unique_ptr<Task> task =
+      make_task(with_tokenizer_in(with_tokenizer_of_run(config, run), start.tokenizer_folder));
   task->training_batch(0, config.train.batch_size);
   // What the data decides is part of the config that is saved.
   config.model = task->complete(config.model);
