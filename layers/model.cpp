@@ -66,8 +66,9 @@ Model::Model(const ModelConfig& config, std::int64_t causal_length, std::uint64_
     decoder_.emplace(root / "decoder", config, StackRole::decoder, config.max_length, causal_length,
                      config.kind == ModelKind::encoder_decoder);
     if (!config.tie_embeddings) {
-      output_projection_ = (root / "decoder" / "output_projection")
-                               .create("weight", {config.vocab_size, config.embed_dim}, output_initializer(config.embed_dim));
+      output_projection_ =
+          (root / "decoder" / "output_projection")
+              .create("weight", {config.vocab_size, config.embed_dim}, output_initializer(config.embed_dim));
     }
   }
   if (config.lm_head) {

@@ -25,8 +25,8 @@ class ClassificationHead {
   Linear out_proj_;
 };
 
-/// lm_head: scores of all tokens, out_proj(layer_norm(gelu(dense(hidden)))), where out_proj.weight may be the embedding table.
-/// Source: Liu et al. 2019, RoBERTa, as in fairseq.
+/// lm_head: scores of all tokens, out_proj(layer_norm(gelu(dense(hidden)))), where out_proj.weight may be the embedding
+/// table. Source: Liu et al. 2019, RoBERTa, as in fairseq.
 class LanguageModelHead {
  public:
   /// `embedding` is the table that is shared; undefined where the head has a weight of its own.

@@ -108,7 +108,9 @@ bool holds_all_parts(const std::string& name) {
 }  // namespace
 
 int run_data_check(int argc, char** argv) {
-  CommandLine line("cosformer data check", "Reads every example of a data set and says what is in it; of texts, lengths are bytes and special tokens.");
+  CommandLine line(
+      "cosformer data check",
+      "Reads every example of a data set and says what is in it; of texts, lengths are bytes and special tokens.");
   line.positional("path", "PATH", "a data set's folder or one of its files");
   line.options()("format", format_names() + " (default: what PATH looks like)", cxxopts::value<std::string>(), "F");
   line.options()("part", "train, valid or test (default: all; of a single file, the whole file)",
@@ -117,8 +119,7 @@ int run_data_check(int argc, char** argv) {
   const auto given = line.parse(argc, argv);
   if (!given) return 0;
   const std::filesystem::path path = (*given)["path"].as<std::string>();
-  const std::string format =
-      given->count("format") ? (*given)["format"].as<std::string>() : guess_format(path);
+  const std::string format = given->count("format") ? (*given)["format"].as<std::string>() : guess_format(path);
   std::vector<PartName> parts(std::begin(kParts), std::end(kParts));
   std::error_code ignored;
   if (given->count("part")) {

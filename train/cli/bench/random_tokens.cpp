@@ -5,8 +5,8 @@
 #include "autograd/ops.h"
 #include "autograd/profile.h"
 #include "core/error.h"
-#include "core/named_table.h"
 #include "core/kernels/cross_entropy.h"
+#include "core/named_table.h"
 #include "core/random.h"
 #include "train/tasks/masked_language_modeling.h"
 
