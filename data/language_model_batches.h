@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/kernels/cross_entropy.h"
+#include "data/text_windows.h"
 
 namespace cosformer {
 
@@ -21,10 +22,8 @@ struct TokenBatch {
 
 /// Cuts a text of N tokens into windows; the token after each input is its target, so there are N - 1 targets.
 ///
-/// Training. Sequences are numbered 0, 1, 2 ... without end. Each epoch cuts all targets into windows of `seq_len` at
-/// boundaries that (seed, epoch) shifts, so that the first and the last window may be short, and orders the windows by a
-/// permutation of (seed, epoch). Every target occurs exactly once an epoch, every epoch has the same number of sequences,
-/// and every sequence is a pure function of (tokens, seq_len, seed, number): position is all a resumed run needs.
+/// Training. The sequences are the TextWindows of the targets: every target occurs exactly once an epoch, and every
+/// sequence is a pure function of (tokens, seq_len, seed, number): position is all a resumed run needs.
 ///
 /// Evaluation. Windows of `seq_len` targets follow one another without overlap from the first target on; the last may be
 /// short. Window k sees the tokens k·seq_len ... as input.
@@ -39,7 +38,7 @@ class LanguageModelBatches {
   std::int64_t targets() const { return tokens() - 1; }
   std::int64_t seq_len() const { return seq_len_; }
   /// Sequences that every epoch has.
-  std::int64_t sequences_in_epoch() const { return sequences_in_epoch_; }
+  std::int64_t sequences_in_epoch() const { return windows_.windows_in_epoch(); }
   /// The training sequences first_sequence ... first_sequence + rows - 1, which may span epochs. Throws ShapeError where
   /// first_sequence < 0 or rows < 1.
   TokenBatch batch(std::int64_t first_sequence, std::int64_t rows) const;
@@ -51,16 +50,12 @@ class LanguageModelBatches {
   TokenBatch evaluation_batch(std::int64_t first_window, std::int64_t rows) const;
 
  private:
-  /// Length of the first window in an epoch.
-  std::int64_t first_length(std::int64_t epoch) const;
   /// Writes the targets [begin, end) with their inputs to a row.
   void fill(TokenBatch& batch, std::int64_t row, std::int64_t begin, std::int64_t end) const;
 
   std::span<const std::int32_t> tokens_;
   std::int64_t seq_len_;
-  std::uint64_t seed_;
-  std::int64_t sequences_in_epoch_ = 1;
-  std::int64_t least_first_ = 0, most_first_ = 0;  // first_length's range
+  TextWindows windows_;
 };
 
 }  // namespace cosformer

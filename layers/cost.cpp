@@ -54,6 +54,7 @@ double forward_flops_per_token(const ModelConfig& config, std::int64_t seq_len) 
         layers * (projections + feed_forward + attention_flops(true)) + 2.0 * dim * static_cast<double>(config.vocab_size);
   }
   if (config.kind == ModelKind::encoder_decoder) flops += layers * (projections + attention_flops(false));
+  if (config.lm_head) flops += kMaskedShare * 2.0 * dim * (dim + static_cast<double>(config.vocab_size));
   return flops;
 }
 
@@ -80,8 +81,9 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
   // What the most demanding operation of the backward pass works with while all that is kept: the loss with its tile of
   // logits, or the last layer.
   constexpr double kLogitTileNumbers = 4.0 * 1024 * 1024, kLeastTileRows = 128;  // those of linear_cross_entropy
-  const double tile = std::min(std::max(kLogitTileNumbers, kLeastTileRows * vocab), tokens * vocab);
-  const double loss = config.kind == ModelKind::encoder ? 0 : tile + tokens * dim;
+  const double predicted = config.kind != ModelKind::encoder ? tokens : config.lm_head ? kMaskedShare * tokens : 0;
+  const double tile = std::min(std::max(kLogitTileNumbers, kLeastTileRows * vocab), predicted * vocab);
+  const double loss = tile + predicted * dim;
   const double block =
       fused ? std::max(2 * dim, 5 * dim + attention - ffn) : std::max(dim + 2 * ffn, 4 * dim + attention - 2 * ffn);
   const double working = std::max(loss, tokens * block);

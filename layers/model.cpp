@@ -36,9 +36,24 @@ void check_config(const ModelConfig& config) {
   check<InputError>(config.classifier_dim >= 0, "model.classifier_dim: expected at least 0, found ", config.classifier_dim);
   check<InputError>(config.num_classes == 0 || config.kind == ModelKind::encoder,
                     "model.num_classes: only an encoder has a classification head");
+  check<InputError>(!config.lm_head || config.kind == ModelKind::encoder, "model.lm_head: only an encoder has this head");
+}
+
+/// Deviation of a weight that turns hidden states into scores.
+Initializer output_initializer(std::int64_t embed_dim) {
+  return Initializer::normal(1.0 / std::sqrt(static_cast<double>(embed_dim)));
 }
 
 }  // namespace
+
+LanguageModelHead::LanguageModelHead(const Scope& scope, std::int64_t embed_dim, std::int64_t vocab_size,
+                                     const Variable& embedding)
+    : dense_(scope / "dense", embed_dim, embed_dim),
+      layer_norm_(scope / "layer_norm", embed_dim),
+      weight_(embedding.defined()
+                  ? embedding
+                  : (scope / "out_proj").create("weight", {vocab_size, embed_dim}, output_initializer(embed_dim))),
+      bias_((scope / "out_proj").create("bias", {vocab_size}, Initializer::constant(0))) {}
 
 Model::Model(const ModelConfig& config, std::int64_t causal_length, std::uint64_t seed, DType dtype, ParameterValues values)
     : config_(config), store_(seed, dtype, values) {
@@ -51,10 +66,14 @@ Model::Model(const ModelConfig& config, std::int64_t causal_length, std::uint64_
     decoder_.emplace(root / "decoder", config, StackRole::decoder, config.max_length, causal_length,
                      config.kind == ModelKind::encoder_decoder);
     if (!config.tie_embeddings) {
-      output_projection_ = (root / "decoder" / "output_projection")
-                               .create("weight", {config.vocab_size, config.embed_dim},
-                                       Initializer::normal(1.0 / std::sqrt(static_cast<double>(config.embed_dim))));
+      output_projection_ =
+          (root / "decoder" / "output_projection")
+              .create("weight", {config.vocab_size, config.embed_dim}, output_initializer(config.embed_dim));
     }
+  }
+  if (config.lm_head) {
+    lm_head_.emplace(root / "lm_head", config.embed_dim, config.vocab_size,
+                     config.tie_embeddings ? encoder_->embedding_weight() : Variable());
   }
   if (config.num_classes > 0) {
     classification_head_.emplace(root / "classification_head",
@@ -76,6 +95,11 @@ Variable Model::decode(const Tensor& ids, const SharedPaddingMask& mask, const E
 const Transformer& Model::decoder() const {
   check<Error>(decoder_.has_value(), "[decode] an encoder-only model has no decoder");
   return *decoder_;
+}
+
+const LanguageModelHead& Model::lm_head() const {
+  check<Error>(lm_head_.has_value(), "[lm_head] the model has no head for masked tokens");
+  return *lm_head_;
 }
 
 const Variable& Model::output_weight() const {

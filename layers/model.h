@@ -25,6 +25,26 @@ class ClassificationHead {
   Linear out_proj_;
 };
 
+/// lm_head: scores of all tokens, out_proj(layer_norm(gelu(dense(hidden)))), where out_proj.weight may be the embedding
+/// table. Source: Liu et al. 2019, RoBERTa, as in fairseq.
+class LanguageModelHead {
+ public:
+  /// `embedding` is the table that is shared; undefined where the head has a weight of its own.
+  LanguageModelHead(const Scope& scope, std::int64_t embed_dim, std::int64_t vocab_size, const Variable& embedding);
+
+  /// What out_proj multiplies: hidden [.., embed_dim] -> the same shape.
+  Variable features(const Variable& hidden, const Pass& pass) const {
+    return layer_norm_.forward(gelu(dense_.forward(hidden, pass)), pass);
+  }
+  /// out_proj: weight [vocab_size, embed_dim], bias [vocab_size].
+  LinearWeights output(const Pass& pass) const { return {pass.use(weight_), pass.use(bias_)}; }
+
+ private:
+  Linear dense_;
+  LayerNorm layer_norm_;
+  Variable weight_, bias_;
+};
+
 /// The model that a ModelConfig describes. After construction only its parameters' values change; passes may run in
 /// several threads at once.
 class Model {
@@ -53,6 +73,8 @@ class Model {
   Variable classify(const Variable& hidden, const SharedPaddingMask& mask, const Pass& pass) const;
 
   const Transformer& decoder() const;
+  /// The head that restores masked tokens of the encoder's input. Throws Error where the config has none.
+  const LanguageModelHead& lm_head() const;
 
  private:
   Variable pool(const Variable& hidden, const SharedPaddingMask& mask) const;
@@ -61,6 +83,7 @@ class Model {
   ParameterStore store_;
   std::optional<Transformer> encoder_, decoder_;
   Variable output_projection_;
+  std::optional<LanguageModelHead> lm_head_;
   std::optional<ClassificationHead> classification_head_;
 };
 

@@ -48,6 +48,7 @@ struct ModelConfig {
   Activation activation = Activation::gelu;  ///< gelu or relu
   Positions positions = Positions::learned;
   bool tie_embeddings = true;
+  bool lm_head = false;          ///< an encoder with a head that restores masked tokens
   std::int64_t num_classes = 0;  ///< > 0: an encoder with a classification head
   Pooling pooling = Pooling::mean;
   PoolingDivisor pooling_divisor = PoolingDivisor::real;

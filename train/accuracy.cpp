@@ -15,6 +15,11 @@ ClassCount total(std::span<const ClassCount> classes) {
   return sum;
 }
 
+double f1_score(const ClassCount& count) {
+  const std::int64_t both = count.predicted + count.examples;
+  return both == 0 ? 0 : 2 * static_cast<double>(count.correct) / static_cast<double>(both);
+}
+
 Interval wilson_interval(std::int64_t correct, std::int64_t examples) {
   constexpr double kZ = 1.959963984540054;  // 97.5 % of a standard normal variable lie below
   const auto n = static_cast<double>(examples);

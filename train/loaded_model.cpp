@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "core/kernels/optimizer.h"
 #include "data/tokenizers/registry.h"
-#include "train/tasks/language_modeling.h"
+#include "train/tasks/task_tokenizer.h"
 #include "train/trainer.h"
 
 namespace cosformer {

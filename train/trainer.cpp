@@ -64,6 +64,10 @@ void Trainer::resume() {
   truncate_metrics_after(files_, directory_.metrics_file(), state_.step);
 }
 
+void Trainer::save_start() {
+  if (saved_step_ < 0) save();
+}
+
 RunEnd Trainer::run() {
   started_seconds_ = now_seconds() - state_.wall_seconds;
   std::optional<RunEnd> end = reason_to_stop();

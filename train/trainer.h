@@ -40,6 +40,9 @@ class Trainer {
   /// disk fails; the checkpoints before stay as they are.
   RunEnd run();
 
+  /// Saves a checkpoint of step 0, where the run has none: what it began with then needs no other folder.
+  void save_start();
+
   const RunState& state() const { return state_; }
 
  private:

@@ -6,7 +6,6 @@
 #include "core/error.h"
 #include "data/lra/packed_sequences.h"
 #include "data/lra/rows.h"
-#include "data/mapped_file.h"
 
 namespace cosformer {
 
@@ -38,19 +37,32 @@ std::vector<fs::path> reviews_of(const fs::path& folder) {
 
 }  // namespace
 
-std::unique_ptr<LabelledSequences> load_byte_text(const fs::path& path, DataPart part) {
+ReviewFolder find_review_folder(const fs::path& path, DataPart part) {
   check<InputError>(is_folder(path), path.string(), ": expected a folder with neg and pos, or with train and test");
-  const fs::path root = is_folder(path / kNames.train) ? path_of_part(path, part, kNames) : path;
-  PackedExamples examples;
+  const bool is_part = is_folder(path / kNames.train);
+  return {is_part ? path_of_part(path, part, kNames) : path, is_part};
+}
+
+void for_each_review(const fs::path& folder, const std::function<void(const fs::path& path, std::uint8_t label)>& take) {
   for (std::uint8_t label = 0; label < std::size(kClasses); ++label) {
-    for (const fs::path& name : reviews_of(root / kClasses[label])) {
-      const MappedFile file(name);
-      check<InputError>(!file.bytes().empty(), name.string(), ": the file is empty");
-      check<InputError>(file.bytes().size() <= kMaxRowBytes, name.string(), ": a review of ", file.bytes().size(),
-                        " bytes, expected at most ", kMaxRowBytes);
-      examples.add({reinterpret_cast<const std::uint8_t*>(file.bytes().data()), file.bytes().size()}, label);
-    }
+    for (const fs::path& name : reviews_of(folder / kClasses[label])) take(name, label);
   }
+}
+
+MappedFile read_review(const fs::path& path) {
+  MappedFile file(path);
+  check<InputError>(!file.bytes().empty(), path.string(), ": the file is empty");
+  check<InputError>(file.bytes().size() <= kMaxRowBytes, path.string(), ": a review of ", file.bytes().size(),
+                    " bytes, expected at most ", kMaxRowBytes);
+  return file;
+}
+
+std::unique_ptr<LabelledSequences> load_byte_text(const fs::path& path, DataPart part) {
+  PackedExamples examples;
+  for_each_review(find_review_folder(path, part).path, [&](const fs::path& name, std::uint8_t label) {
+    const MappedFile file = read_review(name);
+    examples.add({reinterpret_cast<const std::uint8_t*>(file.bytes().data()), file.bytes().size()}, label);
+  });
   return std::make_unique<PackedSequences>(std::move(examples), PackedFormat{kByteTextVocabSize, std::size(kClasses), 1});
 }
 

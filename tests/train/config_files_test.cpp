@@ -54,6 +54,46 @@ TEST_CASE("configs that are compared differ in their attention alone") {
   }
 }
 
+TEST_CASE("configs of masked pre-training differ in their attention alone, and paper.toml has the published sizes") {
+  const fs::path folder(COSFORMER_SOURCE_DIR "/configs/mlm");
+  for (const std::string kind : {"softmax", "relu", "leaky_relu", "identity"}) {
+    CAPTURE(kind);
+    const auto found = differences(load_config(folder / "small.toml"), load_config(folder / ("small_" + kind + ".toml")));
+    CHECK_FALSE(found.empty());
+    for (const ConfigDifference& difference : found) CHECK(difference.key.starts_with("attention."));
+  }
+  const Config paper = load_config(folder / "paper.toml");
+  CHECK(paper.model.num_layers == 12);
+  CHECK(paper.model.embed_dim == 768);
+  CHECK(paper.model.norm == NormPlacement::post);
+  CHECK(paper.train.batch_size * paper.task.seq_len == 512 * 512);
+  // 50,257 entries of GPT-2 and three special tokens.
+  CHECK(paper.model.vocab_size == 50260);
+}
+
+TEST_CASE("fine-tuning configs have the encoder that the pre-training config trains") {
+  const fs::path folder(COSFORMER_SOURCE_DIR "/configs");
+  const std::pair<const char*, std::int64_t> tasks[] = {{"sst2", 2}, {"qqp", 2}, {"mnli", 3}, {"imdb", 2}, {"amazon", 5}};
+  for (const auto& [task, classes] : tasks) {
+    for (const std::string size : {"", "paper/"}) {
+      const fs::path file = folder / "finetune" / (size + task + ".toml");
+      if (!fs::exists(file)) continue;
+      CAPTURE(file.string());
+      const Config tuned = load_config(file),
+                   base = load_config(folder / "mlm" / (size.empty() ? "small.toml" : "paper.toml"));
+      CHECK(tuned.task.name == task);
+      CHECK(tuned.model.num_classes == classes);
+      CHECK(tuned.model.num_layers == base.model.num_layers);
+      CHECK(tuned.model.embed_dim == base.model.embed_dim);
+      CHECK(tuned.model.num_heads == base.model.num_heads);
+      CHECK(tuned.model.ffn_dim == base.model.ffn_dim);
+      CHECK(tuned.model.norm == base.model.norm);
+      CHECK(tuned.model.positions == base.model.positions);
+      CHECK(tuned.task.seq_len <= base.task.seq_len);
+    }
+  }
+}
+
 TEST_CASE("the small family of Long-Range Arena has the published sizes and steps") {
   struct Row {
     const char* task;

@@ -12,6 +12,8 @@
 #include "core/named_table.h"
 #include "data/labelled_sequences.h"
 #include "data/lra/format_guess.h"
+#include "data/texts/tokenized_texts.h"
+#include "data/tokenizers/byte_tokenizer.h"
 #include "train/cli/data_verb.h"
 #include "train/cli/options.h"
 
@@ -80,13 +82,35 @@ void print(const ordered_json& json) {
 std::string format_names() {
   std::string names;
   for (const LabelledFormat& format : labelled_formats()) names += concat(names.empty() ? "" : ", ", format.name);
+  for (const LabelledTextFormat& format : labelled_text_formats()) names += concat(", ", format.name);
   return names;
+}
+
+std::string guess_format(const std::filesystem::path& path) {
+  if (const LabelledTextFormat* format = guess_labelled_text_format(path)) return format->name;
+  return std::string(guess_labelled_format(path));
+}
+
+/// A part of a data set; texts as bytes. Throws InputError.
+std::unique_ptr<LabelledSequences> load_part(const std::string& name, const std::filesystem::path& path, DataPart part) {
+  const LabelledTextFormat* format = find_labelled_text_format(name);
+  if (format == nullptr) return load_labelled_sequences(name, path, part);
+  const LabelledTextOptions options;
+  return tokenize_texts(format->load(path, part, options), ByteTokenizer(), {format->num_classes(options), format->pairs},
+                        path.string());
+}
+
+bool holds_all_parts(const std::string& name) {
+  const LabelledTextFormat* format = find_labelled_text_format(name);
+  return format != nullptr && format->one_file_holds_all_parts;
 }
 
 }  // namespace
 
 int run_data_check(int argc, char** argv) {
-  CommandLine line("cosformer data check", "Reads every example of a data set and says what is in it.");
+  CommandLine line(
+      "cosformer data check",
+      "Reads every example of a data set and says what is in it; of texts, lengths are bytes and special tokens.");
   line.positional("path", "PATH", "a data set's folder or one of its files");
   line.options()("format", format_names() + " (default: what PATH looks like)", cxxopts::value<std::string>(), "F");
   line.options()("part", "train, valid or test (default: all; of a single file, the whole file)",
@@ -95,19 +119,18 @@ int run_data_check(int argc, char** argv) {
   const auto given = line.parse(argc, argv);
   if (!given) return 0;
   const std::filesystem::path path = (*given)["path"].as<std::string>();
-  const std::string format =
-      given->count("format") ? (*given)["format"].as<std::string>() : std::string(guess_labelled_format(path));
+  const std::string format = given->count("format") ? (*given)["format"].as<std::string>() : guess_format(path);
   std::vector<PartName> parts(std::begin(kParts), std::end(kParts));
   std::error_code ignored;
   if (given->count("part")) {
     parts = {find_named(kParts, (*given)["part"].as<std::string>(), "--part")};
-  } else if (std::filesystem::is_regular_file(path, ignored)) {
+  } else if (std::filesystem::is_regular_file(path, ignored) && !holds_all_parts(format)) {
     // Every format takes a single file whole as its test part.
     parts = {{"file", DataPart::test}};
   }
   ordered_json json{{"path", path.string()}, {"format", format}};
   for (const PartName& part : parts) {
-    const auto sequences = load_labelled_sequences(format, path, part.part);
+    const auto sequences = load_part(format, path, part.part);
     json["vocab_size"] = sequences->vocab_size();
     json["num_classes"] = sequences->num_classes();
     json["padding_id"] = sequences->padding_id();

@@ -12,6 +12,7 @@
 #include "train/loaded_model.h"
 #include "train/logging.h"
 #include "train/tasks/language_modeling.h"
+#include "train/tasks/task_tokenizer.h"
 
 namespace cosformer {
 

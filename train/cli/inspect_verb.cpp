@@ -25,6 +25,7 @@ RunPlan plan_of_config(const Config& config) {
   if (model.vocab_size > 0) {
     const std::int64_t length = config.task.seq_len + (config.task.class_token ? 1 : 0);
     if (model.max_length == 0) model.max_length = length;
+    if (predicts_masked_tokens(config.task.name)) model.lm_head = true;
     return make_plan(config, model, length);
   }
   const std::unique_ptr<Task> task = make_task(config);

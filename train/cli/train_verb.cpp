@@ -1,8 +1,8 @@
+#include <spdlog/spdlog.h>
+
 #include <csignal>
 #include <iostream>
 #include <nlohmann/json.hpp>
-
-#include <spdlog/spdlog.h>
 
 #include "core/error.h"
 #include "core/memory.h"
@@ -10,9 +10,10 @@
 #include "data/tokenizers/registry.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
+#include "train/initial_weights.h"
 #include "train/logging.h"
 #include "train/plan.h"
-#include "train/tasks/language_modeling.h"
+#include "train/tasks/task_tokenizer.h"
 #include "train/trainer.h"
 
 namespace cosformer {
@@ -44,10 +45,37 @@ void check_resumed_config(const Config& config, const RunDirectory& directory) {
   }
 }
 
+/// Where a run's parameters come from, and the config that this makes of the given one.
+struct Start {
+  Config config;                     ///< what is saved
+  std::string tokenizer_folder;      ///< where the tokenizer's files are now; empty = as the config says
+  std::optional<ModelFile> weights;  ///< of train.init_from
+};
+
+/// `run` may not exist. A run with a whole checkpoint needs nothing of what it began with. Throws InputError.
+Start start_of(const Config& config, const fs::path& run, const Warn& warn) {
+  if (config.train.init_from.empty()) return {config, {}, {}};
+  const fs::path saved = run / "config.toml";
+  // The trainer warns of damaged checkpoints, once.
+  const Warn ignore = [](const std::string&) {};
+  const bool has_begun = fs::exists(saved) && find_latest_checkpoint(run / "checkpoints", ignore).has_value();
+  if (has_begun) return {adopt_settings(config, load_config(saved)), {}, {}};
+  ModelFile weights = read_initial_weights(config.train.init_from, warn);
+  std::string folder = config.task.tokenizer_folder.empty() ? weights.config.task.tokenizer_folder : std::string();
+  Config own = adopt_settings(config, weights.config);
+  return {std::move(own), std::move(folder), std::move(weights)};
+}
+
 /// A run goes on with the tokenizer that it began with, not with one that is made again.
 Config with_tokenizer_of_run(Config config, const fs::path& run) {
   const bool makes_one = config.task.tokenizer_folder.empty() && tokenizer_has_files(config.task.tokenizer);
   if (makes_one && fs::exists(run / kTokenizerFolder)) config.task.tokenizer_folder = (run / kTokenizerFolder).string();
+  return config;
+}
+
+/// The tokenizer from `folder`, where the config names none.
+Config with_tokenizer_in(Config config, const std::string& folder) {
+  if (config.task.tokenizer_folder.empty()) config.task.tokenizer_folder = folder;
   return config;
 }
 
@@ -84,11 +112,19 @@ int run_train(int argc, char** argv) {
   if (config.train.threads > 0) set_num_threads(static_cast<int>(config.train.threads));
   const fs::path path = (*given)["config"].as<std::string>();
   Console console(std::cerr, terminal_features(STDERR_FILENO));
+  const auto warn = [&](const std::string& message) { console.print("warning: " + message); };
   if (given->count("dry-run")) {
-    const std::unique_ptr<Task> task = make_task(config);
+    const Start start = start_of(config, {}, warn);
+    config = start.config;
+    const std::unique_ptr<Task> task = make_task(with_tokenizer_in(config, start.tokenizer_folder));
     // One batch shows that the data can be read.
     task->training_batch(0, config.train.batch_size);
-    const RunPlan plan = make_plan(config, task->complete(config.model), task->causal_length());
+    config.model = task->complete(config.model);
+    if (start.weights) {
+      const Model model(config.model, task->causal_length(), static_cast<std::uint64_t>(config.train.seed));
+      load_initial_weights(*start.weights, config, model);
+    }
+    const RunPlan plan = make_plan(config, config.model, task->causal_length());
     std::cout << (given->count("json") ? plan_to_json(plan) + '\n' : format_plan(plan));
     return 0;
   }
@@ -98,11 +134,15 @@ int run_train(int argc, char** argv) {
   const auto mode = given->count("resume") ? RunDirectory::Mode::resume : RunDirectory::Mode::create;
   RunDirectory::check_usable(run, mode);
   // What is wrong with config or data shows before there is a folder.
-  const std::unique_ptr<Task> task = make_task(with_tokenizer_of_run(config, run));
+  const Start start = start_of(config, run, warn);
+  config = start.config;
+  const std::unique_ptr<Task> task =
+      make_task(with_tokenizer_in(with_tokenizer_of_run(config, run), start.tokenizer_folder));
   task->training_batch(0, config.train.batch_size);
   // What the data decides is part of the config that is saved.
   config.model = task->complete(config.model);
   auto model = std::make_unique<Model>(config.model, task->causal_length(), static_cast<std::uint64_t>(config.train.seed));
+  if (start.weights) load_initial_weights(*start.weights, config, *model);
 
   RunDirectory directory = RunDirectory::open(files, run, mode);
   check_resumed_config(config, directory);
@@ -112,6 +152,10 @@ int run_train(int argc, char** argv) {
   task->save_assets(directory.path());
   Trainer trainer(config, *task, std::move(model), files, directory, console, *log);
   if (!directory.is_new()) directory.write_config(to_toml(config));
+  if (start.weights) {
+    log->info("beginning with {}", start.weights->weights.string());
+    trainer.save_start();
+  }
   const RunEnd end = trainer.run();
   log->info("{}: {} after {} steps", run.string(), describe(end), trainer.state().step);
   if (given->count("json")) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/texts/labelled_texts.h"
 #include "layers/model_config.h"
 
 namespace cosformer {
@@ -27,8 +28,10 @@ struct TaskConfig {
   std::string tokenizer_folder;           ///< holds the tokenizer's files; empty = made from the training text
   std::int64_t tokenizer_vocab_size = 0;  ///< of a word or BPE tokenizer that is made; 0 = all words, 8192 for BPE
   std::int64_t tokenizer_min_count = 1;   ///< rarer words become the unknown token
+  double mask_probability = 0.15;         ///< masked_language_modeling: share of the tokens to predict
   PadTo pad_to = PadTo::seq_len;          ///< classification
   bool mask_padding_id = false;           ///< classification: tokens with the format's padding id are not read (black pixels)
+  RatingClasses rating_classes = RatingClasses::stars;  ///< amazon: stars or polarity
   bool class_token = false;               ///< classification: a token of its own stands before each text
 };
 
@@ -52,6 +55,7 @@ struct ScheduleConfig {
 };
 
 struct TrainConfig {
+  std::string init_from;  ///< run or checkpoint whose parameters a new run begins with; empty = none
   std::int64_t max_steps = 5000;
   std::int64_t batch_size = 32;   ///< sequences a step, all micro-batches and shards together
   std::int64_t accumulation = 1;  ///< micro-batches a step

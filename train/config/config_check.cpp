@@ -14,6 +14,8 @@ std::optional<ConfigProblem> find_problem(const Config& config) {
                                                     ") must be at least task.seq_len (", task.seq_len, ")")};
   if (model.num_classes > 0 && model.kind != ModelKind::encoder)
     return ConfigProblem{"model.num_classes", "model.num_classes needs model.kind = \"encoder\""};
+  if (model.lm_head && model.kind != ModelKind::encoder)
+    return ConfigProblem{"model.lm_head", "model.lm_head needs model.kind = \"encoder\""};
   if (task.tokenizer == "byte" && !task.tokenizer_folder.empty())
     return ConfigProblem{"task.tokenizer_folder", "task.tokenizer_folder has no use with task.tokenizer = \"byte\""};
   if (optimizer.nesterov && (optimizer.name != "sgd" || optimizer.momentum == 0.0))

@@ -27,6 +27,7 @@ constexpr Named<Positions> kPositions[] = {
 constexpr Named<Pooling> kPoolings[] = {{"mean", Pooling::mean}, {"first", Pooling::first}};
 constexpr Named<PairFeatures> kPairFeatures[] = {
     {"none", PairFeatures::none}, {"concat", PairFeatures::concat}, {"interaction", PairFeatures::interaction}};
+constexpr Named<RatingClasses> kRatingClasses[] = {{"stars", RatingClasses::stars}, {"polarity", RatingClasses::polarity}};
 constexpr Named<PadTo> kPadTo[] = {{"longest", PadTo::longest}, {"seq_len", PadTo::seq_len}};
 
 // Names that stay strings.
@@ -211,9 +212,10 @@ using K = CheckpointConfig;
 using L = LoggingConfig;
 
 constexpr Field kFields[] = {
-    text<&C::task, &Task::name>("task.name", nullptr,
-                                "what is learnt: language_modeling, or the format of the data to classify (listops, text, "
-                                "retrieval, image, pathfinder)"),
+    text<&C::task, &Task::name>(
+        "task.name", nullptr,
+        "what is learnt: language_modeling, masked_language_modeling, or the format of the data to classify (listops, text, "
+        "retrieval, image, pathfinder; sst2, qqp, mnli, imdb, amazon)"),
     text<&C::task, &Task::train>("task.train", nullptr, "path of the training data, relative to the current folder"),
     text<&C::task, &Task::valid>("task.valid", nullptr, "path of the validation data; empty: none"),
     text<&C::task, &Task::test>("task.test", nullptr, "path of the test data; empty: none"),
@@ -227,6 +229,8 @@ constexpr Field kFields[] = {
                                                    "8192 for bpe"),
     integer<&C::task, &Task::tokenizer_min_count>("task.tokenizer_min_count", 1, kMaxSteps,
                                                   "words that occur less often become the unknown token"),
+    number<&C::task, &Task::mask_probability>("task.mask_probability", {.minimum = 0, .maximum = 1, .above_minimum = true},
+                                              "share of the tokens that masked_language_modeling predicts"),
     choice<kPadTo, &C::task, &Task::pad_to>("task.pad_to",
                                             "the padded length that attention.reweighting_length and model.pooling_divisor "
                                             "may ask for, classification: of the longest text beside it, or seq_len (no "
@@ -237,6 +241,10 @@ constexpr Field kFields[] = {
     boolean<&C::task, &Task::class_token>("task.class_token",
                                           "a token of its own stands before each text, classification; for pooling = "
                                           "\"first\""),
+
+    choice<kRatingClasses, &C::task, &Task::rating_classes>(
+        "task.rating_classes",
+        "classes of amazon: 5, one for each number of stars, or 2, negative (1 and 2) and positive (4 and 5)"),
 
     choice<kModelKinds, &C::model, &M::kind>("model.kind", "the architecture"),
     integer<&C::model, &M::num_layers>("model.num_layers", 1, 4096, "layers of the encoder and of the decoder"),
@@ -253,6 +261,8 @@ constexpr Field kFields[] = {
     choice<kActivations, &C::model, &M::activation>("model.activation", "of the feed-forward block"),
     choice<kPositions, &C::model, &M::positions>("model.positions", "position embeddings"),
     boolean<&C::model, &M::tie_embeddings>("model.tie_embeddings", "the output projection is the embedding table"),
+    boolean<&C::model, &M::lm_head>("model.lm_head",
+                                    "a head on an encoder that restores masked tokens; masked_language_modeling sets it"),
     integer<&C::model, &M::num_classes>(
         "model.num_classes", 0, kMaxVocabulary,
         "classes of an encoder's classification head; 0: no such head, or the task's number"),
@@ -312,6 +322,9 @@ constexpr Field kFields[] = {
                                            "step where linear and cosine end; 0: train.max_steps"),
     number<&C::schedule, &S::min_ratio>("schedule.min_ratio", kRatio, "least learning rate over the highest"),
 
+    text<&C::train, &T::init_from>("train.init_from", nullptr,
+                                   "run, checkpoint or .safetensors file whose parameters, and tokenizer where "
+                                   "task.tokenizer_folder is empty, a new run begins with; a resumed run does not read it"),
     integer<&C::train, &T::max_steps>("train.max_steps", 0, kMaxSteps, "optimizer steps of the run"),
     integer<&C::train, &T::batch_size>("train.batch_size", 1, kMaxWidth,
                                        "sequences a step, all micro-batches and shards together"),

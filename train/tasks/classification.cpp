@@ -7,6 +7,7 @@
 #include "core/parallel.h"
 #include "data/labelled_batches.h"
 #include "train/execution.h"
+#include "train/tasks/task_tokenizer.h"
 
 namespace cosformer {
 
@@ -34,7 +35,8 @@ void check_part(const LabelledSequences& data, const LabelledSequences& first, S
 
 class Classification : public Task {
  public:
-  Classification(const Config& config, LabelledSplits splits) : config_(config), splits_(std::move(splits)) {
+  Classification(const Config& config, LabelledSplits splits, ClassificationExtras extras)
+      : config_(config), splits_(std::move(splits)), extras_(std::move(extras)) {
     check<InputError>(config.model.kind == ModelKind::encoder, "model.kind: ", config.task.name, " needs \"encoder\"");
     const auto given = std::ranges::find_if(splits_, [](const auto& part) { return part != nullptr; });
     check<InputError>(given != splits_.end(), "task.train: the config names no data");
@@ -126,7 +128,7 @@ class Classification : public Task {
     const ClassCount all = total(tally.classes);
     const auto examples = static_cast<double>(all.examples);
     const Interval interval = wilson_interval(all.correct, all.examples);
-    return Evaluation{split,
+    Evaluation result{split,
                       {{"loss", tally.loss / examples},
                        {"accuracy", static_cast<double>(all.correct) / examples},
                        {"accuracy_low", interval.low},
@@ -136,13 +138,21 @@ class Classification : public Task {
                        {"tokens", static_cast<double>(tally.tokens)},
                        {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()}},
                       tally.classes};
+    if (extras_.positive_class >= 0) {
+      const ClassCount& positive = tally.classes[static_cast<std::size_t>(extras_.positive_class)];
+      // Behind the accuracy and its interval.
+      result.values.insert(result.values.begin() + 4, {"f1", f1_score(positive)});
+    }
+    return result;
   }
 
   bool has_split(Split split) const override { return splits_[static_cast<std::size_t>(split)] != nullptr; }
   std::string selection_metric() const override { return "accuracy"; }
   bool higher_is_better() const override { return true; }
-  /// Token ids come from the format's fixed tables: the checkpoint's config is all that an evaluation needs.
-  void save_assets(const std::filesystem::path&) const override {}
+  /// Where token ids come from the format's fixed tables, the checkpoint's config is all that an evaluation needs.
+  void save_assets(const std::filesystem::path& run) const override {
+    if (extras_.tokenizer) save_tokenizer(*extras_.tokenizer, run);
+  }
 
  private:
   struct Tally {
@@ -212,6 +222,7 @@ class Classification : public Task {
 
   Config config_;
   LabelledSplits splits_;
+  ClassificationExtras extras_;
   const LabelledSequences* data_ = nullptr;  ///< any of the splits: they agree on ids and classes
 };
 
@@ -227,8 +238,8 @@ std::unique_ptr<Task> make_classification(const Config& config) {
   return make_classification(config, std::move(splits));
 }
 
-std::unique_ptr<Task> make_classification(const Config& config, LabelledSplits splits) {
-  return std::make_unique<Classification>(config, std::move(splits));
+std::unique_ptr<Task> make_classification(const Config& config, LabelledSplits splits, ClassificationExtras extras) {
+  return std::make_unique<Classification>(config, std::move(splits), std::move(extras));
 }
 
 }  // namespace cosformer

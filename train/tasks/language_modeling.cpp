@@ -1,7 +1,5 @@
 #include "train/tasks/language_modeling.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -12,11 +10,9 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "data/language_model_batches.h"
-#include "data/mapped_file.h"
 #include "data/text_corpus.h"
-#include "data/tokenizers/registry.h"
 #include "train/execution.h"
-#include "train/run/atomic_file.h"
+#include "train/tasks/task_tokenizer.h"
 
 namespace cosformer {
 
@@ -116,18 +112,7 @@ class LanguageModeling : public Task {
 
   bool has_split(Split split) const override { return corpora_[static_cast<std::size_t>(split)].has_value(); }
 
-  void save_assets(const std::filesystem::path& run) const override {
-    const std::filesystem::path folder = run / kTokenizerFolder;
-    if (std::filesystem::exists(folder)) return;
-    FileSystem files;
-    StagedFolder staged(files, folder);
-    tokenizer_->save(staged.path());
-    for (const auto& entry : std::filesystem::directory_iterator(staged.path())) {
-      OpenFile file(files, entry.path(), O_RDONLY, "open");
-      if (!file.sync()) throw_system_error("sync", entry.path());
-    }
-    staged.commit();
-  }
+  void save_assets(const std::filesystem::path& run) const override { save_tokenizer(*tokenizer_, run); }
 
  private:
   Variable window_loss(const Model& model, const TokenBatch& batch, std::int64_t first_row, std::int64_t rows, double factor,
@@ -162,18 +147,6 @@ std::unique_ptr<Task> make_language_modeling(const Config& config) {
 
 std::unique_ptr<Task> make_language_modeling(const Config& config, std::shared_ptr<const Tokenizer> tokenizer) {
   return std::make_unique<LanguageModeling>(config, std::move(tokenizer));
-}
-
-std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config) {
-  if (!config.tokenizer_folder.empty() || config.tokenizer == "byte") {
-    return load_tokenizer(config.tokenizer, config.tokenizer_folder);
-  }
-  check<InputError>(!config.train.empty(), "task.tokenizer_folder: a \"", config.tokenizer,
-                    "\" tokenizer needs its files, or task.train to be made from");
-  constexpr std::int64_t kDefaultBpeVocabSize = 8192;
-  TokenizerOptions options{config.tokenizer_vocab_size, config.tokenizer_min_count};
-  if (config.tokenizer == "bpe" && options.vocab_size == 0) options.vocab_size = kDefaultBpeVocabSize;
-  return train_tokenizer(config.tokenizer, MappedFile(config.train).bytes(), options);
 }
 
 }  // namespace cosformer

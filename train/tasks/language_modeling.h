@@ -15,11 +15,4 @@ std::unique_ptr<Task> make_language_modeling(const Config& config);
 /// The same with a tokenizer that is there already. Texts that the config does not name are not missed until they are used.
 std::unique_ptr<Task> make_language_modeling(const Config& config, std::shared_ptr<const Tokenizer> tokenizer);
 
-/// The tokenizer of a config: read from `task.tokenizer_folder`, or made from the training text where that is empty. Throws
-/// InputError.
-std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config);
-
-/// The folder of a run that holds its tokenizer's files.
-inline constexpr const char* kTokenizerFolder = "tokenizer";
-
 }  // namespace cosformer

@@ -5,6 +5,8 @@
 #include "core/named_table.h"
 #include "train/tasks/classification.h"
 #include "train/tasks/language_modeling.h"
+#include "train/tasks/masked_language_modeling.h"
+#include "train/tasks/text_classification.h"
 
 namespace cosformer {
 
@@ -19,14 +21,22 @@ constexpr SplitName kSplits[] = {{"train", Split::train}, {"valid", Split::valid
 struct TaskKind {
   const char* name;
   std::unique_ptr<Task> (*make)(const Config&);
+  bool predicts_masked_tokens = false;
 };
 constexpr TaskKind kTasks[] = {{"language_modeling", make_language_modeling},
+                               {"masked_language_modeling", make_masked_language_modeling, true},
                                // The formats of labelled_formats().
                                {"listops", make_classification},
                                {"text", make_classification},
                                {"retrieval", make_classification},
                                {"image", make_classification},
-                               {"pathfinder", make_classification}};
+                               {"pathfinder", make_classification},
+                               // The formats of labelled_text_formats().
+                               {"sst2", make_text_classification},
+                               {"qqp", make_text_classification},
+                               {"mnli", make_text_classification},
+                               {"imdb", make_text_classification},
+                               {"amazon", make_text_classification}};
 
 }  // namespace
 
@@ -38,6 +48,10 @@ double Evaluation::value(const std::string& name) const {
   const auto found = std::ranges::find(values, name, &std::pair<std::string, double>::first);
   check<Error>(found != values.end(), "the evaluation has no value '", name, "'");
   return found->second;
+}
+
+bool predicts_masked_tokens(const std::string& task_name) {
+  return find_named(kTasks, task_name, "task.name").predicts_masked_tokens;
 }
 
 std::unique_ptr<Task> make_task(const Config& config) { return find_named(kTasks, config.task.name, "task.name").make(config); }

@@ -85,6 +85,9 @@ class Task {
   virtual void save_assets(const std::filesystem::path& run) const = 0;
 };
 
+/// Whether a task trains the head of masked tokens. Throws InputError for an unknown name.
+bool predicts_masked_tokens(const std::string& task_name);
+
 /// Reads the data that `config` names. Throws InputError for an unknown task name or unusable data.
 std::unique_ptr<Task> make_task(const Config& config);
 

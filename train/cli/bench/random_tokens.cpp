@@ -1,10 +1,14 @@
 #include "train/cli/bench/random_tokens.h"
 
+#include <algorithm>
+
 #include "autograd/ops.h"
 #include "autograd/profile.h"
 #include "core/error.h"
+#include "core/kernels/cross_entropy.h"
 #include "core/named_table.h"
 #include "core/random.h"
+#include "train/tasks/masked_language_modeling.h"
 
 namespace cosformer {
 
@@ -25,7 +29,7 @@ constexpr TokenizerVocabulary kVocabularies[] = {{"byte", 256}, {"char", 256}, {
 class RandomTokens : public Task {
  public:
   explicit RandomTokens(const Config& config) : config_(config), model_(complete(config.model)) {
-    check<InputError>(model_.kind != ModelKind::encoder || model_.num_classes > 0,
+    check<InputError>(model_.kind != ModelKind::encoder || model_.lm_head || model_.num_classes > 0,
                       "model.num_classes: an encoder is measured as a classifier; expected at least 1, found 0");
   }
 
@@ -35,6 +39,7 @@ class RandomTokens : public Task {
       model.vocab_size = stated > 0 ? stated : find_named(kVocabularies, config_.task.tokenizer, "task.tokenizer").size;
     }
     if (model.max_length == 0) model.max_length = config_.task.seq_len;
+    if (predicts_masked_tokens(config_.task.name)) model.lm_head = true;
     return model;
   }
 
@@ -46,8 +51,10 @@ class RandomTokens : public Task {
     batch->inputs = draw("inputs", first, rows, length, model_.vocab_size);
     batch->wanted = is_classifier() ? draw("classes", first, rows, 1, model_.num_classes)
                                     : draw("targets", first, rows, length, model_.vocab_size);
+    if (model_.lm_head) keep_masked(first, batch->wanted);
+    const auto wanted = batch->wanted.span<std::int32_t>();
     batch->rows = rows;
-    batch->targets = batch->wanted.size();
+    batch->targets = static_cast<std::int64_t>(wanted.size()) - std::ranges::count(wanted, kIgnoredTarget);
     batch->tokens = rows * length;
     return batch;
   }
@@ -60,6 +67,10 @@ class RandomTokens : public Task {
     const auto& random = static_cast<const RandomBatch&>(batch);
     const Tensor inputs = random.inputs.narrow(0, first_row, rows);
     const Tensor targets = random.wanted.narrow(0, first_row, rows).reshape({rows * random.wanted.dim(1)});
+    if (model_.lm_head) {
+      const MaskedTokens masked = masked_tokens(model, inputs, nullptr, targets.span<std::int32_t>(), pass);
+      return masked_token_loss(model, masked, factor, pass);
+    }
     if (is_classifier()) {
       return cross_entropy(model.classify(model.encode(inputs, nullptr, pass), nullptr, pass), targets, factor);
     }
@@ -77,7 +88,18 @@ class RandomTokens : public Task {
   void save_assets(const std::filesystem::path&) const override {}
 
  private:
-  bool is_classifier() const { return model_.kind == ModelKind::encoder; }
+  bool is_classifier() const { return model_.kind == ModelKind::encoder && !model_.lm_head; }
+
+  /// Leaves the targets of task.mask_probability of the positions, and of the first of each row.
+  void keep_masked(std::int64_t first, Tensor& targets) const {
+    const Random random(static_cast<std::uint64_t>(config_.train.seed), "masked");
+    const std::int64_t length = targets.dim(1);
+    std::int32_t* values = targets.data<std::int32_t>();
+    for (std::int64_t i = 0; i < targets.size(); ++i) {
+      const bool chosen = random.uniform(static_cast<std::uint64_t>(first * length + i)) < config_.task.mask_probability;
+      if (i % length != 0 && !chosen) values[i] = kIgnoredTarget;
+    }
+  }
 
   /// Rows [first, first + rows) of an endless array of ids below `bound`.
   Tensor draw(const char* purpose, std::int64_t first, std::int64_t rows, std::int64_t length, std::int64_t bound) const {

@@ -1,0 +1,93 @@
+#include "train/initial_weights.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/kernels/optimizer.h"
+#include "train/trainer.h"
+
+namespace cosformer {
+
+namespace {
+
+/// Keys of [model] and [attention] that change no parameter and not what the encoder or decoder computes from it: how heads
+/// are made, what is switched off in an evaluation, and how attention is evaluated.
+constexpr std::string_view kFreeKeys[] = {
+    "model.dropout",       "model.num_classes", "model.pooling",    "model.pooling_divisor", "model.classifier_dim",
+    "model.pair_features", "model.lm_head",     "model.max_length", "attention.form",        "attention.chunk_size"};
+constexpr std::string_view kHeads[] = {"lm_head.", "classification_head."};
+
+bool is_compared(std::string_view key) {
+  return (key.starts_with("model.") || key.starts_with("attention.")) &&
+         std::ranges::find(kFreeKeys, key) == std::end(kFreeKeys);
+}
+
+/// Whether the weights have every parameter of the model below `prefix`, and it has one.
+bool fits(const std::vector<Parameter>& parameters, const TensorMap& weights, std::string_view prefix) {
+  bool any = false;
+  for (const Parameter& parameter : parameters) {
+    if (!parameter.name.starts_with(prefix)) continue;
+    const auto found = weights.find(parameter.name);
+    if (found == weights.end() || found->second.shape() != parameter.variable.shape()) return false;
+    any = true;
+  }
+  return any;
+}
+
+}  // namespace
+
+ModelFile read_initial_weights(const std::filesystem::path& path, const Warn& warn) {
+  try {
+    return read_model_file(path, std::nullopt, {}, warn);
+  } catch (const InputError& error) {
+    throw InputError(concat("train.init_from: ", error.what()));
+  }
+}
+
+Config adopt_settings(Config config, const Config& source) {
+  if (config.task.tokenizer_folder.empty()) {
+    config.task.tokenizer = source.task.tokenizer;
+    config.task.tokenizer_vocab_size = source.task.tokenizer_vocab_size;
+    config.task.tokenizer_min_count = source.task.tokenizer_min_count;
+  }
+  if (config.model.max_length == 0) config.model.max_length = source.model.max_length;
+  AttentionConfig& attention = config.model.attention;
+  const AttentionConfig& given = source.model.attention;
+  if (attention.reweighting_length == ReweightingLength::automatic && given.reweighting_length == ReweightingLength::fixed) {
+    attention.reweighting_length = given.reweighting_length;
+    attention.reweighting_length_value = given.reweighting_length_value;
+  }
+  return config;
+}
+
+void load_initial_weights(const ModelFile& file, const Config& config, const Model& model) {
+  const std::string source = concat("train.init_from: ", file.weights.string());
+  for (const ConfigDifference& difference : differences(file.config, config)) {
+    check<InputError>(!is_compared(difference.key), source, ": ", difference.key, " is ", difference.first, " there and ",
+                      difference.second, " in this config");
+  }
+  const TensorMap& weights = file.parameters;
+  TensorMap taken;
+  std::vector<Parameter> targets;
+  for (const Parameter& parameter : model.parameters()) {
+    const auto head =
+        std::ranges::find_if(kHeads, [&](std::string_view prefix) { return parameter.name.starts_with(prefix); });
+    if (head == std::end(kHeads) || fits(model.parameters(), weights, *head)) targets.push_back(parameter);
+  }
+  for (const auto& [name, tensor] : weights) {
+    const bool of_head =
+        std::ranges::any_of(kHeads, [&name = name](std::string_view prefix) { return name.starts_with(prefix); });
+    const bool wanted =
+        std::ranges::any_of(targets, [&name = name](const Parameter& target) { return target.name == name; });
+    if (!of_head || wanted) taken.emplace(name, tensor);
+  }
+  check_parameters(targets, taken, source);
+  for (const auto& [name, tensor] : taken) {
+    const bool finite = dispatch_float(
+        tensor.dtype(), [&tensor = tensor](auto type) { return all_finite(tensor.data<decltype(type)>(), tensor.size()); });
+    check<InputError>(finite, source, ": tensor '", name, "' has values that are infinite or not a number");
+  }
+  load_parameters(targets, taken, source);
+}
+
+}  // namespace cosformer

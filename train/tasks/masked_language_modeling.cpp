@@ -1,0 +1,183 @@
+#include "train/tasks/masked_language_modeling.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <optional>
+
+#include "autograd/ops.h"
+#include "core/error.h"
+#include "core/kernels/cross_entropy.h"
+#include "core/parallel.h"
+#include "data/masked_token_batches.h"
+#include "data/text_corpus.h"
+#include "train/execution.h"
+#include "train/tasks/task_tokenizer.h"
+
+namespace cosformer {
+
+MaskedTokens masked_tokens(const Model& model, const Tensor& ids, const SharedPaddingMask& mask,
+                           std::span<const std::int32_t> targets, const Pass& pass) {
+  std::vector<std::int32_t> places, wanted;
+  for (std::size_t place = 0; place < targets.size(); ++place) {
+    if (targets[place] == kIgnoredTarget) continue;
+    places.push_back(static_cast<std::int32_t>(place));
+    wanted.push_back(targets[place]);
+  }
+  const auto count = static_cast<std::int64_t>(places.size());
+  const auto as_tensor = [&](const std::vector<std::int32_t>& values) {
+    return Tensor::from<std::int32_t>({count}, std::span<const std::int32_t>(values));
+  };
+  const Variable hidden = model.encode(ids, mask, pass);
+  const Variable rows = reshape(hidden, {ids.size(), model.config().embed_dim});
+  return {model.lm_head().features(embedding(rows, as_tensor(places)), pass), as_tensor(wanted)};
+}
+
+Variable masked_token_loss(const Model& model, const MaskedTokens& masked, double factor, const Pass& pass) {
+  const LinearWeights output = model.lm_head().output(pass);
+  return linear_cross_entropy(masked.features, output.weight, output.bias, masked.targets, factor);
+}
+
+namespace {
+
+struct MaskedBatch : TaskBatch {
+  MaskedTokenBatch blocks;
+};
+
+class MaskedLanguageModeling : public Task {
+ public:
+  MaskedLanguageModeling(const Config& config, std::shared_ptr<const Tokenizer> tokenizer)
+      : config_(config), tokenizer_(std::move(tokenizer)), special_(tokenizer_->vocab_size()) {
+    check<InputError>(config.model.kind == ModelKind::encoder, "model.kind: masked_language_modeling needs \"encoder\"");
+    const std::array<const std::string*, 3> paths = {&config.task.train, &config.task.valid, &config.task.test};
+    for (std::size_t split = 0; split < paths.size(); ++split) {
+      if (!paths[split]->empty()) corpora_[split].emplace(load_text_corpus(*paths[split], *tokenizer_));
+    }
+  }
+
+  ModelConfig complete(ModelConfig model) const override {
+    check<InputError>(model.vocab_size == 0 || model.vocab_size >= special_.vocab_size,
+                      "model.vocab_size: ", model.vocab_size, " is less than the tokenizer's ", tokenizer_->vocab_size(),
+                      " and ", SpecialTokens::kCount, " special tokens");
+    if (model.vocab_size == 0) model.vocab_size = special_.vocab_size;
+    if (model.max_length == 0) model.max_length = config_.task.seq_len;
+    model.lm_head = true;
+    return model;
+  }
+
+  std::int64_t causal_length() const override { return config_.task.seq_len; }
+
+  std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
+    auto batch = std::make_unique<MaskedBatch>();
+    batch->blocks = blocks(Split::train).batch(first, rows);
+    batch->rows = rows;
+    batch->targets = batch->blocks.masked;
+    batch->tokens = batch->blocks.tokens;
+    return batch;
+  }
+
+  DataPosition position_of(std::int64_t sequence) const override {
+    const std::int64_t in_epoch = blocks(Split::train).sequences_in_epoch();
+    return {sequence / in_epoch, sequence % in_epoch};
+  }
+
+  Variable loss(const Model& model, const TaskBatch& batch, std::int64_t first_row, std::int64_t rows, double factor,
+                const Pass& pass) const override {
+    const MaskedTokens masked = predict(model, static_cast<const MaskedBatch&>(batch).blocks, first_row, rows, pass);
+    return masked_token_loss(model, masked, factor, pass);
+  }
+
+  std::optional<Evaluation> evaluate(const Model& model, Split split, std::int64_t max_batches,
+                                     const std::function<bool()>& stop) const override {
+    const auto start = std::chrono::steady_clock::now();
+    const MaskedTokenBatches text = blocks(split);
+    const std::int64_t rows = config_.train.batch_size;
+    std::int64_t count = (text.evaluation_windows() + rows - 1) / rows;
+    if (max_batches > 0) count = std::min(count, max_batches);
+    CrossEntropySum sum;
+    for (std::int64_t i = 0; i < count; ++i) {
+      if (stop()) return std::nullopt;
+      const MaskedTokenBatch batch = text.evaluation_batch(i * rows, rows);
+      const std::int64_t shards = shard_count(model.config(), config_.train.shards, batch.rows);
+      std::vector<CrossEntropySum> sums(static_cast<std::size_t>(shards));
+      const auto score_shard = [&](std::int64_t shard) {
+        const auto [first, shard_size] = shard_rows(batch.rows, shards, shard);
+        sums[static_cast<std::size_t>(shard)] = score(model, predict(model, batch, first, shard_size, Pass{}));
+      };
+      // A single shard runs outside the loop, so that its operators are split over the threads.
+      shards == 1 ? score_shard(0) : parallel_for(shards, score_shard);
+      for (const CrossEntropySum& part : sums) {
+        sum.loss += part.loss;
+        sum.counted += part.counted;
+        sum.correct += part.correct;
+      }
+    }
+    const auto counted = static_cast<double>(std::max<std::int64_t>(sum.counted, 1));
+    const double loss = sum.loss / counted;
+    return Evaluation{split,
+                      {{"loss", loss},
+                       {"perplexity", std::exp(loss)},
+                       {"accuracy", static_cast<double>(sum.correct) / counted},
+                       {"correct", static_cast<double>(sum.correct)},
+                       {"tokens", static_cast<double>(sum.counted)},
+                       {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()}},
+                      {}};
+  }
+
+  bool has_split(Split split) const override { return corpora_[static_cast<std::size_t>(split)].has_value(); }
+  void save_assets(const std::filesystem::path& run) const override { save_tokenizer(*tokenizer_, run); }
+
+ private:
+  static MaskedTokens predict(const Model& model, const MaskedTokenBatch& batch, std::int64_t first_row, std::int64_t rows,
+                              const Pass& pass) {
+    const auto begin = static_cast<std::size_t>(first_row * batch.length),
+               size = static_cast<std::size_t>(rows * batch.length);
+    const Tensor ids = Tensor::from<std::int32_t>({rows, batch.length}, std::span(batch.inputs).subspan(begin, size));
+    return masked_tokens(model, ids, batch.padding(first_row, rows), std::span(batch.targets).subspan(begin, size), pass);
+  }
+
+  static CrossEntropySum score(const Model& model, const MaskedTokens& masked) {
+    const LinearWeights output = model.lm_head().output(Pass{});
+    const Tensor hidden = masked.features.value().contiguous(), weight = output.weight.value(), bias = output.bias.value();
+    return dispatch_float(hidden.dtype(), [&](auto type) {
+      using T = decltype(type);
+      const LinearCrossEntropy<T> input{hidden.dim(0),
+                                        hidden.dim(1),
+                                        weight.dim(0),
+                                        hidden.data<T>(),
+                                        weight.data<T>(),
+                                        bias.data<T>(),
+                                        masked.targets.data<std::int32_t>()};
+      return linear_cross_entropy<T>(input, nullptr, nullptr);
+    });
+  }
+
+  const TextCorpus& corpus(Split split) const {
+    const auto& found = corpora_[static_cast<std::size_t>(split)];
+    check<InputError>(found.has_value(), "task.", split_name(split), ": the config names no text for this split");
+    return *found;
+  }
+
+  MaskedTokenBatches blocks(Split split) const {
+    return MaskedTokenBatches(corpus(split).tokens, special_, config_.task.seq_len, config_.task.mask_probability,
+                              static_cast<std::uint64_t>(config_.train.seed));
+  }
+
+  Config config_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  SpecialTokens special_;
+  std::array<std::optional<TextCorpus>, 3> corpora_;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> make_masked_language_modeling(const Config& config) {
+  return make_masked_language_modeling(config, make_tokenizer(config.task));
+}
+
+std::unique_ptr<Task> make_masked_language_modeling(const Config& config, std::shared_ptr<const Tokenizer> tokenizer) {
+  return std::make_unique<MaskedLanguageModeling>(config, std::move(tokenizer));
+}
+
+}  // namespace cosformer

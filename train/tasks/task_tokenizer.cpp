@@ -1,0 +1,44 @@
+#include "train/tasks/task_tokenizer.h"
+
+#include <fcntl.h>
+
+#include "core/error.h"
+#include "data/mapped_file.h"
+#include "data/tokenizers/registry.h"
+#include "train/run/atomic_file.h"
+
+namespace cosformer {
+
+bool has_tokenizer_files(const TaskConfig& config) {
+  return !config.tokenizer_folder.empty() || !tokenizer_has_files(config.tokenizer);
+}
+
+std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config) {
+  if (has_tokenizer_files(config)) return load_tokenizer(config.tokenizer, config.tokenizer_folder);
+  check<InputError>(!config.train.empty(), "task.tokenizer_folder: a \"", config.tokenizer,
+                    "\" tokenizer needs its files, or task.train to be made from");
+  return make_tokenizer(config, MappedFile(config.train).bytes());
+}
+
+std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config, std::string_view text) {
+  if (has_tokenizer_files(config)) return load_tokenizer(config.tokenizer, config.tokenizer_folder);
+  constexpr std::int64_t kDefaultBpeVocabSize = 8192;
+  TokenizerOptions options{config.tokenizer_vocab_size, config.tokenizer_min_count};
+  if (config.tokenizer == "bpe" && options.vocab_size == 0) options.vocab_size = kDefaultBpeVocabSize;
+  return train_tokenizer(config.tokenizer, text, options);
+}
+
+void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& run) {
+  const std::filesystem::path folder = run / kTokenizerFolder;
+  if (std::filesystem::exists(folder)) return;
+  FileSystem files;
+  StagedFolder staged(files, folder);
+  tokenizer.save(staged.path());
+  for (const auto& entry : std::filesystem::directory_iterator(staged.path())) {
+    OpenFile file(files, entry.path(), O_RDONLY, "open");
+    if (!file.sync()) throw_system_error("sync", entry.path());
+  }
+  staged.commit();
+}
+
+}  // namespace cosformer

@@ -1,0 +1,49 @@
+#include "train/tasks/text_classification.h"
+
+#include <array>
+
+#include "core/error.h"
+#include "data/texts/tokenized_texts.h"
+#include "train/tasks/classification.h"
+#include "train/tasks/task_tokenizer.h"
+
+namespace cosformer {
+
+namespace {
+
+std::string joined(const LabelledTexts& texts) {
+  std::string text;
+  for (const LabelledTexts::Example& example : texts.examples) text += example.first + '\n' + example.second + '\n';
+  return text;
+}
+
+}  // namespace
+
+std::unique_ptr<Task> make_text_classification(const Config& config) {
+  const LabelledTextFormat* format = find_labelled_text_format(config.task.name);
+  check<InputError>(format != nullptr, "task.name: no format of texts is called \"", config.task.name, '"');
+  check<InputError>(!config.task.class_token, "task.class_token: sequences of ", format->name, " begin with <s> already");
+  constexpr std::int64_t kLeastLength = 8;  // the special tokens of a pair, and two tokens of each text
+  check<InputError>(config.task.seq_len >= kLeastLength, "task.seq_len: ", format->name, " needs at least ", kLeastLength,
+                    ", found ", config.task.seq_len);
+  const LabelledTextOptions options{config.task.rating_classes};
+  constexpr std::array kParts = {DataPart::train, DataPart::valid, DataPart::test};
+  const std::array<const std::string*, 3> paths = {&config.task.train, &config.task.valid, &config.task.test};
+  std::array<LabelledTexts, 3> texts;
+  for (std::size_t split = 0; split < paths.size(); ++split) {
+    if (!paths[split]->empty()) texts[split] = format->load(*paths[split], kParts[split], options);
+  }
+  const bool is_made = !has_tokenizer_files(config.task);
+  check<InputError>(!is_made || !config.task.train.empty(), "task.tokenizer_folder: a \"", config.task.tokenizer,
+                    "\" tokenizer needs its files, or task.train to be made from");
+  const std::shared_ptr<const Tokenizer> tokenizer = make_tokenizer(config.task, is_made ? joined(texts[0]) : std::string());
+  LabelledSplits splits;
+  for (std::size_t split = 0; split < paths.size(); ++split) {
+    if (paths[split]->empty()) continue;
+    splits[split] = tokenize_texts(texts[split], *tokenizer, {format->num_classes(options), format->pairs}, *paths[split]);
+    texts[split] = {};
+  }
+  return make_classification(config, std::move(splits), {tokenizer, format->positive_class});
+}
+
+}  // namespace cosformer
