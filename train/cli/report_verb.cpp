@@ -6,6 +6,7 @@
 #include "core/named_table.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
+#include "train/report/attention_maps.h"
 #include "train/report/collect.h"
 #include "train/report/export.h"
 #include "train/report/page.h"
@@ -46,13 +47,23 @@ int run_report(int argc, char** argv) {
   line.options()("o,output", "the file to write (default: report.html; other formats: standard output)",
                  cxxopts::value<std::string>(), "FILE");
   line.options()("format", "html, md, csv or json", cxxopts::value<std::string>()->default_value("html"), "FORMAT");
+  line.options()("heads", "attention heads to show, LAYER.HEAD from 0 (default: 0.0 and the last layer's head 0)",
+                 cxxopts::value<std::string>(), "LAYER.HEAD,...");
+  line.options()("attention-length", "tokens of the validation data whose attention is shown; 0 = no attention matrices",
+                 cxxopts::value<std::int64_t>()->default_value("64"), "N");
   const auto given = line.parse(argc, argv);
   if (!given) return 0;
   const Format& format = find_named(kFormats, (*given)["format"].as<std::string>(), "--format");
+  const std::vector<HeadChoice> heads =
+      given->count("heads") > 0 ? parse_heads((*given)["heads"].as<std::string>()) : std::vector<HeadChoice>();
+  const auto length = (*given)["attention-length"].as<std::int64_t>();
+  check<InputError>(length >= 0 && length <= kLongestShownSequence, "--attention-length: expected 0 to ",
+                    kLongestShownSequence, ", found ", length);
 
   std::vector<ReportSection> sections;
   for (Experiment& experiment : collect_experiments((*given)["run"].as<std::vector<std::string>>())) {
     sections.push_back({std::move(experiment), {}, {}});
+    if (format.has_pictures && length > 0) add_attention_maps(sections.back(), heads, length);
   }
   const std::string text = format.write(std::move(sections));
   if (given->count("output") == 0 && !format.has_pictures) {

@@ -14,9 +14,10 @@ namespace cosformer {
 namespace {
 
 // In units of the view box; the page scales them.
-constexpr double kWidth = 520, kHeight = 300, kLeft = 52, kTop = 12, kBottom = 42;
+constexpr double kWidth = 460, kHeight = 280, kLeft = 50, kTop = 12, kBottom = 42;
 constexpr double kLabelHeight = 15, kCharacterWidth = 6.6;
 constexpr std::size_t kLongestLabel = 18, kMostPoints = 300;
+constexpr std::size_t kSteepShare = 8;
 constexpr double kLogRatio = 8;
 
 using Points = std::vector<std::pair<double, double>>;
@@ -131,11 +132,14 @@ std::string draw_line_chart(const LineChart& chart) {
   for (ChartLine& line : lines) {
     line.points = thinned(finite_points(line.points));
     longest = std::max(longest, line.points.size());
-    for (const auto& [px, py] : line.points) {
+    // A noisy line's steep beginning would flatten all else: it may leave the picture at the top.
+    const std::size_t ignored = line.is_faint ? line.points.size() / kSteepShare : 0;
+    for (std::size_t i = 0; i < line.points.size(); ++i) {
+      const auto& [px, py] = line.points[i];
       x.low = std::min(x.low, px);
       x.high = std::max(x.high, px);
       y.low = std::min(y.low, py);
-      y.high = std::max(y.high, py);
+      if (i >= ignored) y.high = std::max(y.high, py);
     }
   }
   if (longest < 2 || !(x.high > x.low)) return {};
@@ -200,7 +204,11 @@ std::string draw_line_chart(const LineChart& chart) {
   svg +=
       fmt::format("<text class=\"label\" text-anchor=\"middle\" transform=\"translate(12 {:.1f}) rotate(-90)\">{}{}</text>",
                   0.5 * (y.begin + y.end), escape_html(chart.y_label), y.logarithmic ? " (log)" : "");
-  // Pale lines lie behind the others.
+  // The inner picture cuts off what leaves the axes. Pale lines lie behind the others.
+  svg += fmt::format(
+      "<svg class=\"plot\" x=\"{0:.1f}\" y=\"{1:.1f}\" width=\"{2:.1f}\" height=\"{3:.1f}\" viewBox=\"{0:.1f} {1:.1f} "
+      "{2:.1f} {3:.1f}\">",
+      x.begin, kTop, x.end - x.begin, y.begin - kTop);
   for (const bool faint : {true, false}) {
     for (const ChartLine& line : lines) {
       if (line.is_faint != faint || line.points.size() < 2) continue;
@@ -210,6 +218,7 @@ std::string draw_line_chart(const LineChart& chart) {
       svg += "/>";
     }
   }
+  svg += "</svg>";
   const std::vector<double> places = spread(wishes, kTop + 4, kHeight - kBottom - 2);
   for (std::size_t i = 0; i < labelled.size(); ++i) {
     const std::string& name = chart.series[labelled[i]];

@@ -67,7 +67,7 @@ std::string curves_html(const Experiment& experiment) {
     for (const LineChart& chart : course_charts(experiment, stage)) charts += draw_line_chart(chart);
   }
   if (charts.empty()) return {};
-  return element("h2", "Courses") +
+  return element("h2", "Curves") +
          "<p class=\"note\">Full lines: validation, one a run; pale lines: training loss, a running mean over a twentieth "
          "of the "
          "run.</p>\n<div class=\"charts\">" +

@@ -44,7 +44,8 @@ strong{font-weight:700;color:var(--accent)}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:1.4rem 2rem;margin:1rem 0}
 figure{margin:0}
 figcaption{font-size:.92rem;font-weight:600;margin-bottom:.3rem;overflow-wrap:anywhere}
-.chart svg{width:100%;height:auto;display:block;font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",sans-serif}
+.chart>svg{width:100%;height:auto;display:block;font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",sans-serif}
+.plot{overflow:hidden}
 .grid{stroke:var(--line);stroke-width:1}
 .axis{stroke:var(--quiet);stroke-width:1}
 .tick,.label{fill:var(--quiet)}

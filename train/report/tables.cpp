@@ -20,7 +20,7 @@ struct SideValue {
   const char* title;
 };
 constexpr SideValue kSideValues[] = {{"seconds", "time"},
-                                     {"tokens_per_second", "tokens"},
+                                     {"tokens_per_second", "tokens/s"},
                                      {"peak_memory_bytes", "peak memory"},
                                      {"parameters", "parameters"}};
 
@@ -41,8 +41,18 @@ std::string stage_prefix(const Experiment& experiment, std::size_t stage) {
   return experiment.stages.size() > 1 ? experiment.stages[stage].name + ": " : "";
 }
 
-TableCell summary_cell(const std::optional<Summary>& summary) {
-  return {summary ? format_summary(*summary) : std::string(kNothing)};
+/// Summaries of all groups with as many decimals as the smallest spread makes meaningful.
+std::vector<TableCell> summary_cells(const Experiment& experiment, std::size_t stage, const std::string& split) {
+  std::vector<std::optional<Summary>> summaries;
+  double scale = 0;
+  for (const std::string& group : experiment.groups) {
+    const auto& own = summaries.emplace_back(summarize(experiment, group, stage, split, experiment.stages[stage].metric));
+    const double deviation = own ? own->deviation.value_or(0) : 0;
+    if (deviation > 0 && (scale == 0 || deviation < scale)) scale = deviation;
+  }
+  std::vector<TableCell> cells;
+  for (const auto& own : summaries) cells.push_back({own ? format_summary(*own, scale) : std::string(kNothing)});
+  return cells;
 }
 
 /// The same metric on the splits beside the one that is judged.
@@ -74,17 +84,19 @@ ReportTable results_table(const Experiment& experiment) {
     for (const std::string& split : splits) table.columns.push_back({prefix + judged.metric + " (" + split + ")"});
     table.columns.push_back({prefix + "published"});
     table.columns.push_back({prefix + "ours − published"});
+    const std::vector<TableCell> figures = summary_cells(experiment, stage, judged.split);
+    std::vector<std::vector<TableCell>> others;
+    for (const std::string& split : splits) others.push_back(summary_cells(experiment, stage, split));
     for (std::size_t group = 0; group < experiment.groups.size(); ++group) {
       const std::string& name = experiment.groups[group];
       auto& row = table.rows[group];
       const std::optional<Summary> summary = summarize(experiment, name, stage);
-      row.push_back(summary_cell(summary));
+      row.push_back(figures[group]);
       row.back().is_best = std::ranges::count(best, group) > 0;
       const std::size_t asked = experiment.runs_of(name, stage).size();
       const std::int64_t done = summary ? summary->count : 0;
       row.push_back({concat(done), false, static_cast<std::int64_t>(asked) == done ? "" : concat("of ", asked)});
-      for (const std::string& split : splits)
-        row.push_back(summary_cell(summarize(experiment, name, stage, split, judged.metric)));
+      for (const auto& cells : others) row.push_back(cells[group]);
       const PublishedFigure* published = experiment.published_figure(name, stage);
       row.push_back(published ? TableCell{format_figure(published->value), false, published->source} : TableCell{kNothing});
       row.push_back(published && summary ? TableCell{format_figure(summary->mean - published->value)} : TableCell{kNothing});

@@ -56,7 +56,7 @@ constexpr Unit kUnits[] = {
     {"seconds", format_seconds},
     {"wall_seconds", format_seconds},
     {"peak_memory_bytes", [](double bytes) { return fmt::format("{:.1f} MiB", bytes / 1048576.0); }},
-    {"tokens_per_second", [](double value) { return with_thousands(value) + "/s"; }},
+    {"tokens_per_second", [](double value) { return with_thousands(value); }},
     {"parameters", with_thousands},
     {"steps", with_thousands},
     {"best_step", with_thousands},
@@ -154,10 +154,11 @@ std::string format_figure(double value, double scale) {
   return fmt::format("{:.{}f}", value, decimals);
 }
 
-std::string format_summary(const Summary& summary) {
-  if (!summary.deviation) return format_figure(summary.mean);
-  return fmt::format("{} ± {}", format_figure(summary.mean, *summary.deviation),
-                     format_figure(*summary.deviation, *summary.deviation));
+std::string format_summary(const Summary& summary) { return format_summary(summary, summary.deviation.value_or(0)); }
+
+std::string format_summary(const Summary& summary, double scale) {
+  if (!summary.deviation) return format_figure(summary.mean, scale);
+  return fmt::format("{} ± {}", format_figure(summary.mean, scale), format_figure(*summary.deviation, scale));
 }
 
 std::string format_difference(const PairedDifference& difference) {

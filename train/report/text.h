@@ -31,6 +31,8 @@ std::string format_figure(double value);
 std::string format_figure(double value, double scale);
 /// "2.389 ± 0.012"; without a spread the mean alone.
 std::string format_summary(const Summary& summary);
+/// The same with the decimals that `scale` makes meaningful, so that a column lines up.
+std::string format_summary(const Summary& summary, double scale);
 /// "-0.0116 [-0.0301, 0.0069]"
 std::string format_difference(const PairedDifference& difference);
 /// With a unit that fits the name: 125 MiB, 1.5 k/s, 3 min 20 s, 105,216.

@@ -116,6 +116,14 @@ class LanguageModeling : public Task {
 
   bool has_split(Split split) const override { return corpora_[static_cast<std::size_t>(split)].has_value(); }
 
+  SampleSequence sample(Split split, std::int64_t max_tokens) const override {
+    const TokenBatch window = batches(split).evaluation_batch(0, 1);
+    // Behind a short text's end there is nothing to read.
+    const auto length = static_cast<std::size_t>(std::min({max_tokens, window.length, window.predicted}));
+    const std::vector<std::int32_t> ids(window.inputs.begin(), window.inputs.begin() + static_cast<std::ptrdiff_t>(length));
+    return {ids, tokenizer_->decode(ids)};
+  }
+
   void save_assets(const std::filesystem::path& run) const override {
     const std::filesystem::path folder = run / kTokenizerFolder;
     if (std::filesystem::exists(folder)) return;
