@@ -4,14 +4,18 @@
 
 #include <spdlog/spdlog.h>
 
+#include "core/blas_info.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/parallel.h"
+#include "core/simd.h"
 #include "data/tokenizers/registry.h"
+#include "train/cli/machine.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
 #include "train/logging.h"
 #include "train/plan.h"
+#include "train/report/run_log.h"
 #include "train/tasks/language_modeling.h"
 #include "train/trainer.h"
 
@@ -55,6 +59,15 @@ int exit_code(RunEnd end) {
   if (end == RunEnd::interrupted) return 128 + SIGINT;
   if (end == RunEnd::terminated) return 128 + SIGTERM;
   return 0;
+}
+
+/// What a session runs on, for its log alone.
+std::string describe_environment() {
+  const Machine machine = read_machine();
+  const BlasInfo blas = blas_info();
+  return concat("cosformer ", COSFORMER_VERSION, ", ", machine.processor.empty() ? "unknown processor" : machine.processor,
+                ", ", num_threads(), num_threads() == 1 ? " thread, " : " threads, ", instruction_set(), ", ", blas.version,
+                ' ', blas.core);
 }
 
 const char* describe(RunEnd end) {
@@ -109,6 +122,7 @@ int run_train(int argc, char** argv) {
   // The config makes the folder a run that can be resumed: it comes before all else.
   if (directory.is_new()) directory.write_config(to_toml(config));
   const auto log = make_logger(console, directory.log_file());
+  log->debug("{}{}", kEnvironmentLabel, describe_environment());
   task->save_assets(directory.path());
   Trainer trainer(config, *task, std::move(model), files, directory, console, *log);
   if (!directory.is_new()) directory.write_config(to_toml(config));

@@ -103,7 +103,7 @@ void add_model(ReportSection& section, const ReportedRun& run, const std::vector
     add(weights, head, describe_spread(weights));
     if (!any->plain_weights.defined()) continue;
     const HeatMap plain = matrix_of(any->plain_weights, choice.head);
-    add(plain, head + ", without re-weighting", describe_spread(plain));
+    add(plain, "… without re-weighting", describe_spread(plain));
   }
   if (any && any->reweighting_angle > 0) {
     const double length_of_angle = std::acos(-1.0) / (2 * any->reweighting_angle);
@@ -157,8 +157,9 @@ void add_attention_maps(ReportSection& section, const std::vector<HeadChoice>& h
   std::size_t models = 0;
   for (const std::string& group : experiment.groups) {
     const auto runs = experiment.runs_of(group, experiment.stages.size() - 1);
-    const auto run =
+    auto run =
         std::ranges::find_if(runs, [](const ReportedRun* own) { return own->status == RunStatus::finished && own->config; });
+    if (run == runs.end()) run = std::ranges::find_if(runs, [](const ReportedRun* own) { return own->config.has_value(); });
     if (run == runs.end()) continue;
     if (++models > kMostModels) {
       section.notes.push_back(fmt::format("Shown are the first {} groups.", kMostModels));

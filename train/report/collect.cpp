@@ -154,6 +154,17 @@ std::string key_name(const std::vector<VariedKey>& varied, std::size_t group) {
   return name;
 }
 
+/// "a, b and c"; of many names how many there are.
+std::string joined(const std::vector<std::string>& names) {
+  constexpr std::size_t kMostNames = 3;
+  if (names.size() > kMostNames) return concat(names.size(), " groups of runs");
+  std::string text;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    text += concat(i == 0 ? "" : i + 1 == names.size() ? " and " : ", ", names[i]);
+  }
+  return text;
+}
+
 /// Puts runs that differ in the seed alone into one group, and names the groups.
 void form_groups(Experiment& experiment) {
   std::map<std::string, std::size_t> known;
@@ -230,9 +241,7 @@ std::vector<Experiment> collect_experiments(const std::vector<std::string>& path
   for (Experiment& experiment : experiments) {
     if (experiment.is_sweep) continue;
     form_groups(experiment);
-    const std::size_t count = experiment.runs.size();
-    experiment.name =
-        count == 1 ? experiment.runs.front().name : concat(count, " runs by ", experiment.stages.front().metric);
+    experiment.name = joined(experiment.groups);
   }
   return experiments;
 }

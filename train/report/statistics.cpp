@@ -126,7 +126,7 @@ std::vector<std::string> warnings(const Experiment& experiment, std::size_t stag
     found.push_back(concat(plural(missing, "run"), missing == 1 ? " is" : " are",
                            " not finished and left out of means and differences; see the list of runs."));
   }
-  if (fewest > 0 && fewest < kFewRuns) {
+  if (fewest > 0 && fewest < kFewRuns && experiment.runs.size() > 1) {
     found.push_back(concat("A group has only ", plural(fewest, "finished run"), ": with fewer than ", kFewRuns,
                            " seeds a spread means little."));
   }

@@ -166,10 +166,9 @@ ReportTable two_runs_table(const Experiment& experiment) {
       return TableCell{value ? format_value_of(name, *value) : kNothing};
     };
     const double difference = a && b ? *b - *a : 0;
-    table.rows.push_back({{split.empty() ? name : name + " (" + split + ")"},
-                          cell(a),
-                          cell(b),
-                          {a && b ? (difference < 0 ? "−" : "+") + format_value_of(name, std::abs(difference)) : kNothing}});
+    std::string change = a && b ? "0" : kNothing;
+    if (difference != 0) change = (difference < 0 ? "−" : "+") + format_value_of(name, std::abs(difference));
+    table.rows.push_back({{split.empty() ? name : name + " (" + split + ")"}, cell(a), cell(b), {change}});
   };
   std::set<std::pair<std::string, std::string>> seen;
   for (const ReportedRun* run : {&first, &second}) {

@@ -47,6 +47,9 @@ std::string format_seconds(double seconds) {
   return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
 }
 
+/// The minus sign, as wide as the plus, for the hyphen before a figure.
+std::string with_minus(const std::string& figure) { return figure.starts_with('-') ? "−" + figure.substr(1) : figure; }
+
 struct Unit {
   const char* name;
   std::string (*format)(double);
@@ -142,16 +145,16 @@ std::string shorten(std::string_view text, std::size_t length) {
 std::string format_figure(double value) {
   if (!std::isfinite(value)) return "–";
   const double size = std::abs(value);
-  if (size != 0 && (size < 1e-3 || size >= 1e7)) return fmt::format("{:.3e}", value);
-  if (std::trunc(value) == value && size >= 1000) return fmt::format("{:.0f}", value);
+  if (size != 0 && (size < 1e-3 || size >= 1e7)) return with_minus(fmt::format("{:.3e}", value));
+  if (std::trunc(value) == value && size >= 1000) return with_minus(fmt::format("{:.0f}", value));
   const int decimals = size >= 1000 ? 1 : size >= 100 ? 2 : size >= 10 ? 3 : 4;
-  return fmt::format("{:.{}f}", value, decimals);
+  return with_minus(fmt::format("{:.{}f}", value, decimals));
 }
 
 std::string format_figure(double value, double scale) {
   if (!(scale > 0) || !std::isfinite(scale) || !std::isfinite(value)) return format_figure(value);
   const int decimals = std::clamp(1 - static_cast<int>(std::floor(std::log10(scale))), 0, 9);
-  return fmt::format("{:.{}f}", value, decimals);
+  return with_minus(fmt::format("{:.{}f}", value, decimals));
 }
 
 std::string format_summary(const Summary& summary) { return format_summary(summary, summary.deviation.value_or(0)); }
