@@ -65,9 +65,11 @@ int exit_code(RunEnd end) {
 std::string describe_environment() {
   const Machine machine = read_machine();
   const BlasInfo blas = blas_info();
+  // "OpenBLAS 0.3.21"; what follows are options of its build.
+  const std::string version = blas.version.substr(0, blas.version.find(' ', blas.version.find(' ') + 1));
   return concat("cosformer ", COSFORMER_VERSION, ", ", machine.processor.empty() ? "unknown processor" : machine.processor,
-                ", ", num_threads(), num_threads() == 1 ? " thread, " : " threads, ", instruction_set(), ", ", blas.version,
-                ' ', blas.core);
+                ", ", num_threads(), num_threads() == 1 ? " thread, " : " threads, ", instruction_set(), ", ", version,
+                " with kernels ", blas.core);
 }
 
 const char* describe(RunEnd end) {

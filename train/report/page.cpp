@@ -125,7 +125,8 @@ std::string section_html(const ReportSection& section, bool is_only) {
   std::string html = "<section class=\"experiment\">\n";
   html += concat("<p class=\"eyebrow\">", experiment.is_sweep ? concat("Sweep ", escape_html(experiment.name)) : "Runs",
                  "</p>\n");
-  html += element(is_only ? "h1" : "h2", asks ? experiment.question : experiment.name);
+  const std::string title = escape_html(asks ? experiment.question : experiment.name);
+  html += is_only ? concat("<h1>", title, "</h1>\n") : concat("<h2 class=\"title\">", title, "</h2>\n");
   html += "<p class=\"quiet\">" + escape_html(describe(experiment)) + "</p>\n";
   std::string warned;
   for (std::size_t stage = 0; stage < experiment.stages.size(); ++stage) {

@@ -21,6 +21,9 @@ body{margin:0;background:var(--ground);color:var(--text);font:16px/1.55 system-u
 main{max-width:1180px;margin:0 auto;padding:2.2rem 1.2rem 4rem}
 h1{font-size:clamp(1.5rem,1.1rem + 1.9vw,2.3rem);line-height:1.2;margin:0 0 .4rem;letter-spacing:-.015em;text-wrap:balance;overflow-wrap:anywhere}
 h2{font-size:1.3rem;line-height:1.3;margin:3rem 0 .3rem;letter-spacing:-.01em;overflow-wrap:anywhere}
+h2.title{font-size:1.6rem}
+.eyebrow+h2{margin-top:0}
+h1+section{margin-top:2.2rem}
 h3{font-size:1rem;margin:1.6rem 0 .5rem;overflow-wrap:anywhere}
 p{margin:.3rem 0 .8rem;max-width:46rem;overflow-wrap:anywhere}
 .eyebrow{color:var(--accent);font-size:.82rem;font-weight:600;letter-spacing:.06em;text-transform:uppercase;margin:0 0 .5rem}
@@ -38,7 +41,7 @@ tbody tr + tr > *{border-top:1px solid var(--line)}
 tbody th{font-weight:500}
 .f{text-align:right;font-variant-numeric:tabular-nums lining-nums}
 td small,th small{display:block;color:var(--quiet);font-size:.8rem;white-space:normal;min-width:8rem;max-width:22rem;font-weight:400}
-td.f small{min-width:0}
+td.f small{min-width:10rem}
 .long{white-space:normal;min-width:14rem;max-width:32rem;overflow-wrap:anywhere}
 strong{font-weight:700;color:var(--accent)}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:1.4rem 2rem;margin:1rem 0}

@@ -95,7 +95,7 @@ ReportTable results_table(const Experiment& experiment) {
       row.back().is_best = std::ranges::count(best, group) > 0;
       const std::size_t asked = experiment.runs_of(name, stage).size();
       const std::int64_t done = summary ? summary->count : 0;
-      row.push_back({concat(done), false, static_cast<std::int64_t>(asked) == done ? "" : concat("of ", asked)});
+      row.push_back({static_cast<std::int64_t>(asked) == done ? concat(done) : concat(done, " of ", asked)});
       for (const auto& cells : others) row.push_back(cells[group]);
       const PublishedFigure* published = experiment.published_figure(name, stage);
       row.push_back(published ? TableCell{format_figure(published->value), false, published->source} : TableCell{kNothing});

@@ -97,7 +97,7 @@ std::string escape_html(std::string_view text) {
 }
 
 std::string escape_markdown(std::string_view text) {
-  constexpr std::string_view kMarkup = "\\`*_{}[]()#+!|~$";
+  constexpr std::string_view kMarkup = "\\`*_[]|~$";
   std::string escaped;
   for_each_character(text, [&](std::string_view character) {
     const char first = character.front();
