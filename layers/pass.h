@@ -3,6 +3,8 @@
 /// What a forward pass needs to know besides its inputs.
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <string_view>
 
 #include "autograd/variable.h"
@@ -10,12 +12,17 @@
 
 namespace cosformer {
 
+struct AttentionRecord;  // layers/attention/attention_weights.h
+
 /// Handed down to every layer; a value, so that several passes with other settings can run at once.
 struct Pass {
   bool training = false;           ///< dropout is on
   bool record_gradients = false;   ///< build a graph
   std::uint64_t seed = 0;          ///< of dropout
   std::uint64_t noise_index = 0;   ///< tells apart the dropout masks of steps, micro batches and shards
+
+  /// Where every attention writes what it saw, in passes whose attention is to be looked at.
+  std::map<std::string, AttentionRecord>* attention_records = nullptr;
 
   /// A parameter as this pass sees it: a leaf, or a constant where no graph is built.
   Variable use(const Variable& parameter) const { return record_gradients ? parameter : parameter.detach(); }

@@ -41,6 +41,7 @@ class ConsoleSink final : public spdlog::sinks::base_sink<std::mutex> {
 
 std::shared_ptr<spdlog::logger> make_logger(Console& console, const std::optional<std::filesystem::path>& run_log) {
   std::vector<spdlog::sink_ptr> sinks = {std::make_shared<ConsoleSink>(console)};
+  sinks.back()->set_level(spdlog::level::info);
   if (run_log) {
     try {
       sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(run_log->string()));
@@ -50,8 +51,8 @@ std::shared_ptr<spdlog::logger> make_logger(Console& console, const std::optiona
     sinks.back()->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
   }
   auto logger = std::make_shared<spdlog::logger>("cosformer", sinks.begin(), sinks.end());
-  logger->set_level(spdlog::level::info);
-  logger->flush_on(spdlog::level::info);
+  logger->set_level(spdlog::level::debug);
+  logger->flush_on(spdlog::level::debug);
   return logger;
 }
 

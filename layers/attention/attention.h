@@ -35,6 +35,10 @@ class Attention {
   /// Numbers that one head's forward pass over an item keeps for its backward pass, besides query, key, value and output; the
   /// backward pass needs at most as many again while it runs.
   virtual double saved_numbers(std::int64_t queries, std::int64_t keys) const = 0;
+  /// The same attention with similarities as they are; null where nothing re-weights them.
+  virtual std::unique_ptr<Attention> without_reweighting() const { return nullptr; }
+  /// Radians between neighbouring positions in the re-weighting cos(θ_i − θ_j) of a batch's first item; 0 where there is none.
+  virtual double reweighting_angle(std::int64_t, std::int64_t, const AttentionMask&) const { return 0; }
 };
 
 /// What a variant may depend on besides its config.

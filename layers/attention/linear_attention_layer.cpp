@@ -104,6 +104,17 @@ class LinearAttention : public Attention {
     return static_cast<double>(queries) + static_cast<double>(queries + keys) * features;
   }
 
+  std::unique_ptr<Attention> without_reweighting() const override {
+    if (!options_.cos_reweighting) return nullptr;
+    auto plain = std::make_unique<LinearAttention>(*this);
+    plain->options_.cos_reweighting = false;
+    return plain;
+  }
+
+  double reweighting_angle(std::int64_t queries, std::int64_t keys, const AttentionMask& mask) const override {
+    return options_.cos_reweighting ? angle_steps(1, queries, keys, mask).front() : 0;
+  }
+
   std::unique_ptr<AttentionState> start() const override {
     return std::make_unique<LinearAttentionState>(options_, angle_step(causal_length()), projection_, projection32_);
   }

@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "layers/attention/attention_weights.h"
 
 namespace cosformer {
 
@@ -22,7 +23,8 @@ std::int64_t head_dim_of(std::int64_t embed_dim, std::int64_t num_heads) {
 
 MultiHeadAttention::MultiHeadAttention(const Scope& scope, std::int64_t embed_dim, std::int64_t num_heads,
                                        const AttentionConfig& config, std::int64_t causal_length)
-    : num_heads_(num_heads),
+    : path_(scope.path()),
+      num_heads_(num_heads),
       q_proj_(scope / "q_proj", embed_dim, embed_dim, kProjectionGain),
       k_proj_(scope / "k_proj", embed_dim, embed_dim, kProjectionGain),
       v_proj_(scope / "v_proj", embed_dim, embed_dim, kProjectionGain),
@@ -37,19 +39,27 @@ Variable MultiHeadAttention::split_heads(const Variable& x) const {
   return reshape(x, {x.dim(0), x.dim(1), num_heads_, x.dim(2) / num_heads_});
 }
 
+Variable MultiHeadAttention::attend(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask,
+                                    const Pass& pass) const {
+  if (pass.attention_records) {
+    pass.attention_records->insert_or_assign(path_, record_attention(*attention_, query.value(), key.value(), mask));
+  }
+  return attention_->forward(query, key, value, mask);
+}
+
 Variable MultiHeadAttention::forward(const Variable& x, const Variable& source, const AttentionMask& mask,
                                      const Pass& pass) const {
   const Variable query = split_heads(q_proj_.forward(x, pass));
   const Variable key = split_heads(k_proj_.forward(source, pass));
   const Variable value = split_heads(v_proj_.forward(source, pass));
-  return out_proj_.forward(reshape(attention_->forward(query, key, value, mask), x.shape()), pass);
+  return out_proj_.forward(reshape(attend(query, key, value, mask, pass), x.shape()), pass);
 }
 
 Variable MultiHeadAttention::forward_residual(const Variable& x, const LayerNorm& norm, const Dropout& dropout,
                                               const AttentionMask& mask, const Pass& pass) const {
   const std::array<LinearWeights, 3> projections = {q_proj_.weights(pass), k_proj_.weights(pass), v_proj_.weights(pass)};
   const std::vector<Variable> heads = norm_linear(x, norm.weights(pass), projections);
-  const Variable attended = attention_->forward(split_heads(heads[0]), split_heads(heads[1]), split_heads(heads[2]), mask);
+  const Variable attended = attend(split_heads(heads[0]), split_heads(heads[1]), split_heads(heads[2]), mask, pass);
   return linear_residual(reshape(attended, x.shape()), out_proj_.weights(pass), x, dropout.mask(pass));
 }
 

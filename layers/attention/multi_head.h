@@ -3,6 +3,7 @@
 /// Multi-head attention: projections around one attention variant.
 
 #include <memory>
+#include <string>
 
 #include "layers/attention/attention.h"
 #include "layers/basic_layers.h"
@@ -30,7 +31,11 @@ class MultiHeadAttention {
 
  private:
   Variable split_heads(const Variable& x) const;
+  /// The attention between heads, recorded where the pass asks for it.
+  Variable attend(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask,
+                  const Pass& pass) const;
 
+  std::string path_;
   std::int64_t num_heads_;
   Linear q_proj_, k_proj_, v_proj_, out_proj_;
   std::unique_ptr<Attention> attention_;

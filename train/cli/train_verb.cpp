@@ -4,15 +4,21 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include <spdlog/spdlog.h>
+
+#include "core/blas_info.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/parallel.h"
+#include "core/simd.h"
 #include "data/tokenizers/registry.h"
+#include "train/cli/machine.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
 #include "train/initial_weights.h"
 #include "train/logging.h"
 #include "train/plan.h"
+#include "train/report/run_log.h"
 #include "train/tasks/task_tokenizer.h"
 #include "train/trainer.h"
 
@@ -85,6 +91,17 @@ int exit_code(RunEnd end) {
   return 0;
 }
 
+/// What a session runs on, for its log alone.
+std::string describe_environment() {
+  const Machine machine = read_machine();
+  const BlasInfo blas = blas_info();
+  // "OpenBLAS 0.3.21"; what follows are options of its build.
+  const std::string version = blas.version.substr(0, blas.version.find(' ', blas.version.find(' ') + 1));
+  return concat("cosformer ", COSFORMER_VERSION, ", ", machine.processor.empty() ? "unknown processor" : machine.processor,
+                ", ", num_threads(), num_threads() == 1 ? " thread, " : " threads, ", instruction_set(), ", ", version,
+                " with kernels ", blas.core);
+}
+
 const char* describe(RunEnd end) {
   switch (end) {
     case RunEnd::finished: return "finished";
@@ -149,6 +166,7 @@ int run_train(int argc, char** argv) {
   // The config makes the folder a run that can be resumed: it comes before all else.
   if (directory.is_new()) directory.write_config(to_toml(config));
   const auto log = make_logger(console, directory.log_file());
+  log->debug("{}{}", kEnvironmentLabel, describe_environment());
   task->save_assets(directory.path());
   Trainer trainer(config, *task, std::move(model), files, directory, console, *log);
   if (!directory.is_new()) directory.write_config(to_toml(config));

@@ -19,6 +19,7 @@ constexpr Verb kVerbs[] = {
     {"eval", "score a checkpoint", run_eval},
     {"generate", "write text from a decoder", run_generate},
     {"inspect", "what a config asks for, or what a checkpoint holds", run_inspect},
+    {"report", "tables, curves and attention matrices of runs and sweeps", run_report},
     {"bench", "measure this machine, an attention or a training step", run_bench_verb},
     {"doctor", "what this machine offers and what is missing", run_doctor},
 };

@@ -146,6 +146,14 @@ class Classification : public Task {
     return result;
   }
 
+  SampleSequence sample(Split split, std::int64_t max_tokens) const override {
+    // A sequence is given without a mask.
+    if (config_.task.mask_padding_id) return {};
+    std::vector<std::int32_t> ids = batches(split).evaluation_batch(0, 1).rows.front().texts.front();
+    if (static_cast<std::int64_t>(ids.size()) > max_tokens) ids.resize(static_cast<std::size_t>(max_tokens));
+    return {ids, {}};
+  }
+
   bool has_split(Split split) const override { return splits_[static_cast<std::size_t>(split)] != nullptr; }
   std::string selection_metric() const override { return "accuracy"; }
   bool higher_is_better() const override { return true; }

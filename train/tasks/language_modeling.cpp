@@ -114,6 +114,14 @@ class LanguageModeling : public Task {
 
   void save_assets(const std::filesystem::path& run) const override { save_tokenizer(*tokenizer_, run); }
 
+  SampleSequence sample(Split split, std::int64_t max_tokens) const override {
+    const TokenBatch window = batches(split).evaluation_batch(0, 1);
+    // Behind a short text's end there is nothing to read.
+    const auto length = static_cast<std::size_t>(std::min({max_tokens, window.length, window.predicted}));
+    const std::vector<std::int32_t> ids(window.inputs.begin(), window.inputs.begin() + static_cast<std::ptrdiff_t>(length));
+    return {ids, tokenizer_->decode(ids)};
+  }
+
  private:
   Variable window_loss(const Model& model, const TokenBatch& batch, std::int64_t first_row, std::int64_t rows, double factor,
                        const Pass& pass) const {

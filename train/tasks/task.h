@@ -41,6 +41,12 @@ struct Evaluation {
   double value(const std::string& name) const;
 };
 
+/// Tokens that a model can read by themselves.
+struct SampleSequence {
+  std::vector<std::int32_t> ids;
+  std::string text;  ///< what they stand for; empty where they stand for no text
+};
+
 /// Where a sequence stands in the order of the training data.
 struct DataPosition {
   std::int64_t epoch = 0;
@@ -76,6 +82,9 @@ class Task {
     return *evaluate(model, split, max_batches, [] { return false; });
   }
   virtual bool has_split(Split split) const = 0;
+  /// The first tokens of a split's first sequence, at most `max_tokens`, for looking into a model; no ids where the task has
+  /// no such sequence to give. Throws InputError where the config names no such split.
+  virtual SampleSequence sample(Split, std::int64_t) const { return {}; }
   /// The evaluation's value that chooses the best checkpoint, and how it compares.
   virtual std::string selection_metric() const { return "loss"; }
   virtual bool higher_is_better() const { return false; }
