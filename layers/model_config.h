@@ -28,6 +28,7 @@ struct AttentionConfig {
   std::string reweighting = "none";  ///< cos, none (linear attention)
   ReweightingLength reweighting_length = ReweightingLength::automatic;
   std::int64_t reweighting_length_value = 0;  ///< M where `reweighting_length` is fixed
+  std::string normalization = "sum";          ///< sum, l1: what a row of similarities is divided by (linear attention)
   std::string form = "auto";         ///< auto, quadratic, linear, chunked, recurrent (linear attention)
   std::int64_t chunk_size = 48;      ///< rows a chunk (linear attention, chunked form)
   std::int64_t num_features = 0;     ///< random features a head (favor); 0 = head_dim

@@ -68,6 +68,9 @@ void check_arguments(const AttentionSizes& sizes, const AttentionVisibility& vis
                     " form is causal only");
   check<ShapeError>(!visibility.causal || options.form != LinearAttentionForm::linear,
                     "[linear attention] the linear form is not causal; the chunked form is");
+  check<ShapeError>(options.normalization == AttentionNormalization::sum || options.form == LinearAttentionForm::automatic ||
+                        options.form == LinearAttentionForm::quadratic,
+                    "[linear attention] the L1 norm needs the quadratic form, not the ", form_name(options.form), " one");
   check_steps(sizes, options, visibility.causal);
 }
 
@@ -75,6 +78,7 @@ void check_arguments(const AttentionSizes& sizes, const AttentionVisibility& vis
 LinearAttentionForm chosen_form(const AttentionSizes& sizes, const AttentionVisibility& visibility,
                                 const LinearAttentionOptions& options) {
   if (options.form != LinearAttentionForm::automatic) return options.form;
+  if (options.normalization == AttentionNormalization::l1) return LinearAttentionForm::quadratic;
   if (visibility.causal) return LinearAttentionForm::chunked;
   const double queries = static_cast<double>(sizes.queries), keys = static_cast<double>(sizes.keys);
   const double state = static_cast<double>((options.cos_reweighting ? 2 : 1) * sizes.head_dim * sizes.value_dim);
@@ -98,6 +102,7 @@ class LinearHeads {
                           .value_dim = sizes.value_dim,
                           .causal = visibility.causal,
                           .map = options.feature_map,
+                          .normalization = options.normalization,
                           .query = rows_of(query, b, h),
                           .key = rows_of(key, b, h),
                           .value = rows_of(value, b, h),
@@ -211,6 +216,8 @@ void linear_attention_step(const AttentionSizes& sizes, const LinearAttentionOpt
   check_sizes(sizes);
   check<ShapeError>(sizes.queries == 1 && sizes.keys == 1, "[linear attention] a step takes one query and one key, found ",
                     sizes.queries, " and ", sizes.keys);
+  check<ShapeError>(options.normalization == AttentionNormalization::sum,
+                    "[linear attention] the L1 norm has no recurrent state");
   check<ShapeError>(position >= 0, "[linear attention] a step's position must not be negative");
   check_steps(sizes, options, true);
   const std::int64_t state_size = linear_attention_state_size(sizes, options);
@@ -222,6 +229,7 @@ void linear_attention_step(const AttentionSizes& sizes, const LinearAttentionOpt
                        .value_dim = sizes.value_dim,
                        .causal = true,
                        .map = options.feature_map,
+                       .normalization = options.normalization,
                        .query = rows_of(query, b, h),
                        .key = rows_of(key, b, h),
                        .value = rows_of(value, b, h),

@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// Linear attention: out_i = Σ_j s_ij v_j / guard(Σ_j s_ij) with s_ij = φ(q_i)·φ(k_j) · r(θ_i − θ_j), r = cos or 1.
+/// Linear attention: out_i = Σ_j s_ij v_j / guard(D_i), D_i = Σ_j s_ij or Σ_j |s_ij|, with s_ij = φ(q_i)·φ(k_j) · r(θ_i −
+/// θ_j), r = cos or 1.
 ///
 /// Four equal forms (quadratic, linear, chunked, recurrent); derivations in core/kernels/README.md.
 /// Source: Qin et al., cosFormer, ICLR 2022, eq. 10-12; chunks after Yang et al., 2024.
@@ -18,6 +19,11 @@ enum class FeatureMap : std::uint8_t { identity, leaky_relu, relu, elu };
 /// How the sums are computed. `automatic`: quadratic for short sequences, else linear (not causal) or chunked (causal).
 enum class LinearAttentionForm : std::uint8_t { automatic, quadratic, linear, chunked, recurrent };
 
+/// What the normaliser D_i of a row of similarities is: their sum with its sign, Σ_j s_ij, or their L1 norm, Σ_j |s_ij|. The
+/// two are equal where no similarity is negative. Absolute values do not come apart into features: `l1` has the quadratic
+/// form only.
+enum class AttentionNormalization : std::uint8_t { sum, l1 };
+
 struct LinearAttentionOptions {
   FeatureMap feature_map = FeatureMap::relu;
   bool cos_reweighting = true;
@@ -27,15 +33,17 @@ struct LinearAttentionOptions {
   std::span<const double> key_angle_step;
   LinearAttentionForm form = LinearAttentionForm::automatic;
   std::int64_t chunk_size = 48;
+  AttentionNormalization normalization = AttentionNormalization::sum;
 };
 
-/// The guard of the normaliser D = Σ_j s_ij keeps its sign: sign(D) · max(|D|, 1e-6), with sign(0) = +1. A row
+/// The guard of the normaliser D keeps its sign: sign(D) · max(|D|, 1e-6), with sign(0) = +1. A row
 /// without any similarity gives exactly 0.
 inline constexpr double kNormalizerFloor = 1e-6;
 
 /// Writes `out` [B, T, H, E] and `normalizer` [B, T, H] (D before the guard; the backward pass needs it). float or
 /// double. `key_mask` of `visibility` is honoured, `window` is not supported. Throws ShapeError where the form does not
-/// fit (causal with T ≠ S or unequal angle steps, linear with causal, chunked or recurrent without causal).
+/// fit (causal with T ≠ S or unequal angle steps, linear with causal, chunked or recurrent without causal, any but
+/// automatic and quadratic with `l1`).
 template <class T>
 void linear_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility,
                               const LinearAttentionOptions& options, Heads<const T> query, Heads<const T> key,
@@ -53,7 +61,8 @@ void linear_attention_backward(const AttentionSizes& sizes, const AttentionVisib
 std::int64_t linear_attention_state_size(const AttentionSizes& sizes, const LinearAttentionOptions& options);
 
 /// One token for every item and head, causal: adds this token's key and value to `state` [B, H, state size] and
-/// writes its output. `query`, `key`, `value`, `out` have T = S = 1. `position` counts from 0. O(D·E) time.
+/// writes its output. `query`, `key`, `value`, `out` have T = S = 1. `position` counts from 0. O(D·E) time. Throws
+/// ShapeError for `l1`, which has no such state.
 template <class T>
 void linear_attention_step(const AttentionSizes& sizes, const LinearAttentionOptions& options, std::int64_t position,
                            Heads<const T> query, Heads<const T> key, Heads<const T> value, T* state, Heads<T> out);

@@ -52,6 +52,7 @@ struct LinearHead {
   std::int64_t value_dim = 0;  ///< E
   bool causal = false;
   FeatureMap map = FeatureMap::relu;
+  AttentionNormalization normalization = AttentionNormalization::sum;
   Rows<const T> query, key, value;
   const std::uint8_t* key_mask = nullptr;  ///< [S] or null
   Angles<T> query_angles, key_angles;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "core/kernels/linear_attention_head.h"
 
@@ -26,6 +27,30 @@ void reweight_and_mask(const LinearHead<T>& head, std::int64_t begin, std::int64
   }
 }
 
+/// D of one row of similarities.
+template <class T>
+T row_normalizer(AttentionNormalization normalization, const T* scores, std::int64_t keys) {
+  T sum = 0;
+  if (normalization == AttentionNormalization::l1) {
+    for (std::int64_t j = 0; j < keys; ++j) sum += std::abs(scores[j]);
+  } else {
+    for (std::int64_t j = 0; j < keys; ++j) sum += scores[j];
+  }
+  return sum;
+}
+
+/// dscores_ij += b_i · sign(s_ij), sign(0) = 0: what the L1 norm adds to the gradient of a similarity.
+template <class T>
+void add_norm_gradient(std::int64_t count, std::int64_t keys, Rows<const T> scores, const Rows<T>& a, std::int64_t value_dim,
+                       Rows<T> dscores) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const T b = a[i][value_dim];
+    const T* s = scores[i];
+    T* row = dscores[i];
+    for (std::int64_t j = 0; j < keys; ++j) row[j] += s[j] > 0 ? b : s[j] < 0 ? -b : T{0};
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -44,8 +69,7 @@ void quadratic_forward(const LinearHead<T>& head, const LinearHeadOutput<T>& out
     reweight_and_mask(head, begin, count, keys, scores.rows());
     multiply<T>(count, E, keys, scores.rows(), values.rows(), false, sums.rows());
     for (std::int64_t i = 0; i < count; ++i) {
-      T normalizer = 0;
-      for (std::int64_t j = 0; j < keys; ++j) normalizer += scores[i][j];
+      const T normalizer = row_normalizer<T>(head.normalization, scores[i], keys);
       *output.normalizer[begin + i] = normalizer;
       const T inverse = 1 / guarded(normalizer);
       for (std::int64_t e = 0; e < E; ++e) output.out[begin + i][e] = sums[i][e] * inverse;
@@ -73,7 +97,10 @@ void quadratic_backward(const LinearHead<T>& head, const LinearHeadGradients<T>&
     normalizer_gradient_rows(gradients, begin, count, E, a.rows());
     multiply<T>(count, keys, D, phi_q.rows(), turned_k.rows(), false, scores.rows());
     reweight_and_mask(head, begin, count, keys, scores.rows());
-    multiply<T>(count, keys, E + 1, a.rows(), turned_values.rows(), false, dscores.rows());
+    // The column of ones that ends the values adds b_i for every key; the L1 norm's term has the similarity's sign.
+    const bool l1 = head.normalization == AttentionNormalization::l1;
+    multiply<T>(count, keys, l1 ? E : E + 1, a.rows(), turned_values.rows(), false, dscores.rows());
+    if (l1) add_norm_gradient<T>(count, keys, scores.rows(), a.rows(), E, dscores.rows());
     reweight_and_mask(head, begin, count, keys, dscores.rows());
     multiply<T>(count, D, keys, dscores.rows(), phi_k.rows(), false, dphi_q.rows());
     multiply<T>(keys, D, count, Factor<T>::transposed(dscores.rows()), phi_q.rows(), true, dphi_k.rows());

@@ -3,8 +3,10 @@
 #include <vector>
 
 #include "autograd/ops/attention_operands.h"
+#include "core/error.h"
 #include "core/named_table.h"
 #include "layers/attention/feature_map.h"
+#include "layers/attention/key_value_cache.h"
 #include "layers/attention/variants.h"
 
 namespace cosformer {
@@ -27,6 +29,18 @@ struct ReweightingName {
 };
 constexpr ReweightingName kReweightings[] = {{"none", false}, {"cos", true}};
 
+struct NormalizationName {
+  const char* name;
+  AttentionNormalization normalization;
+};
+constexpr NormalizationName kNormalizations[] = {{"sum", AttentionNormalization::sum}, {"l1", AttentionNormalization::l1}};
+
+/// The random features of `x`, or `x` where there is no projection (given in both dtypes, or undefined).
+Variable mapped(const Variable& x, const Tensor& projection, const Tensor& projection32) {
+  if (!projection.defined()) return x;
+  return favor_features(x, x.dtype() == DType::float32 ? projection32 : projection);
+}
+
 /// One recurrent state a head; see linear_attention_step.
 class LinearAttentionState : public AttentionState {
  public:
@@ -36,7 +50,8 @@ class LinearAttentionState : public AttentionState {
       : options_(options), angle_step_(angle_step), projection_(projection), projection32_(projection32) {}
 
   Tensor step(const Tensor& query, const Tensor& key, const Tensor& value) override {
-    const Tensor q = features(query), k = features(key);
+    const Tensor q = mapped(Variable(query), projection_, projection32_).value();
+    const Tensor k = mapped(Variable(key), projection_, projection32_).value();
     const AttentionSizes sizes{q.dim(0), 1, 1, q.dim(2), q.dim(3), value.dim(3)};
     const std::vector<double> steps(static_cast<std::size_t>(sizes.batch), angle_step_);
     options_.query_angle_step = options_.key_angle_step = steps;
@@ -54,16 +69,38 @@ class LinearAttentionState : public AttentionState {
   }
 
  private:
-  Tensor features(const Tensor& x) const {
-    if (!projection_.defined()) return x;
-    return favor_features(Variable(x), x.dtype() == DType::float32 ? projection32_ : projection_).value();
-  }
-
   LinearAttentionOptions options_;
   double angle_step_;
   Tensor projection_, projection32_;
   Tensor state_;
   std::int64_t position_ = 0;
+};
+
+/// The newest token against all keys so far: a row's L1 norm is no sum that a state could carry on.
+class L1AttentionState : public AttentionState {
+ public:
+  L1AttentionState(LinearAttentionOptions options, double angle_step, const Tensor& projection, const Tensor& projection32)
+      : options_(options), angle_step_(angle_step), projection_(projection), projection32_(projection32), cache_(-1) {}
+
+  Tensor step(const Tensor& query, const Tensor& key, const Tensor& value) override {
+    cache_.append(mapped(Variable(key), projection_, projection32_).value(), value);
+    const auto batch = static_cast<std::size_t>(query.dim(0));
+    ++length_;
+    // The one query stands at the end of the keys: its first angle is that of the last key.
+    const std::vector<double> query_steps(batch, static_cast<double>(length_) * angle_step_), key_steps(batch, angle_step_);
+    options_.query_angle_step = query_steps;
+    options_.key_angle_step = key_steps;
+    return linear_attention(mapped(Variable(query), projection_, projection32_), Variable(cache_.keys()),
+                            Variable(cache_.values()), {}, options_)
+        .value();
+  }
+
+ private:
+  LinearAttentionOptions options_;
+  double angle_step_;
+  Tensor projection_, projection32_;
+  KeyValueCache cache_;
+  std::int64_t length_ = 0;
 };
 
 class LinearAttention : public Attention {
@@ -74,6 +111,12 @@ class LinearAttention : public Attention {
     options_.cos_reweighting = find_named(kReweightings, config.reweighting, "attention.reweighting").cos;
     options_.form = find_named(kForms, config.form, "attention.form").form;
     options_.chunk_size = config.chunk_size;
+    options_.normalization = find_named(kNormalizations, config.normalization, "attention.normalization").normalization;
+    check<InputError>(
+        options_.normalization == AttentionNormalization::sum || options_.form == LinearAttentionForm::automatic ||
+            options_.form == LinearAttentionForm::quadratic,
+        "attention.form: normalization = \"l1\" has the quadratic form only, expected \"auto\" or \"quadratic\", found \"",
+        config.form, '"');
     check<InputError>(config.chunk_size >= 1, "attention.chunk_size: expected at least 1, found ", config.chunk_size);
     if (map.random_features) {
       projection_ = orthogonal_features(setting, config.num_features > 0 ? config.num_features : setting.head_dim);
@@ -86,15 +129,18 @@ class LinearAttention : public Attention {
     const std::vector<double> steps = angle_steps(query.dim(0), query.dim(1), key.dim(1), mask);
     LinearAttentionOptions options = options_;
     options.query_angle_step = options.key_angle_step = steps;
-    if (!projection_.defined()) return linear_attention(query, key, value, mask, options);
-    const Tensor& projection = query.dtype() == DType::float32 ? projection32_ : projection_;
-    return linear_attention(favor_features(query, projection), favor_features(key, projection), value, mask, options);
+    return linear_attention(mapped(query, projection_, projection32_), mapped(key, projection_, projection32_), value, mask,
+                            options);
   }
 
-  double forward_flops(std::int64_t queries, std::int64_t keys, bool) const override {
+  double forward_flops(std::int64_t queries, std::int64_t keys, bool causal) const override {
+    const auto features = static_cast<double>(projection_.defined() ? projection_.dim(1) : setting_.head_dim);
+    if (options_.normalization == AttentionNormalization::l1) {
+      const double pairs = static_cast<double>(queries) * static_cast<double>(keys) * (causal ? 0.5 : 1.0);
+      return 2.0 * pairs * (features + static_cast<double>(setting_.head_dim));
+    }
     // The state form: keys go into a features × values sum (two with re-weighting), queries read it.
     const double sums = options_.cos_reweighting ? 2.0 : 1.0;
-    const auto features = static_cast<double>(projection_.defined() ? projection_.dim(1) : setting_.head_dim);
     return 2.0 * static_cast<double>(queries + keys) * sums * features * static_cast<double>(setting_.head_dim);
   }
 
@@ -116,7 +162,11 @@ class LinearAttention : public Attention {
   }
 
   std::unique_ptr<AttentionState> start() const override {
-    return std::make_unique<LinearAttentionState>(options_, angle_step(causal_length()), projection_, projection32_);
+    const double step = angle_step(causal_length());
+    if (options_.normalization == AttentionNormalization::l1) {
+      return std::make_unique<L1AttentionState>(options_, step, projection_, projection32_);
+    }
+    return std::make_unique<LinearAttentionState>(options_, step, projection_, projection32_);
   }
 
  private:

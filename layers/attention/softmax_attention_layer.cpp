@@ -2,50 +2,30 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "layers/attention/key_value_cache.h"
 #include "layers/attention/variants.h"
 
 namespace cosformer {
 
 namespace {
 
-/// Keys and values of all tokens so far. With a window, older ones than it reaches are dropped where room is needed: memory
-/// is then bounded by the window.
-class KeyValueCache : public AttentionState {
+/// The newest token against the keys and values of those that it sees.
+class SoftmaxAttentionState : public AttentionState {
  public:
-  explicit KeyValueCache(SoftmaxAttentionOptions options) : options_(options) { options_.materialized = false; }
+  explicit SoftmaxAttentionState(SoftmaxAttentionOptions options) : options_(options), cache_(options.window) {
+    options_.materialized = false;
+    // The cache shows what the newest token sees, so neither a causal mask nor a window is needed.
+    options_.window = -1;
+  }
 
   Tensor step(const Tensor& query, const Tensor& key, const Tensor& value) override {
-    if (!keys_.defined() || keys_.dim(1) == length_) make_room(key, value);
-    keys_.narrow(1, length_, 1).copy_from(key);
-    values_.narrow(1, length_, 1).copy_from(value);
-    ++length_;
-    const std::int64_t visible = options_.window < 0 ? length_ : std::min(length_, options_.window + 1);
-    // The newest token sees all that the cache shows, so neither a causal mask nor a window is needed.
-    SoftmaxAttentionOptions options = options_;
-    options.window = -1;
-    const auto recent = [&](const Tensor& all) { return Variable(all.narrow(1, length_ - visible, visible)); };
-    return softmax_attention(Variable(query), recent(keys_), recent(values_), {}, options).value();
+    cache_.append(key, value);
+    return softmax_attention(Variable(query), Variable(cache_.keys()), Variable(cache_.values()), {}, options_).value();
   }
 
  private:
-  /// Keeps what the next token sees, in the same buffers where that fills at most half of them, else in twice as large ones:
-  /// O(1) copies a token on average.
-  void make_room(const Tensor& key, const Tensor& value) {
-    const std::int64_t kept = options_.window < 0 ? length_ : std::min(length_, options_.window);
-    const bool in_place = keys_.defined() && 2 * kept <= length_;
-    const auto move = [&](Tensor& all, const Tensor& next) {
-      const Tensor old = all;
-      if (!in_place) all = Tensor::empty(next.shape().with_dim(1, std::max<std::int64_t>(64, 2 * length_)), next.dtype());
-      if (kept > 0) all.narrow(1, 0, kept).copy_from(old.narrow(1, length_ - kept, kept));
-    };
-    move(keys_, key);
-    move(values_, value);
-    length_ = kept;
-  }
-
   SoftmaxAttentionOptions options_;
-  Tensor keys_, values_;
-  std::int64_t length_ = 0;  ///< rows in use
+  KeyValueCache cache_;
 };
 
 class SoftmaxAttention : public Attention {
@@ -56,7 +36,7 @@ class SoftmaxAttention : public Attention {
                    const AttentionMask& mask) const override {
     return softmax_attention(query, key, value, mask, options_);
   }
-  std::unique_ptr<AttentionState> start() const override { return std::make_unique<KeyValueCache>(options_); }
+  std::unique_ptr<AttentionState> start() const override { return std::make_unique<SoftmaxAttentionState>(options_); }
   double forward_flops(std::int64_t queries, std::int64_t keys, bool causal) const override {
     const auto rows = static_cast<double>(queries), columns = static_cast<double>(keys);
     double visible = causal ? 0.5 * rows * columns : rows * columns;

@@ -54,27 +54,31 @@ OperatorCase softmax_case(const Sample& sample, std::int64_t window, bool materi
 }
 
 OperatorCase linear_case(const Sample& sample, FeatureMap map, const char* map_name, bool cos, LinearAttentionForm form,
-                         const char* form_name) {
-  const AttentionCase shape = sample.shape;
+                         const char* form_name, AttentionNormalization normalization = AttentionNormalization::sum) {
+  AttentionCase shape = sample.shape;
+  shape.l1_norm = normalization == AttentionNormalization::l1;
   const double length = static_cast<double>(std::max(shape.queries, shape.keys));
   const std::vector<double> steps(static_cast<std::size_t>(shape.batch), std::numbers::pi / (2 * length));
   const ReferenceAngles angles = cos ? ReferenceAngles{steps, steps} : ReferenceAngles{};
-  OperatorCase row{.op = "linear_attention",
-                   .sample = sample.name + ", " + map_name + (cos ? ", cos, " : ", ") + form_name,
-                   .shapes = shapes_of(shape),
-                   .apply =
-                       [=](Inputs in) {
-                         LinearAttentionOptions options{.feature_map = map, .cos_reweighting = cos, .form = form, .chunk_size = 4};
-                         options.query_angle_step = options.key_angle_step = steps;
-                         return linear_attention(in[0], in[1], in[2], mask_of(shape), options);
-                       },
-                   .reference =
-                       [=](const std::vector<Values>& in) {
-                         return reference_linear_attention(shape, reference_feature(map_name), angles, in[0], in[1], in[2]);
-                       },
-                   .kink_distance = 0.01,
-                   .float_tolerance = 5e-6};
-  // Signed similarities are tested where their sums stay away from zero: nothing is smooth beside the guard.
+  OperatorCase row{
+      .op = "linear_attention",
+      .sample = sample.name + ", " + map_name + (cos ? ", cos, " : ", ") + form_name,
+      .shapes = shapes_of(shape),
+      .apply =
+          [=](Inputs in) {
+            LinearAttentionOptions options{
+                .feature_map = map, .cos_reweighting = cos, .form = form, .chunk_size = 4, .normalization = normalization};
+            options.query_angle_step = options.key_angle_step = steps;
+            return linear_attention(in[0], in[1], in[2], mask_of(shape), options);
+          },
+      .reference =
+          [=](const std::vector<Values>& in) {
+            return reference_linear_attention(shape, reference_feature(map_name), angles, in[0], in[1], in[2]);
+          },
+      .kink_distance = 0.01,
+      .float_tolerance = 5e-6};
+  // Signed similarities are tested where they and their sums stay away from zero: nothing is smooth beside the guard, nor an
+  // absolute value at 0.
   if (map == FeatureMap::identity || map == FeatureMap::leaky_relu) row.low = 0.2;
   return row;
 }
@@ -127,6 +131,12 @@ std::vector<OperatorCase> attention_cases() {
     for (const auto& [form, form_name] : forms) {
       for (const auto& [map, map_name] : kMaps) {
         for (const bool cos : {false, true}) cases.push_back(linear_case(sample, map, map_name, cos, form, form_name));
+      }
+    }
+    for (const auto& [map, map_name] : kMaps) {
+      for (const bool cos : {false, true}) {
+        cases.push_back(
+            linear_case(sample, map, map_name, cos, LinearAttentionForm::automatic, "L1 norm", AttentionNormalization::l1));
       }
     }
   }

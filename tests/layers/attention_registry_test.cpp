@@ -133,6 +133,11 @@ TEST_CASE("unknown names of attention are refused with the nearest name") {
   names(message([](AttentionConfig& config) { config.feature_map = "rellu"; }), "attention.feature_map:", "\"relu\"");
   names(message([](AttentionConfig& config) { config.reweighting = "coss"; }), "attention.reweighting:", "\"cos\"");
   names(message([](AttentionConfig& config) { config.form = "chunkd"; }), "attention.form:", "\"chunked\"");
+  names(message([](AttentionConfig& config) { config.normalization = "l2"; }), "attention.normalization:", "\"l1\"");
+  for (const char* form : {"linear", "chunked", "recurrent"}) {
+    names(message([&](AttentionConfig& config) { config.normalization = "l1", config.form = form; }),
+          "attention.form:", "expected \"auto\" or \"quadratic\"");
+  }
   names(message([](AttentionConfig& config) { config.chunk_size = 0; }), "attention.chunk_size:", "found 0");
   names(message([](AttentionConfig& config) { config.kind = "local", config.window = -1; }),
         "attention.window:", "found -1");
@@ -169,7 +174,8 @@ TEST_CASE("causal attention tells nothing of the future, to the bit") {
   const std::int64_t length = 70;
   for (const Variant& variant : attention_variants()) {
     for (const char* form : {"auto", "quadratic", "chunked", "recurrent"}) {
-      if (!variant.is_linear() && form != std::string("auto")) continue;
+      const bool chunked_or_recurrent = form == std::string("chunked") || form == std::string("recurrent");
+      if (form != std::string("auto") && (!variant.is_linear() || (chunked_or_recurrent && !variant.has_forms()))) continue;
       AttentionConfig config = variant.config;
       config.form = form;
       const std::unique_ptr<Attention> attention = make_attention(config, kSetting);

@@ -39,6 +39,12 @@ std::int64_t measured_bytes(const ModelConfig& config, std::int64_t rows, std::i
   return memory_use().peak_live_bytes - before;
 }
 
+AttentionConfig l1_norm() {
+  AttentionConfig config = kind_of("linear", "identity");
+  config.normalization = "l1";
+  return config;
+}
+
 }  // namespace
 
 TEST_CASE("operations of a forward pass are those counted by hand") {
@@ -68,6 +74,10 @@ TEST_CASE("operations of a forward pass are those counted by hand") {
   config.attention = kind_of("linear", "favor");
   config.attention.num_features = 12;
   CHECK(forward_flops_per_token(config, length) == 2 * (layer + 3 * cosformer / 2) + head);
+
+  // The L1 norm is quadratic: as many products as softmax attention.
+  config.attention = l1_norm();
+  CHECK(forward_flops_per_token(config, length) == 2 * (layer + causal_softmax) + head);
 
   config = small_model(ModelKind::encoder, kind_of("softmax"), length);
   CHECK(forward_flops_per_token(config, length) == layer + 2 * causal_softmax);
@@ -118,6 +128,7 @@ TEST_CASE("the estimate of memory is near what a training step uses") {
       {"softmax", ModelKind::decoder, kind_of("softmax"), 4, 128, 4, 128, 512},
       {"stored softmax", ModelKind::decoder, kind_of("softmax_materialized"), 3, 64, 1, 512, 256},
       {"random features", ModelKind::decoder, kind_of("linear", "favor"), 4, 64, 4, 128, 256},
+      {"L1 norm", ModelKind::decoder, l1_norm(), 4, 128, 4, 128, 512},
       {"encoder", ModelKind::encoder, kind_of("cosformer"), 4, 64, 4, 128, 256},
       {"encoder and decoder", ModelKind::encoder_decoder, kind_of("cosformer"), 3, 64, 4, 128, 256}};
   for (const Row& row : rows) {

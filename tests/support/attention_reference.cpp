@@ -85,7 +85,7 @@ std::vector<double> reference_linear_attention(const AttentionCase& shape, const
                  feature.value(key[at(shape, shape.keys, shape.head_dim, b, j, h) + static_cast<std::size_t>(d)]);
       }
       score *= angle_weight(angles, b, i, j);
-      sum += score;
+      sum += shape.l1_norm ? std::fabs(score) : score;
       for (std::int64_t e = 0; e < shape.value_dim; ++e) {
         o[e] += score * value[at(shape, shape.keys, shape.value_dim, b, j, h) + static_cast<std::size_t>(e)];
       }
@@ -114,7 +114,8 @@ AttentionGradients reference_linear_attention_gradients(const AttentionCase& sha
         score += feature.value(query[q + d]) * feature.value(key[k + d]);
       }
       scores[static_cast<std::size_t>(j)] = score * angle_weight(angles, b, i, j);
-      sum += scores[static_cast<std::size_t>(j)];
+      const double s = scores[static_cast<std::size_t>(j)];
+      sum += shape.l1_norm ? std::fabs(s) : s;
     }
     const double normalizer = guard(sum);
     const double dsum = std::abs(sum) < 1e-6 ? 0 : -dot(&dout[o], &out[o], E) / normalizer;
@@ -124,7 +125,9 @@ AttentionGradients reference_linear_attention_gradients(const AttentionCase& sha
       for (std::size_t e = 0; e < static_cast<std::size_t>(E); ++e) {
         gradients.dvalue[v + e] += scores[static_cast<std::size_t>(j)] * dout[o + e] / normalizer;
       }
-      const double dscore = (dot(&dout[o], &value[v], E) / normalizer + dsum) * angle_weight(angles, b, i, j);
+      const double s = scores[static_cast<std::size_t>(j)];
+      const double slope = !shape.l1_norm ? 1 : s > 0 ? 1 : s < 0 ? -1 : 0;  // dD_i / ds_ij
+      const double dscore = (dot(&dout[o], &value[v], E) / normalizer + dsum * slope) * angle_weight(angles, b, i, j);
       for (std::size_t d = 0; d < static_cast<std::size_t>(D); ++d) {
         gradients.dquery[q + d] += dscore * feature.value(key[k + d]) * feature.slope(query[q + d]);
         gradients.dkey[k + d] += dscore * feature.value(query[q + d]) * feature.slope(key[k + d]);

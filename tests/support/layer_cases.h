@@ -20,9 +20,12 @@ struct Variant {
   AttentionConfig config;
 
   bool is_linear() const { return config.kind == "linear" || config.kind == "cosformer"; }
+  /// Linear attention that has all forms: rows divided by their L1 norm have the quadratic one only.
+  bool has_forms() const { return is_linear() && config.normalization == "sum"; }
 };
 
-/// All kinds of the registry; linear attention with every feature map, with and without re-weighting.
+/// All kinds of the registry; linear attention with every feature map, with and without re-weighting, in both
+/// normalisations.
 inline std::vector<Variant> attention_variants() {
   std::vector<Variant> variants;
   for (const AttentionKind& kind : attention_kinds()) {
@@ -37,7 +40,10 @@ inline std::vector<Variant> attention_variants() {
       for (const char* reweighting : {"none", "cos"}) {
         config.feature_map = map.name;
         config.reweighting = reweighting;
+        config.normalization = "sum";
         variants.push_back({"linear " + config.feature_map + " " + reweighting, config});
+        config.normalization = "l1";
+        variants.push_back({"linear " + config.feature_map + " " + reweighting + " l1", config});
       }
     }
   }

@@ -140,6 +140,8 @@ TEST_CASE("Values that do not fit together are refused") {
   };
   CHECK(error_of({"train.batch_size=6", "train.accumulation=4"}).ends_with("must divide train.batch_size (6)"));
   CHECK(error_of({"train.batch_size=6", "train.shards=7"}).ends_with("must be at most the 6 sequences of a micro-batch"));
+  CHECK(error_of({"attention.normalization=l1", "attention.form=chunked"})
+            .ends_with("attention.form must be \"auto\" or \"quadratic\" with attention.normalization = \"l1\", not \"chunked\""));
   CHECK(error_of({"model.num_classes=2"}).ends_with("model.num_classes needs model.kind = \"encoder\""));
   CHECK(error_of({"model.max_length=100"}).ends_with("must be at least task.seq_len (256)"));
   CHECK(error_of({"optimizer.nesterov=true", "optimizer.name=sgd"}).find("optimizer.nesterov") != std::string::npos);

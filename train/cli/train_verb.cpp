@@ -1,5 +1,3 @@
-#include <spdlog/spdlog.h>
-
 #include <csignal>
 #include <iostream>
 #include <nlohmann/json.hpp>

@@ -16,6 +16,11 @@ std::optional<ConfigProblem> find_problem(const Config& config) {
     return ConfigProblem{"model.num_classes", "model.num_classes needs model.kind = \"encoder\""};
   if (model.lm_head && model.kind != ModelKind::encoder)
     return ConfigProblem{"model.lm_head", "model.lm_head needs model.kind = \"encoder\""};
+  if (model.attention.normalization == "l1" && model.attention.form != "auto" && model.attention.form != "quadratic")
+    return ConfigProblem{"attention.form",
+                         concat("attention.form must be \"auto\" or \"quadratic\" with attention.normalization = "
+                                "\"l1\", not \"",
+                                model.attention.form, '"')};
   if (task.tokenizer == "byte" && !task.tokenizer_folder.empty())
     return ConfigProblem{"task.tokenizer_folder", "task.tokenizer_folder has no use with task.tokenizer = \"byte\""};
   if (optimizer.nesterov && (optimizer.name != "sgd" || optimizer.momentum == 0.0))

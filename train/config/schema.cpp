@@ -33,6 +33,7 @@ constexpr Named<PadTo> kPadTo[] = {{"longest", PadTo::longest}, {"seq_len", PadT
 // Names that stay strings.
 constexpr std::string_view kTokenizers[] = {"byte", "char", "word", "bpe"};
 constexpr std::string_view kReweightings[] = {"none", "cos"};
+constexpr std::string_view kNormalizations[] = {"sum", "l1"};
 constexpr std::string_view kReweightingLengths[] = {"auto", "padded"};
 constexpr std::string_view kPoolingDivisors[] = {"real", "padded"};
 constexpr std::string_view kForms[] = {"auto", "quadratic", "linear", "chunked", "recurrent"};
@@ -295,6 +296,10 @@ constexpr Field kFields[] = {
      "length, or a number",
      get_reweighting_length,
      set_reweighting_length},
+    text<&C::model, &M::attention, &A::normalization>("attention.normalization", names_of<kNormalizations>,
+                                                      "what a row of similarities is divided by, linear attention: their "
+                                                      "sum with its sign, or their L1 norm (quadratic form "
+                                                      "only), which signed similarities (identity, leaky_relu) may need"),
     text<&C::model, &M::attention, &A::form>("attention.form", names_of<kForms>, "algorithm of linear attention"),
     integer<&C::model, &M::attention, &A::chunk_size>("attention.chunk_size", 1, 65536,
                                                       "rows of a chunk, causal linear attention"),

@@ -126,6 +126,14 @@ class MaskedLanguageModeling : public Task {
   }
 
   bool has_split(Split split) const override { return corpora_[static_cast<std::size_t>(split)].has_value(); }
+  SampleSequence sample(Split split, std::int64_t max_tokens) const override {
+    const std::vector<std::int32_t>& all = corpus(split).tokens;
+    const auto length = std::min(std::min(max_tokens, config_.task.seq_len) - 1, static_cast<std::int64_t>(all.size()));
+    std::vector<std::int32_t> ids(all.begin(), all.begin() + length);
+    const std::string text = tokenizer_->decode(ids);
+    ids.insert(ids.begin(), special_.class_token);
+    return {ids, text};
+  }
   void save_assets(const std::filesystem::path& run) const override { save_tokenizer(*tokenizer_, run); }
 
  private:

@@ -45,7 +45,7 @@ constexpr std::int64_t kMaxLength = 1 << 24, kMaxWidth = 1 << 12, kMaxBatch = 1 
 constexpr std::int64_t kMaxElements = std::int64_t{1} << 36;
 
 /// Flags that change the config of a kind.
-constexpr const char* kOptionFlags[] = {"feature-map", "reweighting", "form", "chunk-size", "window"};
+constexpr const char* kOptionFlags[] = {"feature-map", "reweighting", "normalization", "form", "chunk-size", "window"};
 
 /// What tells one result from another.
 const std::vector<std::string> kShapeKeys = {"kind",   "options", "causal",   "pass",   "batch",
@@ -112,6 +112,7 @@ AttentionCase given_case(const cxxopts::ParseResult& given) {
   find_named(attention_kinds(), config.kind, "--kind");
   config.feature_map = given["feature-map"].as<std::string>();
   config.reweighting = given["reweighting"].as<std::string>();
+  config.normalization = given["normalization"].as<std::string>();
   config.form = given["form"].as<std::string>();
   config.chunk_size = given_integer(given, "chunk-size", 1, kMaxLength);
   config.window = given_integer(given, "window", 0, kMaxLength);
@@ -147,6 +148,7 @@ int run_bench_attention(int argc, char** argv) {
   add("pass", "forward or forward_backward", text("forward_backward"), "PASS");
   add("feature-map", "of kind linear", text(defaults.feature_map), "NAME");
   add("reweighting", "of kind linear", text(defaults.reweighting), "NAME");
+  add("normalization", "of linear attention: sum or l1", text(defaults.normalization), "NAME");
   add("form", "of linear attention", text(defaults.form), "NAME");
   add("chunk-size", "rows a chunk of linear attention", text(std::to_string(defaults.chunk_size)), "C");
   add("window", "of kind local", text(std::to_string(defaults.window)), "W");

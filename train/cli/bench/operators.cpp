@@ -164,6 +164,17 @@ Prepared prepare_cosformer() {
   });
 }
 
+Prepared prepare_l1_norm() {
+  constexpr std::int64_t kLength = 1024;
+  const Shape shape{kBatch, kLength, kHeads, kHeadDim};
+  const double flops = 4.0 * kBatch * kHeads * kLength * kLength * kHeadDim;
+  return prepare({shape, shape, shape}, {.flops = flops}, {.flops = 3 * flops}, [](const auto& x) {
+    return linear_attention(
+        x[0], x[1], x[2], {},
+        {.feature_map = FeatureMap::leaky_relu, .cos_reweighting = false, .normalization = AttentionNormalization::l1});
+  });
+}
+
 template <bool causal>
 Prepared prepare_softmax() {
   constexpr std::int64_t kLength = 1024;
@@ -196,6 +207,7 @@ constexpr OperatorRow kRows[] = {
     {"linear_cross_entropy", "4096 rows of 256, vocabulary 8192", prepare_linear_cross_entropy},
     {"cosformer", "batch 4, length 2048, 8 heads of 64", prepare_cosformer<false>},
     {"cosformer_causal", "batch 4, length 2048, 8 heads of 64", prepare_cosformer<true>},
+    {"linear_l1_norm", "batch 4, length 1024, 8 heads of 64", prepare_l1_norm},
     {"softmax", "batch 4, length 1024, 8 heads of 64", prepare_softmax<false>},
     {"softmax_causal", "batch 4, length 1024, 8 heads of 64", prepare_softmax<true>},
     {"layer_norm", "65536 rows of 256", prepare_layer_norm},
