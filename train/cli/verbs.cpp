@@ -16,6 +16,7 @@ constexpr Verb kVerbs[] = {
     {"config", "list and explain the keys of configs, show and compare configs", run_config_verb},
     {"data", "make and check data sets", run_data_verb},
     {"train", "train a model, or continue a run", run_train},
+    {"sweep", "train and score every combination of a sweep file, and compare", run_sweep},
     {"eval", "score a checkpoint", run_eval},
     {"generate", "write text from a decoder", run_generate},
     {"inspect", "what a config asks for, or what a checkpoint holds", run_inspect},

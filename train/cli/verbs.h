@@ -31,6 +31,7 @@ int run_eval(int argc, char** argv);         // eval_verb.cpp
 int run_generate(int argc, char** argv);     // generate_verb.cpp
 int run_inspect(int argc, char** argv);      // inspect_verb.cpp
 int run_report(int argc, char** argv);       // report_verb.cpp
+int run_sweep(int argc, char** argv);        // sweep_verb.cpp
 int run_train(int argc, char** argv);        // train_verb.cpp
 
 }  // namespace cosformer

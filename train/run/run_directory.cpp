@@ -48,7 +48,7 @@ bool is_empty_run(const std::filesystem::path& path) {
 }  // namespace
 
 // The lock file is never removed: two processes could then lock two files of one name.
-FileLock::FileLock(FileSystem& files, const std::filesystem::path& path)
+FileLock::FileLock(FileSystem& files, const std::filesystem::path& path, std::string_view advice)
     : file_(files, path, O_RDWR | O_CREAT | O_NOFOLLOW, "open") {
   int result = 0;
   do {
@@ -56,7 +56,7 @@ FileLock::FileLock(FileSystem& files, const std::filesystem::path& path)
   } while (result < 0 && errno == EINTR);
   const bool is_held = result < 0 && errno == EWOULDBLOCK;
   check<InputError>(!is_held, path.parent_path().string(), ": process ", is_held ? holder_of(path) : "",
-                    " is writing this run, wait for it or choose another --run-dir");
+                    " is writing ", advice);
   if (result < 0) throw_system_error("lock", path);
   const std::string id = std::to_string(::getpid()) + "\n";
   if (files.truncate(file_.get(), 0) < 0) throw_system_error("write", path);

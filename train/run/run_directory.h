@@ -12,8 +12,10 @@ namespace cosformer {
 /// A lock on a file that the system gives back when the process ends, however it ends.
 class FileLock {
  public:
-  /// Takes the lock and writes this process's id into the file. Throws InputError with the id of the process that holds it.
-  FileLock(FileSystem& files, const std::filesystem::path& path);
+  /// Takes the lock and writes this process's id into the file. Throws InputError with the id of the process that holds it:
+  /// "FOLDER: process 7 is writing " and `advice`.
+  FileLock(FileSystem& files, const std::filesystem::path& path,
+           std::string_view advice = "this run, wait for it or choose another --run-dir");
 
  private:
   OpenFile file_;

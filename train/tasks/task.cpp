@@ -22,9 +22,10 @@ struct TaskKind {
   const char* name;
   std::unique_ptr<Task> (*make)(const Config&);
   bool predicts_masked_tokens = false;
+  const char* selection_metric = "accuracy";
 };
-constexpr TaskKind kTasks[] = {{"language_modeling", make_language_modeling},
-                               {"masked_language_modeling", make_masked_language_modeling, true},
+constexpr TaskKind kTasks[] = {{"language_modeling", make_language_modeling, false, "loss"},
+                               {"masked_language_modeling", make_masked_language_modeling, true, "loss"},
                                // The formats of labelled_formats().
                                {"listops", make_classification},
                                {"text", make_classification},
@@ -52,6 +53,10 @@ double Evaluation::value(const std::string& name) const {
 
 bool predicts_masked_tokens(const std::string& task_name) {
   return find_named(kTasks, task_name, "task.name").predicts_masked_tokens;
+}
+
+std::string selection_metric_of(const std::string& task_name) {
+  return find_named(kTasks, task_name, "task.name").selection_metric;
 }
 
 std::unique_ptr<Task> make_task(const Config& config) { return find_named(kTasks, config.task.name, "task.name").make(config); }

@@ -97,6 +97,9 @@ class Task {
 /// Whether a task trains the head of masked tokens. Throws InputError for an unknown name.
 bool predicts_masked_tokens(const std::string& task_name);
 
+/// The `selection_metric` of the tasks with this name. Throws InputError for an unknown name.
+std::string selection_metric_of(const std::string& task_name);
+
 /// Reads the data that `config` names. Throws InputError for an unknown task name or unusable data.
 std::unique_ptr<Task> make_task(const Config& config);
 

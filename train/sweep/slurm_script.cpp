@@ -1,0 +1,86 @@
+#include "train/sweep/slurm_script.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace cosformer {
+
+namespace {
+
+/// "0-3,7": the numbers, ascending, with runs of neighbours as ranges.
+std::string ranges_of(const std::vector<std::size_t>& numbers) {
+  std::string text;
+  for (std::size_t i = 0; i < numbers.size();) {
+    std::size_t last = i;
+    while (last + 1 < numbers.size() && numbers[last + 1] == numbers[last] + 1) ++last;
+    text += concat(text.empty() ? "" : ",", numbers[i]);
+    if (last > i) text += concat("-", numbers[last]);
+    i = last + 1;
+  }
+  return text;
+}
+
+/// A name without what Slurm or the shell could take for something else.
+std::string job_name(const std::string& name) {
+  std::string safe = name;
+  std::ranges::replace_if(
+      safe, [](unsigned char c) { return std::isalnum(c) == 0 && c != '_' && c != '-' && c != '.'; }, '_');
+  return safe;
+}
+
+}  // namespace
+
+std::string quote_shell(const std::string& text) {
+  constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./=,+:@%";
+  if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string slurm_script(const SweepPlan& plan, const std::filesystem::path& folder, const std::filesystem::path& program,
+                         const std::vector<std::size_t>& points, int jobs, int threads) {
+  const std::filesystem::path here = std::filesystem::current_path(), full = std::filesystem::absolute(folder);
+  // A directive of Slurm is one line, has no escapes, and knows patterns that begin with %.
+  check<InputError>(full.string().find_first_of("\"\\%\n") == std::string::npos, full.string(),
+                    ": a script for Slurm cannot name a folder with \" \\ % or a line break");
+  const std::string command =
+      fmt::format("{} sweep {} --sweep-dir {} --point \"$SLURM_ARRAY_TASK_ID\"", quote_shell(program.string()),
+                  quote_shell(std::filesystem::absolute(plan.file.path).string()), quote_shell(full.string()));
+  return fmt::format(R"(#!/bin/bash
+# Submit with sbatch, as often as needed: points that are finished stay as they are.
+#SBATCH --job-name={name}
+#SBATCH --array={array}%{jobs}
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task={threads}
+#SBATCH --signal=B:TERM@120
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output="{folder}/slurm-%A_%a.out"
+
+cd {here} || exit 1
+export OMP_NUM_THREADS="${{SLURM_CPUS_PER_TASK:-{threads}}}"
+{command} &
+child=$!
+trap 'kill -TERM "$child" 2>/dev/null' TERM
+wait "$child"
+code=$?
+# The trap ends the first wait, not the program.
+while kill -0 "$child" 2>/dev/null; do
+  wait "$child"
+  code=$?
+done
+if [ "$code" -eq 143 ] && [ -n "${{SLURM_JOB_ID:-}}" ] && command -v scontrol >/dev/null; then
+  scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$code"
+)",
+                     fmt::arg("name", job_name(plan.file.name)), fmt::arg("array", ranges_of(points)),
+                     fmt::arg("jobs", jobs), fmt::arg("threads", threads), fmt::arg("folder", full.string()),
+                     fmt::arg("here", quote_shell(here.string())), fmt::arg("command", command));
+}
+
+}  // namespace cosformer

@@ -1,0 +1,23 @@
+#pragma once
+/// \file
+/// A sweep as an array job of Slurm.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "train/sweep/sweep_plan.h"
+
+namespace cosformer {
+
+/// `text` as one word of a shell: in single quotes where needed.
+std::string quote_shell(const std::string& text);
+
+/// The text of sweep.sbatch: one task a point of `points`, at most `jobs` at a time, `threads` processors each. A task runs
+/// `program sweep … --point N`, which does nothing where the point is finished, so that the script may be submitted again.
+/// Two minutes before its time is over a task gets SIGTERM, saves a checkpoint and is queued again. Throws InputError for
+/// paths that no such script can hold.
+std::string slurm_script(const SweepPlan& plan, const std::filesystem::path& folder, const std::filesystem::path& program,
+                         const std::vector<std::size_t>& points, int jobs, int threads);
+
+}  // namespace cosformer

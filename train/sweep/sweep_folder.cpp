@@ -1,0 +1,175 @@
+#include "train/sweep/sweep_folder.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "train/config/schema.h"
+#include "train/initial_weights.h"
+#include "train/report/sweep_folder.h"
+#include "train/run/atomic_file.h"
+
+namespace cosformer {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kMaxSweepBytes = kMaxTomlBytes;
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+/// True where a folder holds nothing but what a crash before sweep.json leaves.
+bool is_empty_sweep(const fs::path& path) {
+  std::error_code error;
+  for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (name != ".lock" && name != "sweep.toml" && !is_temporary_name(name)) return false;
+  }
+  check<Error>(!error, "cannot list ", path.string(), ": ", error.message());
+  return true;
+}
+
+nlohmann::ordered_json to_json_value(const Field& field, const std::string& toml) {
+  Config config;
+  assign(config, field, parse_toml("value = " + toml, "value").front().value);
+  return std::visit([](const auto& value) { return nlohmann::ordered_json(value); }, field.get(config));
+}
+
+nlohmann::ordered_json describe_sweep(const SweepPlan& plan) {
+  nlohmann::ordered_json stages = nlohmann::ordered_json::array(), points = stages, published = stages;
+  for (const ReportedStage& stage : plan.stages) {
+    stages.push_back({{"name", stage.name},
+                      {"metric", stage.metric},
+                      {"split", stage.split},
+                      {"higher_is_better", stage.higher_is_better}});
+  }
+  for (const SweepPoint& point : plan.points) {
+    nlohmann::ordered_json set = nlohmann::ordered_json::object();
+    for (const SweepSetting& setting : point.settings)
+      set[setting.key] = to_json_value(*find_field(setting.key), setting.value);
+    points.push_back({{"name", point.name}, {"group", point.group}, {"seed", point.seed}, {"set", set}});
+  }
+  for (const PublishedFigure& figure : plan.file.published) {
+    published.push_back(
+        {{"group", figure.group}, {"stage", figure.stage}, {"value", figure.value}, {"source", figure.source}});
+  }
+  return {{"format", "cosformer sweep"},
+          {"name", plan.file.name},
+          {"question", plan.file.question},
+          {"stages", stages},
+          {"points", points},
+          {"published", published}};
+}
+
+/// Keys that say where a run is and what it reports, or that the run takes from its data or the run it begins with.
+bool may_differ(const Field& field, const Config& planned, const Config& finished) {
+  constexpr std::string_view kFree[] = {"train.threads", "train.init_from", "task.tokenizer_folder", "train.log_every"};
+  if (std::ranges::find(kFree, field.key) != std::end(kFree)) return true;
+  if (field.key.starts_with("checkpoint.") || field.key.starts_with("logging.")) return true;
+  // Left to the data, and to causal attention's re-weighting: 0 and "auto" in the plan.
+  constexpr std::string_view kCompleted[] = {"model.vocab_size", "model.max_length", "model.num_classes",
+                                             "attention.reweighting_length"};
+  if (std::ranges::find(kCompleted, field.key) == std::end(kCompleted)) return false;
+  return format_value(field.get(planned)) == format_value(field.get(Config())) || field.get(planned) == field.get(finished);
+}
+
+void check_not_contradicted(const SweepRun& run, const std::optional<Config>& begun_with) {
+  const Config finished = load_config(run.folder / "config.toml");
+  const Config planned = begun_with ? adopt_settings(run.config, *begun_with) : run.config;
+  for (const ConfigDifference& difference : differences(finished, planned)) {
+    check<InputError>(may_differ(*find_field(difference.key), planned, finished), run.folder.string(), ": ", difference.key,
+                      " is ", difference.first, " in this finished run and ", difference.second,
+                      " in the sweep now; another --sweep-dir starts anew");
+  }
+}
+
+}  // namespace
+
+fs::path beside_run(const SweepRun& run, const char* ending) { return run.folder.string() + ending; }
+fs::path result_file(const SweepRun& run) { return run.folder / "result.json"; }
+fs::path train_file(const SweepRun& run) { return run.folder / "train.json"; }
+bool is_finished(const SweepRun& run) { return is_there(result_file(run)); }
+
+void SweepFolder::check_usable(const fs::path& path, Mode mode, const SweepPlan& plan) {
+  if (!is_there(path)) return;
+  std::error_code ignored;
+  check<InputError>(fs::is_directory(path, ignored), path.string(), ": expected a folder for the sweep");
+  const bool is_sweep = is_sweep_folder(path);
+  check<InputError>(is_sweep || is_empty_sweep(path), path.string(),
+                    ": holds other files; empty it or choose another --sweep-dir");
+  check<InputError>(!is_sweep || mode == Mode::resume, path.string(),
+                    ": holds a sweep already; continue it with --resume or choose another --sweep-dir");
+  for (const std::vector<SweepRun>& runs : plan.runs) {
+    for (std::size_t s = 0; s < runs.size(); ++s) {
+      const SweepRun& run = runs[s];
+      if (!is_there(train_file(run)) && !is_finished(run)) continue;
+      const std::string& source = plan.file.stages[s].init_from;
+      std::optional<Config> begun_with;
+      if (!source.empty()) {
+        const fs::path config = run.folder.parent_path() / source / "config.toml";
+        if (is_there(config)) begun_with = load_config(config);
+      }
+      check_not_contradicted(run, begun_with);
+    }
+  }
+}
+
+SweepFolder::SweepFolder(FileSystem& files, const fs::path& path, const SweepPlan& plan)
+    : lock_([&] {
+        std::error_code error;
+        fs::create_directories(path / "runs", error);
+        check<InputError>(!error, path.string(), ": cannot be created: ", error.message());
+        return FileLock(files, path / ".lock", "this sweep, wait for it or choose another --sweep-dir");
+      }()) {
+  remove_leftovers(files, path);
+  replace_file(files, path / "sweep.toml", read_text_file(plan.file.path, kMaxSweepBytes));
+  replace_file(files, path / "sweep.json",
+               describe_sweep(plan).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+void check_same_point(const fs::path& folder, const SweepPlan& plan, std::size_t number) {
+  check<InputError>(is_sweep_folder(folder), folder.string(), ": is no sweep folder (it has no sweep.json)");
+  check<InputError>(number < plan.points.size(), "--point: expected 0 to ", plan.points.size() - 1, ", found ", number);
+  const Experiment written = read_sweep_description(folder);
+  const std::size_t run = number * written.stages.size();
+  check<InputError>(run < written.runs.size() && written.runs[run].name == plan.points[number].name, folder.string(),
+                    ": point ", number, " is ", run < written.runs.size() ? written.runs[run].name : "not there",
+                    ", the sweep file now has ", plan.points[number].name,
+                    "; write the script again with --launcher slurm --resume");
+}
+
+std::vector<std::string> forgotten_runs(const fs::path& folder, const SweepPlan& plan) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator point(folder / "runs", error), end; !error && point != end; point.increment(error)) {
+    std::error_code inner;
+    for (fs::directory_iterator stage(point->path(), inner); !inner && stage != end; stage.increment(inner)) {
+      const bool is_known = std::ranges::any_of(plan.runs, [&](const std::vector<SweepRun>& runs) {
+        return std::ranges::find(runs, stage->path(), &SweepRun::folder) != runs.end();
+      });
+      if (!is_known && is_there(stage->path() / "result.json"))
+        names.push_back(concat(point->path().filename().string(), "/", stage->path().filename().string()));
+    }
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+Experiment read_sweep_results(const fs::path& folder) {
+  Experiment experiment = read_sweep_description(folder);
+  for (ReportedRun& run : experiment.runs) {
+    if (read_result(run)) {
+      run.status = RunStatus::finished;
+    } else if (std::string reason = read_failure(run.folder); !reason.empty()) {
+      run.status = RunStatus::failed;
+      run.reason = std::move(reason);
+    }
+  }
+  return experiment;
+}
+
+}  // namespace cosformer
