@@ -12,10 +12,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// All files of configs/ in order.
+/// All files of configs/ in order, but for sweeps, which are no configs.
 std::vector<fs::path> config_files() {
   std::vector<fs::path> files;
   for (const auto& entry : fs::recursive_directory_iterator(COSFORMER_SOURCE_DIR "/configs")) {
+    if (entry.path().parent_path().filename() == "sweeps") continue;
     if (entry.path().extension() == ".toml") files.push_back(entry.path());
   }
   std::ranges::sort(files);

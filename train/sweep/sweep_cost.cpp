@@ -67,7 +67,7 @@ std::string format_cost(const SweepPlan& plan, double peak, int jobs) {
   for (const RunCost& cost : costs) width = std::max(width, cost.point.size() + cost.stage.size() + 1);
   std::string text = plan.file.question + '\n' +
                      fmt::format("{:<{}} {:>12} {:>8} {:>10} {:>11} {:>14}\n", "run", width, "parameters", "steps", "FLOPs",
-                                 "memory", "time, at least");
+                                 "memory", "time at peak");
   for (const RunCost& cost : costs) {
     text +=
         fmt::format("{:<{}} {:>12} {:>8} {:>10.3g} {:>11} {:>14}\n", cost.point + " " + cost.stage, width, cost.parameters,
@@ -76,7 +76,7 @@ std::string format_cost(const SweepPlan& plan, double peak, int jobs) {
   }
   const Totals totals = totals_of(plan, costs, jobs);
   text += fmt::format(
-      "{} runs, {} to do: {:.3g} FLOPs, at least {} at this machine's {:.1f} GFLOP/s; {} at once need about {}\n",
+      "{} runs, {} to do: {:.3g} FLOPs, {} at this machine's peak of {:.1f} GFLOP/s; {} at once need about {}\n",
       totals.runs, totals.to_run, totals.flops, seconds(totals.flops), 1e-9 * peak, jobs,
       format_value_of("peak_memory_bytes", static_cast<double>(totals.memory_bytes)));
   return text;
@@ -93,7 +93,7 @@ nlohmann::ordered_json cost_to_json(const SweepPlan& plan, double peak, int jobs
                     {"steps", cost.steps},
                     {"flops", cost.flops},
                     {"memory_bytes", cost.memory_bytes},
-                    {"least_seconds", cost.flops / peak}});
+                    {"seconds_at_peak", cost.flops / peak}});
   }
   const Totals totals = totals_of(plan, costs, jobs);
   return {{"name", plan.file.name},
@@ -102,7 +102,7 @@ nlohmann::ordered_json cost_to_json(const SweepPlan& plan, double peak, int jobs
           {"to_run", totals.to_run},
           {"flops", totals.flops},
           {"peak_gflops", 1e-9 * peak},
-          {"least_seconds", totals.flops / peak},
+          {"seconds_at_peak", totals.flops / peak},
           {"jobs", jobs},
           {"memory_bytes", totals.memory_bytes}};
 }

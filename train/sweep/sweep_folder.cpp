@@ -121,7 +121,7 @@ void SweepFolder::check_usable(const fs::path& path, Mode mode, const SweepPlan&
 SweepFolder::SweepFolder(FileSystem& files, const fs::path& path, const SweepPlan& plan)
     : lock_([&] {
         std::error_code error;
-        fs::create_directories(path / "runs", error);
+        fs::create_directories(path, error);
         check<InputError>(!error, path.string(), ": cannot be created: ", error.message());
         return FileLock(files, path / ".lock", "this sweep, wait for it or choose another --sweep-dir");
       }()) {

@@ -1,0 +1,221 @@
+#include "train/sweep/sweep_plan.h"
+
+#include <algorithm>
+
+#include "tests/catch.h"
+#include "tests/support/input_error.h"
+#include "tests/train/run_support.h"
+#include "train/sweep/slurm_script.h"
+#include "train/tasks/task.h"
+
+namespace cosformer {
+namespace {
+
+namespace fs = std::filesystem;
+
+using test::input_error_of;
+using test::TemporaryFolder;
+using test::write_bytes;
+
+SweepFile file_of(const TemporaryFolder& folder, const std::string& text) {
+  write_bytes(folder / "sweep.toml", "question = \"?\"\n" + text);
+  return read_sweep_file(folder / "sweep.toml");
+}
+
+std::vector<std::string> names_of(const std::vector<SweepPoint>& points) {
+  std::vector<std::string> names;
+  for (const SweepPoint& point : points) names.push_back(point.name);
+  return names;
+}
+
+TEST_CASE("Points are list times grid times zip times seeds, in the order of the file") {
+  const TemporaryFolder folder;
+  const SweepFile file = file_of(folder, R"(base = "a.toml"
+seeds = [5, 6]
+[grid]
+"attention.chunk_size" = [16, 32]
+[zip]
+"task.seq_len" = [8, 24]
+"train.batch_size" = [6, 2]
+[[list]]
+name = "relu"
+"attention.feature_map" = "relu"
+[[list]]
+name = "elu"
+"attention.feature_map" = "elu"
+)");
+  const std::vector<SweepPoint> points = plan_points(file, 1);
+  REQUIRE(points.size() == 2 * 2 * 2 * 2);
+  CHECK(points[0].name == "relu,chunk_size=16,seq_len=8,batch_size=6-seed5");
+  CHECK(points[1].name == "relu,chunk_size=16,seq_len=8,batch_size=6-seed6");
+  CHECK(points[2].name == "relu,chunk_size=16,seq_len=24,batch_size=2-seed5");
+  CHECK(points[4].name == "relu,chunk_size=32,seq_len=8,batch_size=6-seed5");
+  CHECK(points[15].name == "elu,chunk_size=32,seq_len=24,batch_size=2-seed6");
+  CHECK(points[15].group == "elu,chunk_size=32,seq_len=24,batch_size=2");
+  CHECK(points[15].seed == 6);
+  CHECK(points[15].settings == std::vector<SweepSetting>{{"attention.feature_map", "\"elu\"", "elu"},
+                                                         {"attention.chunk_size", "32", "32"},
+                                                         {"task.seq_len", "24", "24"},
+                                                         {"train.batch_size", "2", "2"}});
+  std::vector<std::string> names = names_of(points);
+  std::ranges::sort(names);
+  CHECK(std::ranges::adjacent_find(names) == names.end());
+}
+
+TEST_CASE("Without axes there is one group, and without seeds the config's own") {
+  const TemporaryFolder folder;
+  CHECK(names_of(plan_points(file_of(folder, "base = \"a\"\n"), 9)) == std::vector<std::string>{"base-seed9"});
+  CHECK(names_of(plan_points(file_of(folder, "base = \"a\"\nseeds = [0, 4]\n"), 9)) ==
+        std::vector<std::string>{"base-seed0", "base-seed4"});
+}
+
+TEST_CASE("Names of points are safe for folders, and two keys that end alike are written out") {
+  const TemporaryFolder folder;
+  const auto names = [&](const std::string& axes) {
+    return names_of(plan_points(file_of(folder, "base = \"a\"\n" + axes), 1));
+  };
+  CHECK(names("[grid]\n\"task.train\" = [\"../a b/ü\"]\n") == std::vector<std::string>{"train=.._a_b___-seed1"});
+  CHECK(names("[[list]]\nname = \"../x\"\n") == std::vector<std::string>{"_._x-seed1"});
+  CHECK(names("[grid]\n\"model.kind\" = [\"decoder\"]\n\"attention.kind\" = [\"softmax\"]\n") ==
+        std::vector<std::string>{"model.kind=decoder,attention.kind=softmax-seed1"});
+}
+
+TEST_CASE("A plan that cannot be is refused in one line") {
+  const TemporaryFolder folder;
+  const auto error_of = [&](const std::string& text) {
+    const SweepFile file = file_of(folder, "base = \"a\"\n" + text);
+    const std::string message = input_error_of([&] { plan_points(file, 1); });
+    CHECK(message.find('\n') == std::string::npos);
+    return message;
+  };
+  CHECK(error_of("[grid]\n\"task.train\" = [\"a/b\", \"a?b\"]\n").find("two points have the name train=a_b-seed1") !=
+        std::string::npos);
+  CHECK(error_of("[grid]\n\"task.train\" = [\"" + std::string(300, 'x') + "\"]\n").find("longer than 200 bytes") !=
+        std::string::npos);
+  CHECK(error_of("[[list]]\nname = \"relu\"\n[[published]]\ngroup = \"rellu\"\nvalue = 1\nsource = \"s\"\n")
+            .ends_with("is of the group \"rellu\", which no point has; did you mean \"relu\"?"));
+  std::string many = "[0";
+  for (int i = 1; i < 101; ++i) many += concat(",", i);
+  many += "]\n";
+  CHECK(error_of("seeds = " + many + "[grid]\n\"model.num_classes\" = " + many).ends_with("more than 10000 points"));
+}
+
+TEST_CASE("Later settings win: base, set, point, stage, seed") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "a.toml",
+              "[task]\nvalid = \"v\"\n[train]\nmax_steps = 1\nbatch_size = 1\nlog_every = 1\naccumulation = 1\nseed = 8\n");
+  const SweepFile file = file_of(folder, R"(seeds = [2]
+[set]
+train.batch_size = 2
+train.log_every = 2
+train.accumulation = 2
+[grid]
+"train.log_every" = [3]
+"train.accumulation" = [1]
+[[stages]]
+name = "one"
+base = "a.toml"
+set = { "train.accumulation" = 2 }
+[[stages]]
+name = "two"
+base = "a.toml"
+init_from = "one"
+metric = "perplexity"
+)");
+  const SweepPlan plan = make_sweep_plan(file, "sweeps/s");
+  REQUIRE(plan.points.size() == 1);
+  REQUIRE(plan.runs[0].size() == 2);
+  const TrainConfig& train = plan.runs[0][0].config.train;
+  CHECK(train.max_steps == 1);
+  CHECK(train.batch_size == 2);
+  CHECK(train.log_every == 3);
+  CHECK(train.accumulation == 2);
+  CHECK(train.seed == 2);
+  CHECK(plan.runs[0][1].config.train.accumulation == 1);
+  CHECK(plan.runs[0][0].folder == fs::path("sweeps/s/runs/log_every=3,accumulation=1-seed2/one"));
+  CHECK(plan.runs[0][1].config.train.init_from == plan.runs[0][0].folder.string());
+  CHECK(plan.stages[0].metric == "loss");
+  CHECK(plan.stages[1].metric == "perplexity");
+  CHECK_FALSE(plan.stages[0].higher_is_better);
+}
+
+TEST_CASE("A config that does not fit together is refused with the point's name and the key") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "a.toml", "[task]\nvalid = \"v\"\n");
+  const auto error_of = [&](const std::string& text) {
+    const SweepFile file = file_of(folder, text);
+    return input_error_of([&] { make_sweep_plan(file, "s"); });
+  };
+  CHECK(error_of("base = \"a.toml\"\nseeds = [4]\n[grid]\n\"model.num_heads\" = [4, 3]\n") ==
+        "num_heads=3-seed4, train: --set model.num_heads: error: model.num_heads (3) must divide model.embed_dim (256)");
+  CHECK(error_of("base = \"a.toml\"\nsplit = \"test\"\n") ==
+        "base-seed1, train: split is \"test\", but the config has no task.test");
+  CHECK(error_of("base = \"b.toml\"\n").ends_with("b.toml: error: no such file"));
+}
+
+TEST_CASE("Every file of configs/sweeps asks a question and can be planned") {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(COSFORMER_SOURCE_DIR "/configs/sweeps")) files.push_back(entry.path());
+  std::ranges::sort(files);
+  std::vector<std::string> names;
+  for (const fs::path& path : files) {
+    CAPTURE(path.string());
+    const SweepFile file = read_sweep_file(path);
+    names.push_back(file.name);
+    CHECK(file.question.ends_with("?"));
+    const SweepPlan plan = make_sweep_plan(file, "sweeps/" + file.name);
+    CHECK(plan.points.size() >= 2 * file.seeds.size());
+    CHECK(file.seeds.size() >= 3);
+    for (const auto& runs : plan.runs) {
+      for (const SweepRun& run : runs)
+        make_plan(
+            run.config,
+            [&] {
+              ModelConfig model = run.config.model;
+              model.vocab_size = 300;
+              model.max_length = run.config.task.seq_len;
+              return model;
+            }(),
+            run.config.task.seq_len);
+    }
+  }
+  CHECK(names == std::vector<std::string>{"chunk_size", "feature_maps", "normalization", "reweighting", "reweighting_length",
+                                          "sequence_length_speed", "table1"});
+}
+
+TEST_CASE("The metric by a task's name is the task's own") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "t.txt", std::string(400, 'a'));
+  Config config;
+  config.task.train = (folder / "t.txt").string();
+  config.task.seq_len = 8;
+  CHECK(selection_metric_of("language_modeling") == make_task(config)->selection_metric());
+  CHECK(selection_metric_of("sst2") == "accuracy");
+  CHECK(selection_metric_of("masked_language_modeling") == "loss");
+}
+
+TEST_CASE("A word for a shell is quoted where it has to be") {
+  CHECK(quote_shell("runs/a-b_c.toml") == "runs/a-b_c.toml");
+  CHECK(quote_shell("") == "''");
+  CHECK(quote_shell("a b") == "'a b'");
+  CHECK(quote_shell("it's $x") == "'it'\\''s $x'");
+}
+
+TEST_CASE("A script for Slurm has the unfinished points as tasks, and one directive a line") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "a.toml", "[task]\nvalid = \"v\"\n");
+  const SweepPlan plan = make_sweep_plan(file_of(folder, "base = \"a.toml\"\nseeds = [1,2,3,4,5,6]\n"), "sweeps/s");
+  const std::string script = slurm_script(plan, "sweeps/s", "/opt/it's/cosformer", {0, 1, 2, 5}, 3, 4);
+  for (const char* line :
+       {"#SBATCH --array=0-2,5%3\n", "#SBATCH --cpus-per-task=4\n", "#SBATCH --signal=B:TERM@120\n", "#SBATCH --requeue\n",
+        "\n'/opt/it'\\''s/cosformer' sweep ", " --point \"$SLURM_ARRAY_TASK_ID\" &\n"}) {
+    INFO(line);
+    CHECK(script.find(line) != std::string::npos);
+  }
+  CHECK(script.starts_with("#!/bin/bash\n"));
+  CHECK(input_error_of([&] { slurm_script(plan, "a\nb", "/x", {0}, 1, 1); }).find("cannot name a folder") !=
+        std::string::npos);
+}
+
+}  // namespace
+}  // namespace cosformer
