@@ -123,9 +123,10 @@ int write_slurm_script(const SweepCall& call, FileSystem& files) {
   }
   const fs::path script = call.folder / "sweep.sbatch";
   replace_file(files, script,
-               slurm_script(call.plan, call.folder, fs::read_symlink("/proc/self/exe"), points, call.jobs, call.threads));
+               slurm_script(call.plan, call.folder, fs::read_symlink("/proc/self/exe"), points, call.jobs, num_threads()));
   std::cout << script.string() << '\n';
-  std::cerr << fmt::format("{} tasks, at most {} at a time; submit with: sbatch {}\n", points.size(), call.jobs,
+  std::cerr << fmt::format("{} task{}, at most {} at a time, {} processor{} each; submit with: sbatch {}\n", points.size(),
+                           points.size() == 1 ? "" : "s", call.jobs, num_threads(), num_threads() == 1 ? "" : "s",
                            quote_shell(script.string()));
   return 0;
 }
