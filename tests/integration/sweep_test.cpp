@@ -216,6 +216,21 @@ set = { "train.max_steps" = 5, "optimizer.learning_rate" = 0.0 }
   CHECK(project.sweep({"--resume"}).code == 0);
 }
 
+TEST_CASE("A sweep whose task completes the configs is resumed as it is") {
+  const SweepProject project(R"(question = "?"
+base = "tiny.toml"
+[set]
+"task.name" = "masked_language_modeling"
+"model.kind" = "encoder"
+"train.max_steps" = 3
+"train.eval_every" = 0
+)");
+  REQUIRE(project.sweep().code == 0);
+  const Outcome again = project.sweep({"--resume"});
+  INFO(again.errors);
+  CHECK(again.code == 0);
+}
+
 TEST_CASE("A dry run lists the runs with what they need, and writes nothing") {
   const SweepProject project;
   const Outcome outcome = project.sweep({"--dry-run"});

@@ -123,8 +123,10 @@ bool PointJob::advance(bool stopping) {
   if (!end) return true;
   try {
     if (end->code == 0 && end->signal == 0) {
-      const nlohmann::json json = parse_strict_json(process_->output(), "the output of a run");
+      nlohmann::json json = parse_strict_json(process_->output(), "the output of a run");
+      check<Error>(json.is_object(), "the output of a run is no object");
       if (scored_split_.empty()) {
+        json[kPlannedConfigKey] = nlohmann::json::parse(to_json(run().config));
         replace_file(files_, train_file(run()), command_output(json));
       } else {
         scores_.emplace_back(scored_split_, json.dump());

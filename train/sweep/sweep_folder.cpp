@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "data/strict_json.h"
 #include "train/config/schema.h"
-#include "train/initial_weights.h"
 #include "train/report/sweep_folder.h"
 #include "train/run/atomic_file.h"
 
@@ -65,25 +65,22 @@ nlohmann::ordered_json describe_sweep(const SweepPlan& plan) {
           {"published", published}};
 }
 
-/// Keys that say where a run is and what it reports, or that the run takes from its data or the run it begins with.
-bool may_differ(const Field& field, const Config& planned, const Config& finished) {
-  constexpr std::string_view kFree[] = {"train.threads", "train.init_from", "task.tokenizer_folder", "train.log_every"};
-  if (std::ranges::find(kFree, field.key) != std::end(kFree)) return true;
-  if (field.key.starts_with("checkpoint.") || field.key.starts_with("logging.")) return true;
-  // Left to the data, and to causal attention's re-weighting: 0 and "auto" in the plan.
-  constexpr std::string_view kCompleted[] = {"model.vocab_size", "model.max_length", "model.num_classes",
-                                             "attention.reweighting_length"};
-  if (std::ranges::find(kCompleted, field.key) == std::end(kCompleted)) return false;
-  return format_value(field.get(planned)) == format_value(field.get(Config())) || field.get(planned) == field.get(finished);
+/// Keys that say where a run is, on what it runs and what it reports.
+bool may_differ(std::string_view key) {
+  constexpr std::string_view kFree[] = {"train.threads", "train.init_from", "train.log_every"};
+  return std::ranges::find(kFree, key) != std::end(kFree) || key.starts_with("checkpoint.") || key.starts_with("logging.");
 }
 
-void check_not_contradicted(const SweepRun& run, const std::optional<Config>& begun_with) {
-  const Config finished = load_config(run.folder / "config.toml");
-  const Config planned = begun_with ? adopt_settings(run.config, *begun_with) : run.config;
-  for (const ConfigDifference& difference : differences(finished, planned)) {
-    check<InputError>(may_differ(*find_field(difference.key), planned, finished), run.folder.string(), ": ", difference.key,
-                      " is ", difference.first, " in this finished run and ", difference.second,
-                      " in the sweep now; another --sweep-dir starts anew");
+/// Throws InputError where the trained run was planned with another config than now.
+void check_not_contradicted(const SweepRun& run) {
+  const fs::path file = train_file(run);
+  const nlohmann::json trained = read_strict_json(file);
+  check<InputError>(trained.is_object() && trained.contains(kPlannedConfigKey), file.string(), ": expected the key \"",
+                    kPlannedConfigKey, '"');
+  const Config planned = config_from_json(trained[kPlannedConfigKey].dump(), {}, file.string());
+  for (const ConfigDifference& difference : differences(planned, run.config)) {
+    check<InputError>(may_differ(difference.key), run.folder.string(), ": ", difference.key, " is ", difference.first,
+                      " in this finished run and ", difference.second, " in the sweep now; another --sweep-dir starts anew");
   }
 }
 
@@ -104,16 +101,8 @@ void SweepFolder::check_usable(const fs::path& path, Mode mode, const SweepPlan&
   check<InputError>(!is_sweep || mode == Mode::resume, path.string(),
                     ": holds a sweep already; continue it with --resume or choose another --sweep-dir");
   for (const std::vector<SweepRun>& runs : plan.runs) {
-    for (std::size_t s = 0; s < runs.size(); ++s) {
-      const SweepRun& run = runs[s];
-      if (!is_there(train_file(run)) && !is_finished(run)) continue;
-      const std::string& source = plan.file.stages[s].init_from;
-      std::optional<Config> begun_with;
-      if (!source.empty()) {
-        const fs::path config = run.folder.parent_path() / source / "config.toml";
-        if (is_there(config)) begun_with = load_config(config);
-      }
-      check_not_contradicted(run, begun_with);
+    for (const SweepRun& run : runs) {
+      if (is_there(train_file(run))) check_not_contradicted(run);
     }
   }
 }

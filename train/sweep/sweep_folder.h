@@ -46,6 +46,8 @@ std::vector<std::string> forgotten_runs(const std::filesystem::path& folder, con
 std::filesystem::path beside_run(const SweepRun& run, const char* ending);
 std::filesystem::path result_file(const SweepRun& run);
 std::filesystem::path train_file(const SweepRun& run);
+/// The key of train.json with the config as it was planned, before the data and an earlier stage completed it.
+inline constexpr const char* kPlannedConfigKey = "planned_config";
 bool is_finished(const SweepRun& run);
 
 /// The sweep with the results and failures that are in the folder now. Throws InputError for a damaged file.
