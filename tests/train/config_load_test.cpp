@@ -36,6 +36,7 @@ Config unusual_config() {
       *text = std::string(field.names().front());
     field.set(config, value);
   }
+  config.model.attention.form = "quadratic";  // the only one that goes with attention.normalization = "l1"
   config.model.num_heads = 7;
   config.model.embed_dim = 7 * 31;
   config.train.accumulation = 5;
