@@ -44,7 +44,6 @@ Config unusual_config() {
   config.optimizer.name = "sgd";
   config.model.max_length = 1000;
   config.schedule.decay_steps = 2000;
-  config.model.attention.form = "quadratic";
   return config;
 }
 
