@@ -11,18 +11,13 @@
 #include "train/generator.h"
 #include "train/loaded_model.h"
 #include "train/logging.h"
+#include "train/median.h"
 #include "train/tasks/language_modeling.h"
 #include "train/tasks/task_tokenizer.h"
 
 namespace cosformer {
 
 namespace {
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 /// The median time of a token in each tenth of the text: shows whether it grows with the context.
 nlohmann::ordered_json times_by_context(const std::vector<double>& milliseconds, std::size_t prompt_tokens) {

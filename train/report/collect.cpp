@@ -1,7 +1,6 @@
 #include "train/report/collect.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <set>
 
@@ -67,21 +66,11 @@ std::string selection_metric(const ReportedRun& run, const Selection& selection)
   return kDefaultMetric;
 }
 
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : 0.5 * (values[middle - 1] + values[middle]);
-}
-
 /// Scores and values of a run that has no result.json: what its metrics say.
 void take_from_metrics(ReportedRun& run, const std::optional<Selection>& selection) {
   if (run.metrics.empty()) return;
   const MetricRecord* best = nullptr;
-  std::vector<double> speeds;
   for (const MetricRecord& record : run.metrics) {
-    if (record.split == "train" && std::isfinite(record.value("tokens_per_second"))) {
-      speeds.push_back(record.value("tokens_per_second"));
-    }
     if (record.split != "valid") continue;
     const bool chosen =
         selection && selection->best ? record.step == selection->step : !best || record.value("loss") < best->value("loss");
@@ -94,7 +83,7 @@ void take_from_metrics(ReportedRun& run, const std::optional<Selection>& selecti
     add("best_step", static_cast<double>(best->step));
   }
   add("seconds", run.metrics.back().value("wall_seconds"));
-  if (!speeds.empty()) add("tokens_per_second", median(speeds));
+  if (const auto speed = median_training_speed(run.metrics)) add("tokens_per_second", *speed);
   if (const auto parameters = count_parameters(run.folder)) add("parameters", static_cast<double>(*parameters));
 }
 

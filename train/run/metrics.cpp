@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "train/median.h"
 #include "train/run/atomic_file.h"
 
 namespace cosformer {
@@ -88,6 +89,15 @@ MetricsWriter::MetricsWriter(FileSystem& files, std::filesystem::path path)
 }
 
 void MetricsWriter::append(const MetricRecord& record) { file_.append(encode_line(record)); }
+
+std::optional<double> median_training_speed(const std::vector<MetricRecord>& records) {
+  std::vector<double> speeds;
+  for (const MetricRecord& record : records) {
+    const double speed = record.value("tokens_per_second");
+    if (record.split == "train" && std::isfinite(speed)) speeds.push_back(speed);
+  }
+  return speeds.empty() ? std::nullopt : std::optional(median(std::move(speeds)));
+}
 
 std::vector<MetricRecord> read_metrics(const std::filesystem::path& path) {
   std::vector<MetricRecord> records;

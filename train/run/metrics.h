@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,6 +43,9 @@ class MetricsWriter {
 /// under any name are values, other things a line may hold are passed over. A file that does not exist has no records.
 /// Throws InputError with file and line for any other line that is no record.
 std::vector<MetricRecord> read_metrics(const std::filesystem::path& path);
+
+/// The median speed of the training records, in tokens a second; nothing where none has one.
+std::optional<double> median_training_speed(const std::vector<MetricRecord>& records);
 
 /// Before a run continues from the checkpoint of `step`: drops the records of later steps and a torn last line, in one step.
 /// Throws Error, and InputError as `read_metrics` does.

@@ -40,17 +40,6 @@ void wait_until_free(const fs::path& run) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
 }
 
-/// The median of the training records' speeds; nothing where no step was logged.
-std::optional<double> median_speed(const fs::path& run) {
-  std::vector<double> speeds;
-  for (const MetricRecord& record : read_metrics(run / "metrics.jsonl")) {
-    if (record.split == "train") speeds.push_back(record.value("tokens_per_second"));
-  }
-  if (speeds.empty()) return std::nullopt;
-  std::ranges::sort(speeds);
-  return 0.5 * (speeds[(speeds.size() - 1) / 2] + speeds[speeds.size() / 2]);
-}
-
 std::string last_line(const fs::path& file, std::uint64_t from) {
   std::error_code ignored;
   const std::uint64_t size = fs::file_size(file, ignored);
@@ -167,7 +156,7 @@ void PointJob::write_result() {
   // A run that is never evaluated ends with its last step.
   result["best_step"] = trained.contains("best_step") ? trained["best_step"] : trained.at("steps");
   copy("seconds");
-  if (const auto speed = median_speed(run().folder)) result["tokens_per_second"] = *speed;
+  if (const auto speed = median_training_speed(read_metrics(run().folder / "metrics.jsonl"))) result["tokens_per_second"] = *speed;
   copy("peak_memory_bytes");
   result["parameters"] = make_plan(config, config.model, config.task.seq_len).parameters;
   for (const auto& [split, text] : scores_) {

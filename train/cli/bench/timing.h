@@ -7,17 +7,12 @@
 #include <cmath>
 #include <vector>
 
+#include "train/median.h"
+
 namespace cosformer {
 
 inline double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-/// The middle value, the mean of both in the middle of an even number. `values` is not empty.
-inline double median(std::vector<double> values) {
-  const std::size_t middle = values.size() / 2;
-  std::ranges::sort(values);
-  return values.size() % 2 == 1 ? values[middle] : 0.5 * (values[middle - 1] + values[middle]);
 }
 
 /// Seconds of one call.
