@@ -86,8 +86,8 @@ TEST_CASE("The speed of a run is the median over the training records that have 
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const auto record = [](const char* split, double speed) { return MetricRecord{1, split, {{"tokens_per_second", speed}}}; };
   CHECK_FALSE(median_training_speed({record("valid", 5), record("train", nan), {1, "train", {}}}).has_value());
-  CHECK(median_training_speed({record("train", 9), record("train", nan), record("valid", 500), record("train", 1),
-                               record("train", 2)}) == 2);
+  CHECK(median_training_speed(
+            {record("train", 9), record("train", nan), record("valid", 500), record("train", 1), record("train", 2)}) == 2);
   CHECK(median_training_speed({record("train", 9), record("train", 1)}) == 5);
 }
 

@@ -156,7 +156,8 @@ void PointJob::write_result() {
   // A run that is never evaluated ends with its last step.
   result["best_step"] = trained.contains("best_step") ? trained["best_step"] : trained.at("steps");
   copy("seconds");
-  if (const auto speed = median_training_speed(read_metrics(run().folder / "metrics.jsonl"))) result["tokens_per_second"] = *speed;
+  if (const auto speed = median_training_speed(read_metrics(run().folder / "metrics.jsonl")))
+    result["tokens_per_second"] = *speed;
   copy("peak_memory_bytes");
   result["parameters"] = make_plan(config, config.model, config.task.seq_len).parameters;
   for (const auto& [split, text] : scores_) {
