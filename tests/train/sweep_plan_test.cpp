@@ -180,7 +180,7 @@ TEST_CASE("Every file of configs/sweeps asks a question and can be planned") {
     }
   }
   CHECK(names == std::vector<std::string>{"chunk_size", "feature_maps", "normalization", "reweighting", "reweighting_length",
-                                          "sequence_length_speed", "table1"});
+                                          "reweighting_paper", "sequence_length_speed", "table1", "table1_paper"});
 }
 
 TEST_CASE("The metric by a task's name is the task's own") {
