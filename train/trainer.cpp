@@ -36,7 +36,7 @@ Trainer::Trainer(const Config& config, const Task& task, std::unique_ptr<Model> 
       optimizer_(make_optimizer(config.optimizer, model_->parameters())),
       progress_(console, config.train.log_every, config.logging.progress) {
   state_.seed = static_cast<std::uint64_t>(config.train.seed);
-  state_.higher_is_better = task.higher_is_better();
+  state_.higher_is_better = higher_is_better(selection_metric_of(config.task.name));
   const Retention retention{static_cast<int>(config.checkpoint.keep_last), config.checkpoint.keep_best ? 1 : 0};
   checkpoints_.emplace(files, directory.checkpoints(), retention,
                        [this](const std::string& message) { log_.warn(message); });
@@ -183,7 +183,7 @@ bool Trainer::evaluate() {
       task_.evaluate(*model_, Split::valid, config_.train.eval_max_batches, [this] { return end_by_signal().has_value(); });
   if (!evaluation) return false;
   const Evaluation& result = *evaluation;
-  const double metric = result.value(task_.selection_metric());
+  const double metric = result.value(selection_metric_of(config_.task.name));
   const bool better =
       std::isfinite(metric) &&
       (!state_.best_metric || (state_.higher_is_better ? metric > *state_.best_metric : metric < *state_.best_metric));

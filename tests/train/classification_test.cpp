@@ -378,8 +378,6 @@ TEST_CASE("positions, batches and lengths of a task are those of its data") {
   CHECK(batch->tokens == 6);
   // (2² + 4²) / (2 + 4), rounded.
   CHECK(task->typical_length() == 3);
-  CHECK(task->higher_is_better());
-  CHECK(task->selection_metric() == "accuracy");
 }
 
 TEST_CASE("the plan of a run counts both texts of a pair") {

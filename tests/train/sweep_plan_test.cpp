@@ -183,14 +183,12 @@ TEST_CASE("Every file of configs/sweeps asks a question and can be planned") {
                                           "reweighting_paper", "sequence_length_speed", "table1", "table1_paper"});
 }
 
-TEST_CASE("The metric by a task's name is the task's own") {
-  const TemporaryFolder folder;
-  write_bytes(folder / "t.txt", std::string(400, 'a'));
-  Config config;
-  config.task.train = (folder / "t.txt").string();
-  config.task.seq_len = 8;
-  CHECK(selection_metric_of("language_modeling") == make_task(config)->selection_metric());
+TEST_CASE("a task's name gives the value that chooses, and each value how it compares") {
+  CHECK(selection_metric_of("language_modeling") == "loss");
+  CHECK_FALSE(higher_is_better("loss"));
   CHECK(selection_metric_of("sst2") == "accuracy");
+  CHECK(higher_is_better("accuracy"));
+  CHECK(higher_is_better("f1"));
   CHECK(selection_metric_of("masked_language_modeling") == "loss");
 }
 

@@ -19,9 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kLongestName = 200;
 
-/// Values of which more is better; of all others less is.
-constexpr std::string_view kHigherIsBetter[] = {"accuracy", "correct", "tokens_per_second"};
-
 std::string short_key(std::string_view key) { return std::string(key.substr(key.find('.') + 1)); }
 
 /// The part after the dot, or the whole key where two varied keys end alike.
@@ -180,7 +177,7 @@ SweepPlan make_sweep_plan(const SweepFile& file, const fs::path& sweep_folder) {
     const Config base = load_config(stage.base);
     ReportedStage reported{stage.name, stage.metric, stage.split, false};
     if (reported.metric.empty()) reported.metric = selection_metric_of(base.task.name);
-    reported.higher_is_better = std::ranges::find(kHigherIsBetter, reported.metric) != std::end(kHigherIsBetter);
+    reported.higher_is_better = higher_is_better(reported.metric);
     if (plan.stages.empty()) plan.points = plan_points(file, base.train.seed);
     plan.stages.push_back(std::move(reported));
   }

@@ -155,8 +155,6 @@ class Classification : public Task {
   }
 
   bool has_split(Split split) const override { return splits_[static_cast<std::size_t>(split)] != nullptr; }
-  std::string selection_metric() const override { return "accuracy"; }
-  bool higher_is_better() const override { return true; }
   /// Where token ids come from the format's fixed tables, the checkpoint's config is all that an evaluation needs.
   void save_assets(const std::filesystem::path& run) const override {
     if (extras_.tokenizer) save_tokenizer(*extras_.tokenizer, run);

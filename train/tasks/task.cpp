@@ -24,6 +24,10 @@ struct TaskKind {
   bool predicts_masked_tokens = false;
   const char* selection_metric = "accuracy";
 };
+/// Values of which more is better; of all others less is.
+constexpr std::string_view kHigherIsBetter[] = {"accuracy", "accuracy_low", "accuracy_high",
+                                                "correct",  "f1",           "tokens_per_second"};
+
 constexpr TaskKind kTasks[] = {{"language_modeling", make_language_modeling, false, "loss"},
                                {"masked_language_modeling", make_masked_language_modeling, true, "loss"},
                                // The formats of labelled_formats().
@@ -59,6 +63,12 @@ std::string selection_metric_of(const std::string& task_name) {
   return find_named(kTasks, task_name, "task.name").selection_metric;
 }
 
-std::unique_ptr<Task> make_task(const Config& config) { return find_named(kTasks, config.task.name, "task.name").make(config); }
+bool higher_is_better(std::string_view metric) {
+  return std::ranges::find(kHigherIsBetter, metric) != std::end(kHigherIsBetter);
+}
+
+std::unique_ptr<Task> make_task(const Config& config) {
+  return find_named(kTasks, config.task.name, "task.name").make(config);
+}
 
 }  // namespace cosformer

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -85,9 +86,6 @@ class Task {
   /// The first tokens of a split's first sequence, at most `max_tokens`, for looking into a model; no ids where the task has
   /// no such sequence to give. Throws InputError where the config names no such split.
   virtual SampleSequence sample(Split, std::int64_t) const { return {}; }
-  /// The evaluation's value that chooses the best checkpoint, and how it compares.
-  virtual std::string selection_metric() const { return "loss"; }
-  virtual bool higher_is_better() const { return false; }
 
   /// Writes what `eval` and `generate` need besides the checkpoint (a tokenizer's files) into a run folder, whole or not at
   /// all; nothing where it is there already. Throws Error.
@@ -97,8 +95,11 @@ class Task {
 /// Whether a task trains the head of masked tokens. Throws InputError for an unknown name.
 bool predicts_masked_tokens(const std::string& task_name);
 
-/// The `selection_metric` of the tasks with this name. Throws InputError for an unknown name.
+/// The evaluation's value that chooses the best checkpoint of a task. Throws InputError for an unknown name.
 std::string selection_metric_of(const std::string& task_name);
+
+/// Whether more is better of a value that an evaluation or a run reports ("accuracy", "tokens_per_second").
+bool higher_is_better(std::string_view metric);
 
 /// Reads the data that `config` names. Throws InputError for an unknown task name or unusable data.
 std::unique_ptr<Task> make_task(const Config& config);
