@@ -1,37 +1,16 @@
+#pragma once
 /// \file
 /// The loops of tile_loops.h, written once on vectors of `kLanes` numbers (GCC's and Clang's vector extension).
 ///
 /// Included at the end of each instruction set's file, after that file has defined, in an anonymous namespace: kLanes,
 /// Floats, load_partial, store_partial (the first n ≤ kLanes elements; others read as 0), kBlockRows and kBlockVectors.
 
+#include "core/simd/vectors.inl.h"
+
 namespace {
 
 using cosformer::simd::Band;
 using cosformer::simd::TileProduct;
-using std::int64_t;
-
-#define COSFORMER_INLINE inline __attribute__((always_inline))
-
-COSFORMER_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
-COSFORMER_INLINE Floats splat(float x) { return x - Floats{}; }
-
-COSFORMER_INLINE Floats load(const float* p) {
-  Floats v;
-  __builtin_memcpy(&v, p, sizeof v);
-  return v;
-}
-
-COSFORMER_INLINE void store(float* p, Floats v) { __builtin_memcpy(p, &v, sizeof v); }
-
-COSFORMER_INLINE float add_lanes(Floats v) {
-  float s[kLanes];
-  __builtin_memcpy(s, &v, sizeof v);
-  for (int half = kLanes / 2; half > 0; half /= 2) {
-    for (int j = 0; j < half; ++j) s[j] += s[j + half];
-  }
-  return s[0];
-}
 
 /// Calls visit(j, load, store) for each vector of a row, with loads and stores that end where the row ends.
 template <class Visit>
