@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kLongestName = 200;
 
 /// Values of which more is better; of all others less is.
-constexpr std::string_view kHigherIsBetter[] = {"accuracy", "correct", "tokens_per_second"};
+constexpr std::string_view kHigherIsBetter[] = {"accuracy", "correct", "tokens_per_second", "bleu", "exact"};
 
 std::string short_key(std::string_view key) { return std::string(key.substr(key.find('.') + 1)); }
 

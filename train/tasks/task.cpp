@@ -7,6 +7,7 @@
 #include "train/tasks/language_modeling.h"
 #include "train/tasks/masked_language_modeling.h"
 #include "train/tasks/text_classification.h"
+#include "train/tasks/translation.h"
 
 namespace cosformer {
 
@@ -26,6 +27,7 @@ struct TaskKind {
 };
 constexpr TaskKind kTasks[] = {{"language_modeling", make_language_modeling, false, "loss"},
                                {"masked_language_modeling", make_masked_language_modeling, true, "loss"},
+                               {"translation", make_translation, false, "bleu"},
                                // The formats of labelled_formats().
                                {"listops", make_classification},
                                {"text", make_classification},
