@@ -72,6 +72,19 @@ TEST_CASE("a step takes the longer of the source and of what is written for the 
   }
 }
 
+TEST_CASE("a step of local attention beyond the source's end sees none of it, as in the whole pass") {
+  const ThreadCountScope one_thread(1);
+  AttentionConfig attention;
+  attention.kind = "local";
+  attention.window = 2;
+  const Model model(small_model(ModelKind::encoder_decoder, attention, 12), 12, 7, DType::float64);
+  const Tensor source = random_ids({2, 4}, 5, 13), target = random_ids({2, kLongest}, 6, 13);
+  const std::vector<std::int64_t> source_lengths = {4, 2};
+  const SharedPaddingMask mask = padding_mask_from_lengths(source_lengths, 4);
+  require_close("hidden", values_of(decode_whole(model, source, mask, target)),
+                values_of(decode_by_steps(model, source, mask, target)), {.rel = 1e-10});
+}
+
 TEST_CASE("a state goes on with the texts that are selected, repeated or left out") {
   const ThreadCountScope one_thread(1);
   const Tensor source = random_ids({3, kLongest}, 5, 13), target = random_ids({3, 6}, 6, 13);
