@@ -68,6 +68,9 @@ TEST_CASE(
   const json valid = json::parse(project.call({"eval", "one/checkpoints/step-00000020", "--json"}).output);
   CHECK(valid["sentences"] == 9);
   CHECK(contains(test::read_bytes(project / "one/metrics.jsonl"), "\"loss\":" + valid["loss"].dump()));
+  // Another run may begin with what this one learnt.
+  REQUIRE(project.train("more", {"train.init_from=one", "train.max_steps=1", "task.label_smoothing=0"}).code == 0);
+  CHECK(test::read_bytes(project / "more/tokenizer/merges.txt") == test::read_bytes(project / "one/tokenizer/merges.txt"));
   // Without the training text: the run's own tokenizer is what counts.
   std::filesystem::remove(project / "pairs/train.src");
   const json test_split = json::parse(project
