@@ -52,6 +52,8 @@ class Embedding {
  public:
   Embedding(const Scope& scope, std::int64_t count, std::int64_t dim, double deviation)
       : weight_(scope.create("weight", {count, dim}, Initializer::normal(deviation))) {}
+  /// A table that is a parameter already.
+  explicit Embedding(const Variable& weight) : weight_(weight) {}
 
   Variable forward(const Tensor& ids, const Pass& pass) const { return embedding(pass.use(weight_), ids); }
   const Variable& weight() const { return weight_; }

@@ -19,9 +19,9 @@ std::string group_of(const std::string& name) {
 }
 
 /// The attention of one of a model's layers.
-std::unique_ptr<Attention> attention_of(const ModelConfig& config, std::int64_t seq_len) {
+std::unique_ptr<Attention> attention_of(const ModelConfig& config, AttentionPlace place, std::int64_t seq_len) {
   return make_attention(
-      config.attention,
+      attention_at(config.attention, place),
       {.num_heads = config.num_heads, .head_dim = config.embed_dim / config.num_heads, .causal_length = seq_len});
 }
 
@@ -40,20 +40,20 @@ std::vector<ParameterGroup> parameter_groups(const std::vector<Parameter>& param
 
 double forward_flops_per_token(const ModelConfig& config, std::int64_t seq_len) {
   const auto dim = static_cast<double>(config.embed_dim), ffn = static_cast<double>(config.ffn_dim);
-  const std::unique_ptr<Attention> attention = attention_of(config, seq_len);
-  const auto attention_flops = [&](bool causal) {
-    return attention->forward_flops(seq_len, seq_len, causal) * static_cast<double>(config.num_heads) /
-           static_cast<double>(seq_len);
+  const auto attention_flops = [&](AttentionPlace place) {
+    return attention_of(config, place, seq_len)->forward_flops(seq_len, seq_len, place == AttentionPlace::decoder_self) *
+           static_cast<double>(config.num_heads) / static_cast<double>(seq_len);
   };
   const double projections = 2.0 * 4.0 * dim * dim, feed_forward = 2.0 * 2.0 * dim * ffn;
   const auto layers = static_cast<double>(config.num_layers);
   double flops = 0;
-  if (config.kind != ModelKind::decoder) flops += layers * (projections + feed_forward + attention_flops(false));
+  if (config.kind != ModelKind::decoder)
+    flops += layers * (projections + feed_forward + attention_flops(AttentionPlace::encoder));
   if (config.kind != ModelKind::encoder) {
-    flops +=
-        layers * (projections + feed_forward + attention_flops(true)) + 2.0 * dim * static_cast<double>(config.vocab_size);
+    flops += layers * (projections + feed_forward + attention_flops(AttentionPlace::decoder_self)) +
+             2.0 * dim * static_cast<double>(config.vocab_size);
   }
-  if (config.kind == ModelKind::encoder_decoder) flops += layers * (projections + attention_flops(false));
+  if (config.kind == ModelKind::encoder_decoder) flops += layers * (projections + attention_flops(AttentionPlace::cross));
   if (config.lm_head) flops += kMaskedShare * 2.0 * dim * (dim + static_cast<double>(config.vocab_size));
   return flops;
 }
@@ -65,18 +65,22 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
   const double tokens = static_cast<double>(load.rows * seq_len);
   const auto dim = static_cast<double>(config.embed_dim), ffn = static_cast<double>(config.ffn_dim);
   const auto vocab = static_cast<double>(config.vocab_size), layers = static_cast<double>(config.num_layers);
-  const double attention = attention_of(config, seq_len)->saved_numbers(seq_len, seq_len) *
-                           static_cast<double>(config.num_heads) / static_cast<double>(seq_len);
+  const auto attention_of_place = [&](AttentionPlace place) {
+    return attention_of(config, place, seq_len)->saved_numbers(seq_len, seq_len) * static_cast<double>(config.num_heads) /
+           static_cast<double>(seq_len);
+  };
+  const double attention =
+      attention_of_place(config.kind == ModelKind::encoder ? AttentionPlace::encoder : AttentionPlace::decoder_self);
 
   // Numbers kept for the backward pass, a token. A layer: input and output of its two norms; query, key, value and the
   // attention's output; the feed-forward layer before and after its activation. Fused blocks keep neither the norms' outputs
   // nor what comes after the activation. Attention to an encoder: a norm and an attention.
   const bool fused = uses_fused_blocks(config);
-  const double layer = (fused ? 6 * dim + ffn : 8 * dim + 2 * ffn) + attention, cross = 6 * dim + attention;
+  const double layer = fused ? 6 * dim + ffn : 8 * dim + 2 * ffn;
   double saved = 0;
-  if (config.kind != ModelKind::decoder) saved += layers * layer + 2 * dim;
-  if (config.kind != ModelKind::encoder) saved += layers * layer + 2 * dim;
-  if (config.kind == ModelKind::encoder_decoder) saved += layers * cross;
+  if (config.kind != ModelKind::decoder) saved += layers * (layer + attention_of_place(AttentionPlace::encoder)) + 2 * dim;
+  if (config.kind != ModelKind::encoder) saved += layers * (layer + attention) + 2 * dim;
+  if (config.kind == ModelKind::encoder_decoder) saved += layers * (6 * dim + attention_of_place(AttentionPlace::cross));
 
   // What the most demanding operation of the backward pass works with while all that is kept: the loss with its tile of
   // logits, or the last layer.

@@ -36,6 +36,8 @@ void check_config(const ModelConfig& config) {
   check<InputError>(config.classifier_dim >= 0, "model.classifier_dim: expected at least 0, found ", config.classifier_dim);
   check<InputError>(config.num_classes == 0 || config.kind == ModelKind::encoder,
                     "model.num_classes: only an encoder has a classification head");
+  check<InputError>(!config.share_embeddings || config.kind == ModelKind::encoder_decoder,
+                    "model.share_embeddings: only an encoder_decoder has two tables");
   check<InputError>(!config.lm_head || config.kind == ModelKind::encoder, "model.lm_head: only an encoder has this head");
 }
 
@@ -64,7 +66,8 @@ Model::Model(const ModelConfig& config, std::int64_t causal_length, std::uint64_
   }
   if (config.kind != ModelKind::encoder) {
     decoder_.emplace(root / "decoder", config, StackRole::decoder, config.max_length, causal_length,
-                     config.kind == ModelKind::encoder_decoder);
+                     config.kind == ModelKind::encoder_decoder,
+                     config.share_embeddings ? encoder_->embedding_weight() : Variable());
     if (!config.tie_embeddings) {
       output_projection_ =
           (root / "decoder" / "output_projection")

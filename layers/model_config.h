@@ -22,6 +22,13 @@ enum class PoolingDivisor : std::uint8_t { real, padded, fixed };
 /// and each item's own length otherwise; `padded` is the batch's padded length, as in the authors' code.
 enum class ReweightingLength : std::uint8_t { automatic, padded, fixed };
 
+/// What the angle of a position is a share of in cross-attention: M for both sides, or each side's own length (which takes
+/// queries and keys at the same share of their texts for neighbours).
+enum class CrossReweighting : std::uint8_t { shared_length, own_lengths };
+
+/// Where in an encoder-decoder an attention stands.
+enum class AttentionPlace : std::uint8_t { encoder, decoder_self, cross };
+
 struct AttentionConfig {
   std::string kind = "cosformer";    ///< a name of the attention registry
   std::string feature_map = "relu";  ///< identity, leaky_relu, relu, elu, favor (linear attention)
@@ -33,7 +40,17 @@ struct AttentionConfig {
   std::int64_t chunk_size = 48;      ///< rows a chunk (linear attention, chunked form)
   std::int64_t num_features = 0;     ///< random features a head (favor); 0 = head_dim
   std::int64_t window = 128;         ///< |i - j| ≤ window (local attention)
+
+  // Of an encoder-decoder; the other options are those above in all three places.
+  std::string encoder = "auto";              ///< kind of the encoder's attention; auto = `kind`
+  std::string self = "auto";                 ///< kind of the decoder's attention to itself
+  std::string cross = "auto";                ///< kind of the decoder's attention to the encoder
+  std::int64_t self_reweighting_length = 0;  ///< M of the decoder's attention to itself; 0 = `reweighting_length`
+  CrossReweighting cross_reweighting = CrossReweighting::shared_length;
 };
+
+/// The attention of one place: its `kind` and M, and nothing that belongs to the other places.
+AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place);
 
 struct ModelConfig {
   ModelKind kind = ModelKind::decoder;
@@ -49,6 +66,7 @@ struct ModelConfig {
   Activation activation = Activation::gelu;  ///< gelu or relu
   Positions positions = Positions::learned;
   bool tie_embeddings = true;
+  bool share_embeddings = false;  ///< an encoder-decoder with one table of token embeddings for both
   bool lm_head = false;          ///< an encoder with a head that restores masked tokens
   std::int64_t num_classes = 0;  ///< > 0: an encoder with a classification head
   Pooling pooling = Pooling::mean;

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "layers/positions.h"
@@ -13,24 +14,31 @@ namespace cosformer {
 
 enum class StackRole : std::uint8_t { encoder, decoder };
 
-/// Attention states of all layers of a decoder, and the position reached.
+/// What a decoder remembers of the texts that it is writing: attention states of all layers, keys and values of what they
+/// see of the encoder, and the position reached.
 struct DecoderState {
   std::vector<std::unique_ptr<AttentionState>> layers;
+  std::vector<EncoderKeys> encoder;  ///< by layer; none without an encoder
   std::int64_t position = 0;
+
+  /// Goes on with the texts rows[0], rows[1], ... of the batch, which may repeat and be left out.
+  void select(std::span<const std::int64_t> rows);
 };
 
 /// Token ids to hidden states: embeddings, positions, layers and, with pre-norm, a last norm.
 class Transformer {
  public:
   /// `scope` is "encoder" or "decoder". `max_length` is the length of a learned position table and the M of causal
-  /// attention whose re-weighting length is `auto`.
-  Transformer(const Scope& scope, const ModelConfig& config, StackRole role, std::int64_t max_length, std::int64_t causal_length,
-              bool attends_to_encoder);
+  /// attention whose re-weighting length is `auto`. `shared_embedding` is a table that another stack has made; undefined for
+  /// one of its own.
+  Transformer(const Scope& scope, const ModelConfig& config, StackRole role, std::int64_t max_length,
+              std::int64_t causal_length, bool attends_to_encoder, const Variable& shared_embedding = Variable());
 
   /// ids int32 [B, T] -> [B, T, embed_dim]. A decoder is causal. `mask` tells the real tokens of ids.
   Variable forward(const Tensor& ids, const SharedPaddingMask& mask, const EncoderOutput& encoder, const Pass& pass) const;
 
-  DecoderState start() const;
+  /// The state before the first token; `encoder` is what a decoder of an encoder-decoder attends to.
+  DecoderState start(const EncoderOutput& encoder = {}) const;
   /// The hidden states [B, 1, embed_dim] of the next tokens, ids int32 [B, 1].
   Tensor step(const Tensor& ids, DecoderState& state) const;
 

@@ -8,11 +8,12 @@ bool uses_fused_blocks(const ModelConfig& config) {
   return config.norm == NormPlacement::pre && config.embed_dim <= kWidestFusedRows;
 }
 
-TransformerLayer::TransformerLayer(const Scope& scope, const ModelConfig& config, std::int64_t causal_length,
-                                   bool attends_to_encoder)
+TransformerLayer::TransformerLayer(const Scope& scope, const ModelConfig& config, AttentionPlace place,
+                                   std::int64_t causal_length, bool attends_to_encoder)
     : placement_(config.norm),
       fused_(uses_fused_blocks(config)),
-      self_attn_(scope / "self_attn", config.embed_dim, config.num_heads, config.attention, causal_length),
+      self_attn_(scope / "self_attn", config.embed_dim, config.num_heads, attention_at(config.attention, place),
+                 causal_length),
       self_attn_layer_norm_(scope / "self_attn_layer_norm", config.embed_dim),
       self_attn_dropout_(scope / "self_attn", config.dropout),
       feed_forward_(scope, config.embed_dim, config.ffn_dim, config.activation),
@@ -20,7 +21,8 @@ TransformerLayer::TransformerLayer(const Scope& scope, const ModelConfig& config
       feed_forward_dropout_(scope / "fc2", config.dropout) {
   if (attends_to_encoder) {
     encoder_attn_.emplace(CrossAttention{
-        MultiHeadAttention(scope / "encoder_attn", config.embed_dim, config.num_heads, config.attention, causal_length),
+        MultiHeadAttention(scope / "encoder_attn", config.embed_dim, config.num_heads,
+                           attention_at(config.attention, AttentionPlace::cross), causal_length),
         LayerNorm(scope / "encoder_attn_layer_norm", config.embed_dim), Dropout(scope / "encoder_attn", config.dropout)});
   }
 }
@@ -47,10 +49,20 @@ Variable TransformerLayer::forward(const Variable& x, const AttentionMask& mask,
                   [&](const Variable& input) { return feed_forward_.forward(input, pass); });
 }
 
-Tensor TransformerLayer::step(const Tensor& x, AttentionState& state) const {
+EncoderKeys TransformerLayer::encoder_keys(const EncoderOutput& encoder) const {
+  return encoder_attn_->attention.keys_of(encoder.hidden, encoder.mask);
+}
+
+Tensor TransformerLayer::step(const Tensor& x, AttentionState& state, const EncoderKeys* encoder,
+                              std::int64_t position) const {
   const Pass pass;
-  const Variable y = residual(Variable(x), self_attn_layer_norm_, self_attn_dropout_, pass,
-                              [&](const Variable& input) { return Variable(self_attn_.step(input.value(), state)); });
+  Variable y = residual(Variable(x), self_attn_layer_norm_, self_attn_dropout_, pass,
+                        [&](const Variable& input) { return Variable(self_attn_.step(input.value(), state)); });
+  if (encoder_attn_) {
+    y = residual(y, encoder_attn_->norm, encoder_attn_->dropout, pass, [&](const Variable& input) {
+      return Variable(encoder_attn_->attention.attend_to(*encoder, input.value(), position));
+    });
+  }
   return residual(y, final_layer_norm_, feed_forward_dropout_, pass,
                   [&](const Variable& input) { return feed_forward_.forward(input, pass); })
       .value();

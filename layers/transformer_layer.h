@@ -45,14 +45,20 @@ bool uses_fused_blocks(const ModelConfig& config);
 /// encoder and feed-forward.
 class TransformerLayer {
  public:
-  TransformerLayer(const Scope& scope, const ModelConfig& config, std::int64_t causal_length, bool attends_to_encoder);
+  /// `place` is that of its self-attention.
+  TransformerLayer(const Scope& scope, const ModelConfig& config, AttentionPlace place, std::int64_t causal_length,
+                   bool attends_to_encoder);
 
   /// x [B, T, embed_dim] -> the same shape.
   Variable forward(const Variable& x, const AttentionMask& mask, const EncoderOutput& encoder, const Pass& pass) const;
 
   std::unique_ptr<AttentionState> start() const { return self_attn_.start(); }
-  /// The next position of a decoder without an encoder, without a graph: x [B, 1, embed_dim].
-  Tensor step(const Tensor& x, AttentionState& state) const;
+  bool attends_to_encoder() const { return encoder_attn_.has_value(); }
+  /// What `step` sees of an encoder's output.
+  EncoderKeys encoder_keys(const EncoderOutput& encoder) const;
+  /// The next position of a decoder, without a graph: x [B, 1, embed_dim] at `position` (from 0). `encoder` is null in a
+  /// layer that attends to none.
+  Tensor step(const Tensor& x, AttentionState& state, const EncoderKeys* encoder, std::int64_t position) const;
 
  private:
   struct CrossAttention {

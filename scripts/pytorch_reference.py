@@ -68,12 +68,19 @@ def sinusoidal_positions(length, embed_dim):
 
 
 class Attention(nn.Module):
-    def __init__(self, config, causal):
+    """`place` is "encoder", "self" (of a decoder, causal) or "cross"."""
+
+    def __init__(self, config, place):
         super().__init__()
-        dim = config["model"]["embed_dim"]
+        dim, attention, causal = config["model"]["embed_dim"], config["attention"], place == "self"
         self.num_heads, self.causal = config["model"]["num_heads"], causal
-        self.kind = config["attention"]["kind"]
-        self.length = config["attention"].get("reweighting_length", "auto")
+        self.kind = attention.get(place, "auto")
+        if self.kind == "auto":
+            self.kind = attention["kind"]
+        self.length = attention.get("reweighting_length", "auto")
+        if place == "self" and attention.get("self_reweighting_length", "auto") != "auto":
+            self.length = attention["self_reweighting_length"]
+        self.own_lengths = place == "cross" and attention.get("cross_reweighting") == "own_lengths"
         if self.kind not in ("softmax", "softmax_materialized", "cosformer"):
             raise ValueError(f"attention.kind = '{self.kind}' has no reference here")
         if self.length == "auto" and causal:
@@ -93,7 +100,10 @@ class Attention(nn.Module):
             visible = visible & (j <= i)
         if self.kind == "cosformer":
             M = torch.maximum(query_lengths, memory_lengths) if self.length == "auto" else torch.full((B,), self.length)
-            angle = math.pi / 2 * (i - j).to(q.dtype) / M.to(q.dtype)[:, None, None, None]
+            share = (i - j).to(q.dtype) / M.to(q.dtype)[:, None, None]
+            if self.own_lengths:
+                share = i / query_lengths.to(q.dtype)[:, None, None] - j / memory_lengths.to(q.dtype)[:, None, None]
+            angle = math.pi / 2 * share[:, None]
             scores = (F.relu(q) @ F.relu(k).transpose(2, 3)) * torch.cos(angle) * visible
             weights = scores / scores.sum(-1, keepdim=True).clamp(min=1e-6)
         else:
@@ -103,15 +113,15 @@ class Attention(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, config, causal, cross):
+    def __init__(self, config, decoder, cross):
         super().__init__()
         model = config["model"]
         dim = model["embed_dim"]
         self.pre = model.get("norm", "pre") == "pre"
         self.activation = {"gelu": F.gelu, "relu": F.relu}[model.get("activation", "gelu")]
-        self.self_attn, self.self_attn_layer_norm = Attention(config, causal), nn.LayerNorm(dim)
+        self.self_attn, self.self_attn_layer_norm = Attention(config, "self" if decoder else "encoder"), nn.LayerNorm(dim)
         if cross:
-            self.encoder_attn, self.encoder_attn_layer_norm = Attention(config, causal=False), nn.LayerNorm(dim)
+            self.encoder_attn, self.encoder_attn_layer_norm = Attention(config, "cross"), nn.LayerNorm(dim)
         self.fc1, self.fc2 = nn.Linear(dim, model["ffn_dim"]), nn.Linear(model["ffn_dim"], dim)
         self.final_layer_norm = nn.LayerNorm(dim)
 
@@ -178,6 +188,8 @@ class Model(nn.Module):
             self.encoder = Stack(config, decoder=False)
         if self.kind != "encoder":
             self.decoder = Stack(config, decoder=True, cross=self.kind == "encoder_decoder")
+            if model.get("share_embeddings", False):
+                self.decoder.embed_tokens = self.encoder.embed_tokens
         else:
             self.classification_head = ClassificationHead(model["embed_dim"], model["num_classes"])
 

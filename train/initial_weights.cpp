@@ -57,6 +57,7 @@ Config adopt_settings(Config config, const Config& source) {
     attention.reweighting_length = given.reweighting_length;
     attention.reweighting_length_value = given.reweighting_length_value;
   }
+  if (attention.self_reweighting_length == 0) attention.self_reweighting_length = given.self_reweighting_length;
   return config;
 }
 

@@ -17,6 +17,8 @@ class AttentionState {
   virtual ~AttentionState() = default;
   /// The output for the next position: query, key [B, 1, H, D], value [B, 1, H, E] -> [B, 1, H, E].
   virtual Tensor step(const Tensor& query, const Tensor& key, const Tensor& value) = 0;
+  /// Goes on with the items rows[0], rows[1], ... of the batch, which may repeat and be left out.
+  virtual void select(std::span<const std::int64_t> rows) = 0;
 };
 
 /// Attention between projected heads. Immutable: one object serves several threads.
@@ -29,6 +31,11 @@ class Attention {
   /// Causal attention over the tokens to come. Variants with a recurrent form hold a state of constant size, the others a
   /// key-value cache.
   virtual std::unique_ptr<AttentionState> start() const = 0;
+  /// What `forward` gives the one query at `position` (from 0) of a text that attends to another, without a graph: query
+  /// [B, 1, H, D], key [B, S, H, D], value [B, S, H, E] -> [B, 1, H, E]. Where the re-weighting depends on the length of the
+  /// queries' text, which is not known while it is being written, that is taken to be max(position + 1, the item's keys).
+  virtual Tensor attend_at(std::int64_t position, const Tensor& query, const Tensor& key, const Tensor& value,
+                           const SharedPaddingMask& key_mask) const = 0;
   /// Floating-point operations of one head's forward pass over an item that the formula asks for (value dim = head_dim); a
   /// backward pass counts twice that.
   virtual double forward_flops(std::int64_t queries, std::int64_t keys, bool causal) const = 0;

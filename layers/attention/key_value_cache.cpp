@@ -11,6 +11,19 @@ void KeyValueCache::append(const Tensor& key, const Tensor& value) {
   ++length_;
 }
 
+void KeyValueCache::select(std::span<const std::int64_t> rows) {
+  if (!keys_.defined()) return;
+  for (Tensor* all : {&keys_, &values_}) {
+    const Tensor old = *all;
+    *all = Tensor::empty(old.shape().with_dim(0, static_cast<std::int64_t>(rows.size())), old.dtype());
+    const std::int64_t kept = visible(), first = length_ - kept;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto row = static_cast<std::int64_t>(i);
+      all->narrow(0, row, 1).narrow(1, first, kept).copy_from(old.narrow(0, rows[i], 1).narrow(1, first, kept));
+    }
+  }
+}
+
 /// Keeps what the next token sees, in the same buffers where that fills at most half of them, else in twice as large ones.
 void KeyValueCache::make_room(const Tensor& key, const Tensor& value) {
   const std::int64_t kept = window_ < 0 ? length_ : std::min(length_, window_);

@@ -3,6 +3,7 @@
 /// Keys and values of the tokens so far, for attention that generates without a recurrent state.
 
 #include <cstdint>
+#include <span>
 
 #include "core/tensor.h"
 
@@ -17,6 +18,9 @@ class KeyValueCache {
 
   /// Adds one token: key [B, 1, H, D], value [B, 1, H, E].
   void append(const Tensor& key, const Tensor& value);
+
+  /// Goes on with the items rows[0], rows[1], ... of the batch, which may repeat and be left out.
+  void select(std::span<const std::int64_t> rows);
 
   /// What the newest token sees, itself included: views [B, S, H, D] and [B, S, H, E] that the next `append` may overwrite.
   Tensor keys() const { return keys_.narrow(1, length_ - visible(), visible()); }

@@ -7,6 +7,7 @@
 #include "core/named_table.h"
 #include "layers/attention/feature_map.h"
 #include "layers/attention/key_value_cache.h"
+#include "layers/attention/select_rows.h"
 #include "layers/attention/variants.h"
 
 namespace cosformer {
@@ -67,6 +68,9 @@ class LinearAttentionState : public AttentionState {
     ++position_;
     return out;
   }
+  void select(std::span<const std::int64_t> rows) override {
+    if (state_.defined()) state_ = select_rows(state_, rows);
+  }
 
  private:
   LinearAttentionOptions options_;
@@ -94,6 +98,7 @@ class L1AttentionState : public AttentionState {
                             Variable(cache_.values()), {}, options_)
         .value();
   }
+  void select(std::span<const std::int64_t> rows) override { cache_.select(rows); }
 
  private:
   LinearAttentionOptions options_;
@@ -126,11 +131,31 @@ class LinearAttention : public Attention {
 
   Variable forward(const Variable& query, const Variable& key, const Variable& value,
                    const AttentionMask& mask) const override {
-    const std::vector<double> steps = angle_steps(query.dim(0), query.dim(1), key.dim(1), mask);
+    const AngleSteps steps = angle_steps(query.dim(0), query.dim(1), key.dim(1), mask);
     LinearAttentionOptions options = options_;
-    options.query_angle_step = options.key_angle_step = steps;
+    options.query_angle_step = steps.query;
+    options.key_angle_step = steps.key;
     return linear_attention(mapped(query, projection_, projection32_), mapped(key, projection_, projection32_), value, mask,
                             options);
+  }
+
+  Tensor attend_at(std::int64_t position, const Tensor& query, const Tensor& key, const Tensor& value,
+                   const SharedPaddingMask& key_mask) const override {
+    const AttentionMask mask{false, key_mask, nullptr};
+    AngleSteps steps;
+    for (std::int64_t b = 0; b < query.dim(0); ++b) {
+      const std::int64_t keys = key_mask ? key_mask->item_length(b) : key.dim(1);
+      const AngleStep step = angle_step_of(std::max(position + 1, keys), keys, std::max(position + 1, key.dim(1)), mask);
+      // The kernel counts this one query as its first: its first angle is that of the position.
+      steps.query.push_back(static_cast<double>(position + 1) * step.query);
+      steps.key.push_back(step.key);
+    }
+    LinearAttentionOptions options = options_;
+    options.query_angle_step = steps.query;
+    options.key_angle_step = steps.key;
+    return linear_attention(mapped(Variable(query), projection_, projection32_),
+                            mapped(Variable(key), projection_, projection32_), Variable(value), mask, options)
+        .value();
   }
 
   double forward_flops(std::int64_t queries, std::int64_t keys, bool causal) const override {
@@ -158,7 +183,7 @@ class LinearAttention : public Attention {
   }
 
   double reweighting_angle(std::int64_t queries, std::int64_t keys, const AttentionMask& mask) const override {
-    return options_.cos_reweighting ? angle_steps(1, queries, keys, mask).front() : 0;
+    return options_.cos_reweighting ? angle_steps(1, queries, keys, mask).query.front() : 0;
   }
 
   std::unique_ptr<AttentionState> start() const override {
@@ -179,20 +204,37 @@ class LinearAttention : public Attention {
                                                                   : setting_.causal_length;
   }
 
-  /// π / (2M) of each item.
-  std::vector<double> angle_steps(std::int64_t batch, std::int64_t queries, std::int64_t keys,
-                                  const AttentionMask& mask) const {
-    std::vector<double> steps;
+  /// Radians between neighbouring queries and between neighbouring keys of an item.
+  struct AngleStep {
+    double query, key;
+  };
+  struct AngleSteps {
+    std::vector<double> query, key;
+  };
+
+  /// Of an item with these lengths in a batch that is padded to `padded`: π / (2M), or of each side's own length.
+  AngleStep angle_step_of(std::int64_t queries, std::int64_t keys, std::int64_t padded, const AttentionMask& mask) const {
+    if (config_.cross_reweighting == CrossReweighting::own_lengths && !mask.causal) {
+      return {angle_step(queries), angle_step(keys)};
+    }
+    std::int64_t length = padded;
+    if (config_.reweighting_length == ReweightingLength::fixed) {
+      length = config_.reweighting_length_value;
+    } else if (config_.reweighting_length == ReweightingLength::automatic) {
+      length = mask.causal ? setting_.causal_length : std::max(queries, keys);
+    }
+    return {angle_step(length), angle_step(length)};
+  }
+
+  /// Of all items.
+  AngleSteps angle_steps(std::int64_t batch, std::int64_t queries, std::int64_t keys, const AttentionMask& mask) const {
+    AngleSteps steps;
     for (std::int64_t b = 0; b < batch; ++b) {
-      std::int64_t length = std::max(queries, keys);
-      if (config_.reweighting_length == ReweightingLength::fixed) {
-        length = config_.reweighting_length_value;
-      } else if (config_.reweighting_length == ReweightingLength::automatic) {
-        length = mask.causal ? setting_.causal_length
-                             : std::max(mask.query_mask ? mask.query_mask->item_length(b) : queries,
-                                        mask.key_mask ? mask.key_mask->item_length(b) : keys);
-      }
-      steps.push_back(angle_step(length));
+      const AngleStep step =
+          angle_step_of(mask.query_mask ? mask.query_mask->item_length(b) : queries,
+                        mask.key_mask ? mask.key_mask->item_length(b) : keys, std::max(queries, keys), mask);
+      steps.query.push_back(step.query);
+      steps.key.push_back(step.key);
     }
     return steps;
   }

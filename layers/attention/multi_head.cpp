@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "layers/attention/attention_weights.h"
+#include "layers/attention/select_rows.h"
 
 namespace cosformer {
 
@@ -61,6 +62,24 @@ Variable MultiHeadAttention::forward_residual(const Variable& x, const LayerNorm
   const std::vector<Variable> heads = norm_linear(x, norm.weights(pass), projections);
   const Variable attended = attend(split_heads(heads[0]), split_heads(heads[1]), split_heads(heads[2]), mask, pass);
   return linear_residual(reshape(attended, x.shape()), out_proj_.weights(pass), x, dropout.mask(pass));
+}
+
+void EncoderKeys::select(std::span<const std::int64_t> rows) {
+  key = select_rows(key, rows);
+  value = select_rows(value, rows);
+  if (mask) mask = select_rows(*mask, rows);
+}
+
+EncoderKeys MultiHeadAttention::keys_of(const Variable& source, const SharedPaddingMask& mask) const {
+  const Pass pass;
+  return {split_heads(k_proj_.forward(source, pass)).value(), split_heads(v_proj_.forward(source, pass)).value(), mask};
+}
+
+Tensor MultiHeadAttention::attend_to(const EncoderKeys& keys, const Tensor& x, std::int64_t position) const {
+  const Pass pass;
+  const Tensor query = split_heads(q_proj_.forward(Variable(x), pass)).value();
+  const Tensor out = attention_->attend_at(position, query, keys.key, keys.value, keys.mask);
+  return out_proj_.forward(Variable(out.reshape(x.shape())), pass).value();
 }
 
 Tensor MultiHeadAttention::step(const Tensor& x, AttentionState& state) const {

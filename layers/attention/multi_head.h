@@ -3,12 +3,22 @@
 /// Multi-head attention: projections around one attention variant.
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "layers/attention/attention.h"
 #include "layers/basic_layers.h"
 
 namespace cosformer {
+
+/// Keys and values of texts that are attended to again and again.
+struct EncoderKeys {
+  Tensor key, value;       ///< [B, S, H, D]
+  SharedPaddingMask mask;  ///< [B, S]; null where all are real
+
+  /// Goes on with the items rows[0], rows[1], ... of the batch.
+  void select(std::span<const std::int64_t> rows);
+};
 
 /// out_proj(attention(q_proj(x), k_proj(y), v_proj(y))). Heads are strided views of the projections: nothing is copied to
 /// split or join them.
@@ -28,6 +38,12 @@ class MultiHeadAttention {
   std::unique_ptr<AttentionState> start() const { return attention_->start(); }
   /// The next position of x [B, 1, embed_dim] in causal self-attention, without a graph.
   Tensor step(const Tensor& x, AttentionState& state) const;
+
+  /// What `attend_to` sees of source [B, S, embed_dim].
+  EncoderKeys keys_of(const Variable& source, const SharedPaddingMask& mask) const;
+  /// `forward` of one position of a text that is being written, without a graph: x [B, 1, embed_dim]. See
+  /// Attention::attend_at.
+  Tensor attend_to(const EncoderKeys& keys, const Tensor& x, std::int64_t position) const;
 
  private:
   Variable split_heads(const Variable& x) const;

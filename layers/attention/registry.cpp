@@ -30,4 +30,18 @@ std::unique_ptr<Attention> make_attention(const AttentionConfig& config, const A
   return find_named(kKinds, config.kind, "attention.kind").make(config, setting);
 }
 
+AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place) {
+  AttentionConfig own = config;
+  const std::string& kind = place == AttentionPlace::encoder ? config.encoder
+                            : place == AttentionPlace::cross ? config.cross
+                                                             : config.self;
+  if (kind != "auto") own.kind = kind;
+  if (place != AttentionPlace::cross) own.cross_reweighting = CrossReweighting::shared_length;
+  if (place == AttentionPlace::decoder_self && config.self_reweighting_length > 0) {
+    own.reweighting_length = ReweightingLength::fixed;
+    own.reweighting_length_value = config.self_reweighting_length;
+  }
+  return own;
+}
+
 }  // namespace cosformer

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "layers/attention/key_value_cache.h"
+#include "layers/attention/select_rows.h"
 #include "layers/attention/variants.h"
 
 namespace cosformer {
@@ -22,6 +23,7 @@ class SoftmaxAttentionState : public AttentionState {
     cache_.append(key, value);
     return softmax_attention(Variable(query), Variable(cache_.keys()), Variable(cache_.values()), {}, options_).value();
   }
+  void select(std::span<const std::int64_t> rows) override { cache_.select(rows); }
 
  private:
   SoftmaxAttentionOptions options_;
@@ -37,6 +39,20 @@ class SoftmaxAttention : public Attention {
     return softmax_attention(query, key, value, mask, options_);
   }
   std::unique_ptr<AttentionState> start() const override { return std::make_unique<SoftmaxAttentionState>(options_); }
+  Tensor attend_at(std::int64_t position, const Tensor& query, const Tensor& key, const Tensor& value,
+                   const SharedPaddingMask& key_mask) const override {
+    SoftmaxAttentionOptions options = options_;
+    options.materialized = false;
+    options.window = -1;
+    const std::int64_t keys = key.dim(1);
+    // The keys that the window leaves, [first, end).
+    const std::int64_t first = options_.window < 0 ? 0 : std::clamp<std::int64_t>(position - options_.window, 0, keys);
+    const std::int64_t end =
+        options_.window < 0 ? keys : std::clamp<std::int64_t>(position + options_.window + 1, first, keys);
+    const auto seen = [&](const Tensor& all) { return Variable(all.narrow(1, first, end - first)); };
+    const AttentionMask mask{false, key_mask ? narrow_columns(*key_mask, first, end - first) : nullptr, nullptr};
+    return softmax_attention(Variable(query), seen(key), seen(value), mask, options).value();
+  }
   double forward_flops(std::int64_t queries, std::int64_t keys, bool causal) const override {
     const auto rows = static_cast<double>(queries), columns = static_cast<double>(keys);
     double visible = causal ? 0.5 * rows * columns : rows * columns;

@@ -17,6 +17,7 @@ Each <case>.safetensors holds, beside the `config` in its metadata (tables task,
     losses (10,)                        the loss before each optimizer step, always on the same batch
 
 Parameters are float32 values; everything is computed in float64 from them and rounded to float32 when stored.
+The cases "mixed" have other attentions in the three places of an encoder-decoder.
 A key's bias cancels in softmax, so that its gradient is 0 but for rounding: compare grad/ and final/ by absolute error there.
 """
 
@@ -50,7 +51,13 @@ def make_config(kind, attention, norm):
         model.update(activation="relu", pooling="first")
     if kind == "encoder_decoder" and attention == "cosformer" and norm == "pre":
         model.update(positions="sinusoidal")
-    return {"task": {"seq_len": 12}, "model": model, "attention": {"kind": attention}, "optimizer": OPTIMIZER}
+    attentions = {"kind": attention}
+    if attention == "mixed" and norm == "pre":
+        attentions = {"kind": "softmax", "encoder": "cosformer", "cross": "cosformer", "cross_reweighting": "own_lengths"}
+        model.update(share_embeddings=True)
+    if attention == "mixed" and norm == "post":
+        attentions = {"kind": "cosformer", "encoder": "softmax", "self_reweighting_length": 9, "cross": "softmax"}
+    return {"task": {"seq_len": 12}, "model": model, "attention": attentions, "optimizer": OPTIMIZER}
 
 
 def initialize(model, random):
@@ -116,5 +123,6 @@ def write_case(name, config):
 
 
 if __name__ == "__main__":
-    for case in itertools.product(("decoder", "encoder", "encoder_decoder"), ("softmax", "cosformer"), ("pre", "post")):
+    cases = list(itertools.product(("decoder", "encoder", "encoder_decoder"), ("softmax", "cosformer"), ("pre", "post")))
+    for case in cases + [("encoder_decoder", "mixed", "pre"), ("encoder_decoder", "mixed", "post")]:
         write_case("_".join(case), make_config(*case))

@@ -158,7 +158,11 @@ TEST_CASE("a decoder with an encoder does not see an item's neighbours") {
   const std::vector<std::int64_t> source_lengths = {9, 4, 12}, lengths = {3, 8, 7};
   const SharedPaddingMask source_mask = padding_mask_from_lengths(source_lengths, 12),
                           mask = padding_mask_from_lengths(lengths, 8);
-  for (const Variant& variant : attention_variants()) {
+  std::vector<Variant> variants = attention_variants();
+  AttentionConfig own_lengths;
+  own_lengths.cross_reweighting = CrossReweighting::own_lengths;
+  variants.push_back({"cosformer with own lengths", own_lengths});
+  for (const Variant& variant : variants) {
     if (variant.config.feature_map == "identity" || variant.config.feature_map == "leaky_relu") continue;
     CAPTURE(variant.name);
     const Model model(small_model(ModelKind::encoder_decoder, variant.config, 12), 12, 7, DType::float64);

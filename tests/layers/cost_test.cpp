@@ -84,6 +84,12 @@ TEST_CASE("operations of a forward pass are those counted by hand") {
   config = small_model(ModelKind::encoder_decoder, kind_of("softmax"), length);
   const double cross = 2 * 4 * 8 * 8 + 2 * causal_softmax;
   CHECK(forward_flops_per_token(config, length) == (layer + 2 * causal_softmax) + (layer + causal_softmax) + cross + head);
+  // Another attention in one place costs what it does there.
+  const double all_softmax = forward_flops_per_token(config, length);
+  config.attention.encoder = "cosformer";
+  const double encoder_alone =
+      forward_flops_per_token(small_model(ModelKind::encoder, kind_of("cosformer"), length), length);
+  CHECK(forward_flops_per_token(config, length) - all_softmax == encoder_alone - (layer + 2 * causal_softmax));
 }
 
 TEST_CASE("parameters are summed by part of the model") {

@@ -92,6 +92,43 @@ TEST_CASE("data make pathfinder writes the same files on any number of threads")
   CHECK(found["parts"]["test"]["lengths"][0]["min"] == 1024);
 }
 
+TEST_CASE("data make copy and reverse write what data check reads as a parallel text") {
+  const test::TemporaryFolder folder;
+  const std::string sizes = " --train 30 --valid 4 --test 5 --min-length 3 --max-length 7 --json";
+  const Outcome copy = run(folder, "make copy one" + sizes), reverse = run(folder, "make reverse two" + sizes);
+  REQUIRE((copy.code == 0 && reverse.code == 0));
+  CHECK(json::parse(copy.output)["pairs"] == 39);
+  CHECK(test::names_in(folder / "one") ==
+        std::vector<std::string>{"test.src", "test.tgt", "train.src", "train.tgt", "valid.src", "valid.tgt"});
+  CHECK(test::read_bytes(folder / "one/train.src") == test::read_bytes(folder / "two/train.src"));
+  CHECK(test::read_bytes(folder / "one/train.tgt") != test::read_bytes(folder / "two/train.tgt"));
+  const json found = json::parse(run(folder, "check two --json").output);
+  CHECK(found["format"] == "parallel");
+  CHECK(found["parts"].size() == 3);
+  CHECK(found["parts"]["train"]["pairs"] == 30);
+  CHECK(found["parts"]["train"]["src"]["words"] == found["parts"]["train"]["tgt"]["words"]);
+  CHECK(found["parts"]["train"]["src"]["min"] >= 3);
+  CHECK(found["parts"]["train"]["src"]["max"] <= 7);
+  CHECK(json::parse(run(folder, "check two/valid --json").output)["parts"].size() == 1);
+  CHECK(run(folder, "check two").output.find("\nvalid       4 pairs\n  src       ") != std::string::npos);
+
+  fs::rename(folder / "two/train.src", folder / "two/train.en");
+  fs::rename(folder / "two/train.tgt", folder / "two/train.de");
+  CHECK(json::parse(run(folder, "check two --languages en,de --json").output)["parts"].size() == 1);
+  const auto error_of = [&](const std::string& arguments) {
+    const Outcome outcome = run(folder, arguments);
+    CHECK(outcome.code == 2);
+    return outcome.errors;
+  };
+  CHECK(error_of("check two --languages en") == "error: --languages: expected two names as in \"en,de\", found \"en\"\n");
+  CHECK(error_of("check one --format parallel --languages en,de") ==
+        "error: one: no files NAME.en and NAME.de (or with .gz), nor is it their NAME; --languages names other ends\n");
+  test::write_bytes(folder / "two/train.de", "1 2\n");
+  CHECK(error_of("check two --languages en,de") ==
+        "error: two/train.en has 30 lines, but two/train.de has 1; expected as many\n");
+  CHECK(error_of("make copy set --symbols 0") == "error: symbols: expected 1 to 1048576, found 0\n");
+}
+
 TEST_CASE("data refuses in one line what cannot be made or read, and leaves nothing behind") {
   const test::TemporaryFolder folder;
   fs::create_directories(folder / "full/inside");

@@ -55,6 +55,17 @@ TEST_CASE("configs that are compared differ in their attention alone") {
   }
 }
 
+TEST_CASE("configs of Multi30k differ in the attention of their places alone") {
+  const fs::path folder(COSFORMER_SOURCE_DIR "/configs/seq2seq/multi30k");
+  for (const std::string name :
+       {"cosformer_encoder", "cosformer_self", "cosformer_cross", "cosformer_cross_own_lengths", "cosformer"}) {
+    CAPTURE(name);
+    const auto found = differences(load_config(folder / "softmax.toml"), load_config(folder / (name + ".toml")));
+    CHECK_FALSE(found.empty());
+    for (const ConfigDifference& difference : found) CHECK(difference.key.starts_with("attention."));
+  }
+}
+
 TEST_CASE("configs of masked pre-training differ in their attention alone, and paper.toml has the published sizes") {
   const fs::path folder(COSFORMER_SOURCE_DIR "/configs/mlm");
   for (const std::string kind : {"softmax", "relu", "leaky_relu", "identity"}) {

@@ -16,6 +16,7 @@
 #include "data/tokenizers/byte_tokenizer.h"
 #include "train/cli/data_verb.h"
 #include "train/cli/options.h"
+#include "train/cli/parallel_text_check.h"
 
 namespace cosformer {
 
@@ -83,7 +84,7 @@ std::string format_names() {
   std::string names;
   for (const LabelledFormat& format : labelled_formats()) names += concat(names.empty() ? "" : ", ", format.name);
   for (const LabelledTextFormat& format : labelled_text_formats()) names += concat(", ", format.name);
-  return names;
+  return names + ", parallel";
 }
 
 std::string guess_format(const std::filesystem::path& path) {
@@ -115,10 +116,17 @@ int run_data_check(int argc, char** argv) {
   line.options()("format", format_names() + " (default: what PATH looks like)", cxxopts::value<std::string>(), "F");
   line.options()("part", "train, valid or test (default: all; of a single file, the whole file)",
                  cxxopts::value<std::string>(), "PART");
+  line.options()("languages", "ends of a parallel text's files, NAME.SRC and NAME.TGT (default: src,tgt)",
+                 cxxopts::value<std::string>(), "SRC,TGT");
   add_json_option(line);
   const auto given = line.parse(argc, argv);
   if (!given) return 0;
   const std::filesystem::path path = (*given)["path"].as<std::string>();
+  const LanguagePair languages =
+      given->count("languages") ? parse_languages((*given)["languages"].as<std::string>()) : LanguagePair();
+  const bool is_parallel = given->count("format") ? (*given)["format"].as<std::string>() == "parallel"
+                                                  : given->count("languages") || !parallel_prefixes(path, languages).empty();
+  if (is_parallel) return check_parallel_text(path, languages, given->count("json") > 0);
   const std::string format = given->count("format") ? (*given)["format"].as<std::string>() : guess_format(path);
   std::vector<PartName> parts(std::begin(kParts), std::end(kParts));
   std::error_code ignored;

@@ -10,6 +10,7 @@
 #include "core/parallel.h"
 #include "data/generators/listops.h"
 #include "data/generators/pathfinder.h"
+#include "data/generators/sequence_pairs.h"
 #include "train/cli/data_set_folder.h"
 #include "train/cli/data_verb.h"
 #include "train/cli/options.h"
@@ -152,9 +153,43 @@ int make_pathfinder_set(int argc, char** argv) {
   });
 }
 
+int make_pairs_set(int argc, char** argv, const char* name, bool reversed) {
+  const SequencePairsOptions defaults;
+  CommandLine line(concat("cosformer data make ", name),
+                   concat("Writes sequences of random symbols and their ", reversed ? "reverses" : "copies",
+                          ": train, valid and test, each as .src and .tgt."));
+  add_common_options(line);
+  line.options()("train", "training pairs", count_option(defaults.train), "N");
+  line.options()("valid", "validation pairs", count_option(defaults.valid), "N");
+  line.options()("test", "test pairs", count_option(defaults.test), "N");
+  line.options()("min-length", "symbols of the shortest sequence", count_option(defaults.min_length), "N");
+  line.options()("max-length", "and of the longest", count_option(defaults.max_length), "N");
+  line.options()("symbols", "different symbols", count_option(defaults.symbols), "N");
+  const auto given = line.parse(argc, argv);
+  if (!given) return 0;
+  const auto number = [&](const char* option) { return (*given)[option].as<std::int64_t>(); };
+  const SequencePairsOptions options{.train = number("train"),
+                                     .valid = number("valid"),
+                                     .test = number("test"),
+                                     .min_length = number("min-length"),
+                                     .max_length = number("max-length"),
+                                     .symbols = number("symbols"),
+                                     .reversed = reversed,
+                                     .seed = (*given)["seed"].as<std::uint64_t>()};
+  return make(*given, [&](GeneratedFiles& files, const GeneratorProgress& progress) {
+    const SequencePairsStatistics made = make_sequence_pairs(options, files, progress);
+    return ordered_json{{"pairs", made.pairs}, {"symbols", made.symbols}};
+  });
+}
+
+int make_copy_set(int argc, char** argv) { return make_pairs_set(argc, argv, "copy", false); }
+int make_reverse_set(int argc, char** argv) { return make_pairs_set(argc, argv, "reverse", true); }
+
 constexpr Verb kGenerators[] = {
     {"listops", "nested lists and their value", make_listops_set},
     {"pathfinder", "are two dots on one dashed path?", make_pathfinder_set},
+    {"copy", "sequences and their copies, for encoder-decoders", make_copy_set},
+    {"reverse", "sequences and their reverses, for encoder-decoders", make_reverse_set},
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "core/error.h"
 #include "core/parallel.h"
@@ -14,6 +15,8 @@
 #include "train/median.h"
 #include "train/tasks/language_modeling.h"
 #include "train/tasks/task_tokenizer.h"
+#include "train/tasks/translation.h"
+#include "train/translation/translator.h"
 
 namespace cosformer {
 
@@ -32,13 +35,51 @@ nlohmann::ordered_json times_by_context(const std::vector<double>& milliseconds,
   return rows;
 }
 
+/// Writes a translation for each line: of the prompt, or of standard input where there is no prompt.
+int translate_lines(const cxxopts::ParseResult& given, const ModelFile& file,
+                    const std::shared_ptr<const Tokenizer>& tokenizer) {
+  for (const char* option : {"tokens", "temperature", "top-k", "seed"}) {
+    check<InputError>(given.count(option) == 0, "--", option,
+                      ": a translation is searched for, not drawn; --set decoding.beam=… and the like say how");
+  }
+  const std::unique_ptr<Task> task = make_translation(file.config, tokenizer);
+  const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model), task->causal_length());
+  const Translator translator(*model, *tokenizer, file.config.decoding, file.config.task.seq_len);
+  std::istringstream prompt(given.count("prompt") ? given["prompt"].as<std::string>() : std::string());
+  std::istream& input = given.count("prompt") ? static_cast<std::istream&>(prompt) : std::cin;
+  constexpr std::size_t kLinesAtOnce = 1024;
+  nlohmann::ordered_json pairs = nlohmann::ordered_json::array();
+  std::vector<std::string> sources;
+  const auto flush = [&] {
+    const std::vector<std::string> translations = translator.translate(sources);
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      if (given.count("json")) {
+        pairs.push_back({{"source", sources[i]}, {"translation", translations[i]}});
+      } else {
+        std::cout << translations[i] << '\n';
+      }
+    }
+    std::cout.flush();
+    sources.clear();
+  };
+  for (std::string text; std::getline(input, text);) {
+    if (text.ends_with('\r')) text.pop_back();
+    sources.push_back(text);
+    if (sources.size() == kLinesAtOnce) flush();
+  }
+  flush();
+  if (given.count("json")) print_json({{"translations", pairs}});
+  return 0;
+}
+
 }  // namespace
 
 int run_generate(int argc, char** argv) {
-  CommandLine line("cosformer generate", "Writes text from a decoder.");
+  CommandLine line("cosformer generate",
+                   "Writes text from a decoder, or with an encoder-decoder the translation of each line of the prompt.");
   line.positional("model", "RUN|CHECKPOINT", "a run folder, a checkpoint folder or a .safetensors file");
-  line.options()("prompt", "the text to continue (default: a line break)",
-                 cxxopts::value<std::string>()->default_value("\n"), "TEXT");
+  line.options()("prompt", "the text to continue (default: a line break) or to translate (default: standard input)",
+                 cxxopts::value<std::string>(), "TEXT");
   line.options()("tokens", "how many tokens to write", cxxopts::value<std::int64_t>()->default_value("200"), "N");
   line.options()("temperature", "above 1 more varied, below 1 safer, 0 the likeliest token",
                  cxxopts::value<double>()->default_value("0.8"), "T");
@@ -70,10 +111,11 @@ int run_generate(int argc, char** argv) {
   const std::shared_ptr<const Tokenizer> tokenizer = make_tokenizer(file.config.task);
   options.vocab_size = tokenizer->vocab_size();
   file.config.task.train.clear();
+  if (file.config.model.kind == ModelKind::encoder_decoder) return translate_lines(*given, file, tokenizer);
   const std::unique_ptr<Task> task = make_language_modeling(file.config, tokenizer);
   const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model), task->causal_length());
 
-  const std::string prompt = (*given)["prompt"].as<std::string>();
+  const std::string prompt = given->count("prompt") ? (*given)["prompt"].as<std::string>() : "\n";
   const std::vector<std::int32_t> ids = tokenizer->encode(prompt);
   const GeneratedText text = generate(*model, ids, options);
   const std::string continuation = tokenizer->decode(text.tokens);

@@ -33,6 +33,9 @@ struct TaskConfig {
   bool mask_padding_id = false;           ///< classification: tokens with the format's padding id are not read (black pixels)
   RatingClasses rating_classes = RatingClasses::stars;  ///< amazon: stars or polarity
   bool class_token = false;               ///< classification: a token of its own stands before each text
+  std::string source_language = "src";    ///< translation: train, valid and test are NAME of NAME.src and NAME.tgt
+  std::string target_language = "tgt";
+  double label_smoothing = 0.0;  ///< translation: share of a target that all classes have in equal parts
 };
 
 struct OptimizerConfig {
@@ -70,6 +73,14 @@ struct TrainConfig {
   std::int64_t max_nonfinite_steps = 10;  ///< steps in a row with a non-finite loss or gradient that end the run
 };
 
+/// How translations are searched for.
+struct DecodingConfig {
+  std::int64_t beam = 1;               ///< 1 = always the likeliest token
+  double length_penalty = 1.0;         ///< p of the score Σ log P / length^p
+  double max_length_ratio = 1.5;       ///< of a translation's tokens to the source's, and
+  std::int64_t max_length_extra = 10;  ///< so many more
+};
+
 struct CheckpointConfig {
   std::int64_t every = 1000;  ///< steps; 0 = only at the end
   std::int64_t keep_last = 2;
@@ -87,6 +98,7 @@ struct Config {
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
   TrainConfig train;
+  DecodingConfig decoding;
   CheckpointConfig checkpoint;
   LoggingConfig logging;
 };

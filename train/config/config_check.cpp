@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "core/error.h"
 #include "train/config/config_builder.h"
 #include "train/config/toml.h"
@@ -5,7 +7,7 @@
 namespace cosformer {
 
 std::optional<ConfigProblem> find_problem(const Config& config) {
-  const auto& [task, model, optimizer, schedule, train, checkpoint, logging] = config;
+  const auto& [task, model, optimizer, schedule, train, decoding, checkpoint, logging] = config;
   if (model.embed_dim % model.num_heads != 0)
     return ConfigProblem{"model.num_heads", concat("model.num_heads (", model.num_heads, ") must divide model.embed_dim (",
                                                    model.embed_dim, ")")};
@@ -16,6 +18,20 @@ std::optional<ConfigProblem> find_problem(const Config& config) {
     return ConfigProblem{"model.num_classes", "model.num_classes needs model.kind = \"encoder\""};
   if (model.lm_head && model.kind != ModelKind::encoder)
     return ConfigProblem{"model.lm_head", "model.lm_head needs model.kind = \"encoder\""};
+  if (model.kind != ModelKind::encoder_decoder) {
+    const AttentionConfig none;
+    const AttentionConfig& attention = model.attention;
+    const std::pair<const char*, bool> encoder_decoder_keys[] = {
+        {"model.share_embeddings", model.share_embeddings},
+        {"attention.encoder", attention.encoder != none.encoder},
+        {"attention.self", attention.self != none.self},
+        {"attention.cross", attention.cross != none.cross},
+        {"attention.self_reweighting_length", attention.self_reweighting_length != none.self_reweighting_length},
+        {"attention.cross_reweighting", attention.cross_reweighting != none.cross_reweighting}};
+    for (const auto& [key, is_set] : encoder_decoder_keys) {
+      if (is_set) return ConfigProblem{key, concat(key, " needs model.kind = \"encoder_decoder\"")};
+    }
+  }
   if (model.attention.normalization == "l1" && model.attention.form != "auto" && model.attention.form != "quadratic")
     return ConfigProblem{"attention.form",
                          concat("attention.form must be \"auto\" or \"quadratic\" with attention.normalization = "

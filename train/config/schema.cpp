@@ -28,6 +28,8 @@ constexpr Named<Pooling> kPoolings[] = {{"mean", Pooling::mean}, {"first", Pooli
 constexpr Named<PairFeatures> kPairFeatures[] = {
     {"none", PairFeatures::none}, {"concat", PairFeatures::concat}, {"interaction", PairFeatures::interaction}};
 constexpr Named<RatingClasses> kRatingClasses[] = {{"stars", RatingClasses::stars}, {"polarity", RatingClasses::polarity}};
+constexpr Named<CrossReweighting> kCrossReweightings[] = {{"shared_length", CrossReweighting::shared_length},
+                                                          {"own_lengths", CrossReweighting::own_lengths}};
 constexpr Named<PadTo> kPadTo[] = {{"longest", PadTo::longest}, {"seq_len", PadTo::seq_len}};
 
 // Names that stay strings.
@@ -56,6 +58,13 @@ Names row_names(const auto& rows) {
 template <auto Registry>
 Names registered() {
   return row_names(Registry());
+}
+
+/// The attentions that one place of an encoder-decoder may have.
+Names place_kinds() {
+  Names names = row_names(attention_kinds());
+  names.insert(names.begin(), "auto");
+  return names;
 }
 
 /// The member that a path of member pointers leads to.
@@ -209,14 +218,15 @@ using A = AttentionConfig;
 using O = OptimizerConfig;
 using S = ScheduleConfig;
 using T = TrainConfig;
+using D = DecodingConfig;
 using K = CheckpointConfig;
 using L = LoggingConfig;
 
 constexpr Field kFields[] = {
-    text<&C::task, &Task::name>(
-        "task.name", nullptr,
-        "what is learnt: language_modeling, masked_language_modeling, or the format of the data to classify (listops, text, "
-        "retrieval, image, pathfinder; sst2, qqp, mnli, imdb, amazon)"),
+    text<&C::task, &Task::name>("task.name", nullptr,
+                                "what is learnt: language_modeling, masked_language_modeling, translation, or the format of "
+                                "the data to classify (listops, text, "
+                                "retrieval, image, pathfinder; sst2, qqp, mnli, imdb, amazon)"),
     text<&C::task, &Task::train>("task.train", nullptr, "path of the training data, relative to the current folder"),
     text<&C::task, &Task::valid>("task.valid", nullptr, "path of the validation data; empty: none"),
     text<&C::task, &Task::test>("task.test", nullptr, "path of the test data; empty: none"),
@@ -246,6 +256,14 @@ constexpr Field kFields[] = {
     choice<kRatingClasses, &C::task, &Task::rating_classes>(
         "task.rating_classes",
         "classes of amazon: 5, one for each number of stars, or 2, negative (1 and 2) and positive (4 and 5)"),
+    text<&C::task, &Task::source_language>("task.source_language", nullptr,
+                                           "translation reads the files NAME.<source_language> and "
+                                           "NAME.<target_language>, plain or .gz, of the NAME in task.train"),
+    text<&C::task, &Task::target_language>("task.target_language", nullptr, "the language that translation writes"),
+    number<&C::task, &Task::label_smoothing>(
+        "task.label_smoothing", kFraction,
+        "share of a target that is spread over all classes in equal parts, translation; "
+        "0: none"),
 
     choice<kModelKinds, &C::model, &M::kind>("model.kind", "the architecture"),
     integer<&C::model, &M::num_layers>("model.num_layers", 1, 4096, "layers of the encoder and of the decoder"),
@@ -262,6 +280,8 @@ constexpr Field kFields[] = {
     choice<kActivations, &C::model, &M::activation>("model.activation", "of the feed-forward block"),
     choice<kPositions, &C::model, &M::positions>("model.positions", "position embeddings"),
     boolean<&C::model, &M::tie_embeddings>("model.tie_embeddings", "the output projection is the embedding table"),
+    boolean<&C::model, &M::share_embeddings>("model.share_embeddings",
+                                             "encoder and decoder have one embedding table, encoder_decoder"),
     boolean<&C::model, &M::lm_head>("model.lm_head",
                                     "a head on an encoder that restores masked tokens; masked_language_modeling sets it"),
     integer<&C::model, &M::num_classes>(
@@ -307,6 +327,19 @@ constexpr Field kFields[] = {
                                                         "random features a head (favor); 0: the head's width"),
     integer<&C::model, &M::attention, &A::window>("attention.window", 0, kMaxLength,
                                                   "distance that local attention reaches"),
+    text<&C::model, &M::attention, &A::encoder>("attention.encoder", place_kinds,
+                                                "attention of the encoder, encoder_decoder; auto: attention.kind"),
+    text<&C::model, &M::attention, &A::self>("attention.self", place_kinds,
+                                             "attention of the decoder to itself, encoder_decoder; auto: attention.kind"),
+    text<&C::model, &M::attention, &A::cross>(
+        "attention.cross", place_kinds, "attention of the decoder to the encoder, encoder_decoder; auto: attention.kind"),
+    automatic<&C::model, &M::attention, &A::self_reweighting_length>(
+        "attention.self_reweighting_length", 1, kMaxLength,
+        "length M of the decoder's attention to itself, encoder_decoder; auto: attention.reweighting_length"),
+    choice<kCrossReweightings, &C::model, &M::attention, &A::cross_reweighting>(
+        "attention.cross_reweighting",
+        "what positions are a share of in attention to the encoder: one length M for both texts (shared_length), or each "
+        "text's own length, whatever reweighting_length is (own_lengths)"),
 
     text<&C::optimizer, &O::name>("optimizer.name", names_of<kOptimizers>, "the update rule"),
     number<&C::optimizer, &O::learning_rate>("optimizer.learning_rate", kNotNegative, "the highest of the schedule"),
@@ -348,6 +381,15 @@ constexpr Field kFields[] = {
     number<&C::train, &T::max_minutes>("train.max_minutes", kNotNegative, "the run ends after so long; 0: no limit"),
     integer<&C::train, &T::max_nonfinite_steps>("train.max_nonfinite_steps", 1, kMaxSteps,
                                                 "skipped steps in a row (loss or gradient not finite) that end the run"),
+
+    integer<&C::decoding, &D::beam>("decoding.beam", 1, 256,
+                                    "beginnings that the search for a translation keeps; 1: always the likeliest token"),
+    number<&C::decoding, &D::length_penalty>("decoding.length_penalty", kNotNegative,
+                                             "p of a translation's score Σ log P / length^p; 0 favours short ones"),
+    number<&C::decoding, &D::max_length_ratio>("decoding.max_length_ratio", {.minimum = 0, .maximum = 1000},
+                                               "a translation ends at this many times the source's tokens, and"),
+    integer<&C::decoding, &D::max_length_extra>("decoding.max_length_extra", 1, kMaxLength,
+                                                "so many more; at task.seq_len in any case"),
 
     integer<&C::checkpoint, &K::every>("checkpoint.every", 0, kMaxSteps, "steps between checkpoints; 0: only at the end"),
     integer<&C::checkpoint, &K::keep_last>("checkpoint.keep_last", 1, kMaxCheckpoints, "newest checkpoints that are kept"),

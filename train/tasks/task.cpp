@@ -7,6 +7,7 @@
 #include "train/tasks/language_modeling.h"
 #include "train/tasks/masked_language_modeling.h"
 #include "train/tasks/text_classification.h"
+#include "train/tasks/translation.h"
 
 namespace cosformer {
 
@@ -25,11 +26,12 @@ struct TaskKind {
   const char* selection_metric = "accuracy";
 };
 /// Values of which more is better; of all others less is.
-constexpr std::string_view kHigherIsBetter[] = {"accuracy", "accuracy_low", "accuracy_high",
-                                                "correct",  "f1",           "tokens_per_second"};
+constexpr std::string_view kHigherIsBetter[] = {"accuracy", "accuracy_low", "accuracy_high", "correct",
+                                                "f1",       "bleu",         "exact",         "tokens_per_second"};
 
 constexpr TaskKind kTasks[] = {{"language_modeling", make_language_modeling, false, "loss"},
                                {"masked_language_modeling", make_masked_language_modeling, true, "loss"},
+                               {"translation", make_translation, false, "bleu"},
                                // The formats of labelled_formats().
                                {"listops", make_classification},
                                {"text", make_classification},

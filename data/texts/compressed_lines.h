@@ -1,0 +1,41 @@
+#pragma once
+/// \file
+/// The lines of a text file that may be compressed.
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+struct gzFile_s;  // zlib's
+
+namespace cosformer {
+
+/// Reads a plain file or one in gzip's format, line by line, in bounded memory: a line of over `kMaxRowBytes` and a file
+/// that unpacks to over 200 times its size are refused.
+class CompressedLines {
+ public:
+  /// `content` says what was expected where there is no file ("a file of reviews"). Throws InputError with the path.
+  CompressedLines(const std::filesystem::path& path, const char* content);
+
+  /// The next line without its LF or CRLF, valid until the next call; nothing at the end of the file. Throws InputError.
+  std::optional<std::string_view> next();
+  /// Of the line that `next` gave last, from 1.
+  std::int64_t number() const { return number_; }
+
+ private:
+  bool fill();
+
+  std::filesystem::path path_;
+  std::unique_ptr<gzFile_s, int (*)(gzFile_s*)> file_;
+  std::array<char, 1 << 16> buffer_;
+  std::size_t begin_ = 0, end_ = 0;
+  std::uintmax_t bytes_ = 0, most_bytes_ = 0;
+  std::string line_;
+  std::int64_t number_ = 0;
+};
+
+}  // namespace cosformer

@@ -1,0 +1,219 @@
+#include "train/tasks/translation.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <optional>
+
+#include "autograd/ops.h"
+#include "core/error.h"
+#include "core/parallel.h"
+#include "data/translation_batches.h"
+#include "train/execution.h"
+#include "train/tasks/task_tokenizer.h"
+#include "train/translation/bleu.h"
+#include "train/translation/translator.h"
+
+namespace cosformer {
+
+namespace {
+
+struct PairsBatch : TaskBatch {
+  TranslationBatch pairs;
+};
+
+/// One split: the sentences as text and as tokens.
+struct ParallelPart {
+  ParallelText text;
+  SentencePairs pairs;
+};
+
+ParallelFiles files_of(const TaskConfig& task, const std::string& prefix) {
+  return find_parallel_files(prefix, task.source_language, task.target_language);
+}
+
+/// The tokenizer of a config: read from its folder, or made from both sides of the training text.
+std::unique_ptr<Tokenizer> shared_tokenizer(const TaskConfig& task) {
+  if (has_tokenizer_files(task)) return make_tokenizer(task);
+  check<InputError>(!task.train.empty(), "task.tokenizer_folder: a \"", task.tokenizer,
+                    "\" tokenizer needs its files, or task.train to be made from");
+  const ParallelText text = load_parallel_text(files_of(task, task.train));
+  std::string both;
+  for (const auto* side : {&text.source, &text.target}) {
+    for (const std::string& line : *side) both.append(line).append(1, '\n');
+  }
+  return make_tokenizer(task, both);
+}
+
+class Translation : public Task {
+ public:
+  Translation(const Config& config, std::shared_ptr<const Tokenizer> tokenizer)
+      : config_(config), tokenizer_(std::move(tokenizer)), special_(tokenizer_->vocab_size()) {
+    check<InputError>(config.model.kind == ModelKind::encoder_decoder, "model.kind: translation needs \"encoder_decoder\"");
+    const std::array<const std::string*, 3> paths = {&config.task.train, &config.task.valid, &config.task.test};
+    for (std::size_t split = 0; split < paths.size(); ++split) {
+      if (paths[split]->empty()) continue;
+      const ParallelFiles files = files_of(config.task, *paths[split]);
+      ParallelPart& part = parts_[split].emplace();
+      part.text = load_parallel_text(files);
+      const bool trains = split == static_cast<std::size_t>(Split::train);
+      part.pairs = tokenize_parallel_text(part.text, files, *tokenizer_, config.task.seq_len,
+                                          trains ? UnfitSentences::leave_out : UnfitSentences::cut);
+    }
+  }
+
+  ModelConfig complete(ModelConfig model) const override {
+    check<InputError>(model.vocab_size == 0 || model.vocab_size >= special_.vocab_size,
+                      "model.vocab_size: ", model.vocab_size, " is less than the tokenizer's ", tokenizer_->vocab_size(),
+                      " and ", TranslationTokens::kCount, " special tokens");
+    if (model.vocab_size == 0) model.vocab_size = special_.vocab_size;
+    if (model.max_length == 0) model.max_length = config_.task.seq_len;
+    // M is part of the function that was trained: another seq_len later on must not change it.
+    AttentionConfig& attention = model.attention;
+    if (attention.reweighting_length == ReweightingLength::automatic && attention.self_reweighting_length == 0) {
+      attention.self_reweighting_length = config_.task.seq_len;
+    }
+    return model;
+  }
+
+  std::int64_t causal_length() const override { return config_.task.seq_len; }
+
+  std::int64_t typical_length() const override {
+    // Weighted by tokens: what a token of quadratic attention costs is in proportion to the length of its sentence.
+    double sum = 0, squares = 0;
+    for (const auto& target : part(Split::train).pairs.target) {
+      const auto length = static_cast<double>(target.size());
+      sum += length;
+      squares += length * length;
+    }
+    return static_cast<std::int64_t>(squares / sum + 0.5);
+  }
+
+  std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
+    auto batch = std::make_unique<PairsBatch>();
+    batch->pairs = batches(Split::train).training_batch(first, rows);
+    batch->rows = rows;
+    batch->targets = batch->tokens = batch->pairs.target_tokens;
+    return batch;
+  }
+
+  DataPosition position_of(std::int64_t sequence) const override {
+    const std::int64_t in_epoch = part(Split::train).pairs.size();
+    return {sequence / in_epoch, sequence % in_epoch};
+  }
+
+  Variable loss(const Model& model, const TaskBatch& batch, std::int64_t first_row, std::int64_t rows, double factor,
+                const Pass& pass) const override {
+    const PaddedPairs padded = batches(Split::train).pad(static_cast<const PairsBatch&>(batch).pairs, first_row, rows);
+    return pairs_loss(model, padded, factor, config_.task.label_smoothing, pass);
+  }
+
+  std::optional<Evaluation> evaluate(const Model& model, Split split, std::int64_t max_batches,
+                                     const std::function<bool()>& stop) const override {
+    const auto start = std::chrono::steady_clock::now();
+    const ParallelPart& own = part(split);
+    const TranslationBatches sentences = batches(split);
+    const Translator translator(model, *tokenizer_, config_.decoding, config_.task.seq_len);
+    const std::int64_t batch_size = config_.train.batch_size;
+    std::int64_t count = (sentences.size() + batch_size - 1) / batch_size;
+    if (max_batches > 0) count = std::min(count, max_batches);
+    double loss = 0;
+    std::int64_t tokens = 0, exact = 0;
+    std::vector<std::string> translations, references;
+    for (std::int64_t i = 0; i < count; ++i) {
+      if (stop()) return std::nullopt;
+      const TranslationBatch batch = sentences.evaluation_batch(i * batch_size, batch_size);
+      loss += summed_loss(model, sentences, batch);
+      tokens += batch.target_tokens;
+      std::vector<std::vector<std::int32_t>> sources;
+      for (const std::int64_t pair : batch.pairs) {
+        sources.push_back(own.pairs.source[static_cast<std::size_t>(pair)]);
+        const std::int64_t line = own.pairs.lines[static_cast<std::size_t>(pair)];
+        references.push_back(own.text.target[static_cast<std::size_t>(line)]);
+      }
+      for (const Hypothesis& hypothesis : translator.translate_tokens(sources)) {
+        translations.push_back(translator.text_of(hypothesis));
+        exact += translations.back() == references[translations.size() - 1];
+      }
+    }
+    const double mean = loss / static_cast<double>(std::max<std::int64_t>(tokens, 1));
+    const Bleu bleu = corpus_bleu(translations, references);
+    const auto sentences_scored = static_cast<double>(references.size());
+    return Evaluation{split,
+                      {{"loss", mean},
+                       {"perplexity", std::exp(mean)},
+                       {"bleu", bleu.score},
+                       {"length_ratio", static_cast<double>(bleu.length) /
+                                            static_cast<double>(std::max<std::int64_t>(bleu.reference_length, 1))},
+                       {"exact", static_cast<double>(exact) / std::max(sentences_scored, 1.0)},
+                       {"sentences", sentences_scored},
+                       {"tokens", static_cast<double>(tokens)},
+                       {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()}},
+                      {}};
+  }
+
+  bool has_split(Split split) const override { return parts_[static_cast<std::size_t>(split)].has_value(); }
+  void save_assets(const std::filesystem::path& run) const override { save_tokenizer(*tokenizer_, run); }
+
+ private:
+  /// factor · Σ loss over the targets.
+  static Variable pairs_loss(const Model& model, const PaddedPairs& pairs, double factor, double label_smoothing,
+                             const Pass& pass) {
+    const auto as_tensor = [](const Shape& shape, const std::vector<std::int32_t>& values) {
+      return Tensor::from<std::int32_t>(shape, std::span<const std::int32_t>(values));
+    };
+    const std::int64_t places = pairs.pairs * pairs.target_length;
+    const EncoderOutput encoder{
+        model.encode(as_tensor({pairs.pairs, pairs.source_length}, pairs.source), pairs.source_mask, pass),
+        pairs.source_mask};
+    const Variable hidden =
+        model.decode(as_tensor({pairs.pairs, pairs.target_length}, pairs.inputs), pairs.target_mask, encoder, pass);
+    return linear_cross_entropy(reshape(hidden, {places, model.config().embed_dim}), pass.use(model.output_weight()),
+                                Variable(), as_tensor({places}, pairs.targets), factor, label_smoothing);
+  }
+
+  double summed_loss(const Model& model, const TranslationBatches& sentences, const TranslationBatch& batch) const {
+    const auto rows = static_cast<std::int64_t>(batch.pairs.size());
+    const std::int64_t shards = shard_count(model.config(), config_.train.shards, rows);
+    std::vector<double> losses(static_cast<std::size_t>(shards));
+    const auto score = [&](std::int64_t shard) {
+      const auto [first, shard_size] = shard_rows(rows, shards, shard);
+      losses[static_cast<std::size_t>(shard)] =
+          pairs_loss(model, sentences.pad(batch, first, shard_size), 1.0, 0.0, Pass{}).value().item();
+    };
+    // A single shard runs outside the loop, so that its operators are split over the threads.
+    shards == 1 ? score(0) : parallel_for(shards, score);
+    double sum = 0;
+    for (const double loss : losses) sum += loss;
+    return sum;
+  }
+
+  const ParallelPart& part(Split split) const {
+    const auto& found = parts_[static_cast<std::size_t>(split)];
+    check<InputError>(found.has_value(), "task.", split_name(split), ": the config names no text for this split");
+    return *found;
+  }
+
+  TranslationBatches batches(Split split) const {
+    return TranslationBatches(part(split).pairs, special_, config_.train.batch_size,
+                              static_cast<std::uint64_t>(config_.train.seed));
+  }
+
+  Config config_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  TranslationTokens special_;
+  std::array<std::optional<ParallelPart>, 3> parts_;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> make_translation(const Config& config) {
+  return make_translation(config, shared_tokenizer(config.task));
+}
+
+std::unique_ptr<Task> make_translation(const Config& config, std::shared_ptr<const Tokenizer> tokenizer) {
+  return std::make_unique<Translation>(config, std::move(tokenizer));
+}
+
+}  // namespace cosformer
