@@ -36,6 +36,11 @@ void check_config(const ModelConfig& config) {
   check<InputError>(config.classifier_dim >= 0, "model.classifier_dim: expected at least 0, found ", config.classifier_dim);
   check<InputError>(config.num_classes == 0 || config.kind == ModelKind::encoder,
                     "model.num_classes: only an encoder has a classification head");
+  if (!config.adaptive_cutoffs.empty()) {
+    check<InputError>(config.kind == ModelKind::decoder, "model.adaptive_cutoffs: only a decoder has an adaptive softmax");
+    check<InputError>(config.tie_embeddings || !config.tie_adaptive_projections,
+                      "model.tie_adaptive_projections: needs model.tie_embeddings");
+  }
   check<InputError>(!config.lm_head || config.kind == ModelKind::encoder, "model.lm_head: only an encoder has this head");
 }
 
@@ -65,7 +70,9 @@ Model::Model(const ModelConfig& config, std::int64_t causal_length, std::uint64_
   if (config.kind != ModelKind::encoder) {
     decoder_.emplace(root / "decoder", config, StackRole::decoder, config.max_length, causal_length,
                      config.kind == ModelKind::encoder_decoder);
-    if (!config.tie_embeddings) {
+    if (!config.adaptive_cutoffs.empty()) {
+      adaptive_softmax_.emplace(root / "decoder" / "adaptive_softmax", config, decoder_->adaptive_embedding());
+    } else if (!config.tie_embeddings) {
       output_projection_ =
           (root / "decoder" / "output_projection")
               .create("weight", {config.vocab_size, config.embed_dim}, output_initializer(config.embed_dim));
@@ -106,7 +113,13 @@ const Variable& Model::output_weight() const {
   return output_projection_.defined() ? output_projection_ : decoder().embedding_weight();
 }
 
+Variable Model::token_loss(const Variable& hidden, const Tensor& targets, double factor, const Pass& pass) const {
+  if (adaptive_softmax_) return adaptive_softmax_->loss(hidden, targets, factor, pass);
+  return linear_cross_entropy(hidden, pass.use(output_weight()), Variable(), targets, factor);
+}
+
 Variable Model::logits(const Variable& hidden, const Pass& pass) const {
+  if (adaptive_softmax_) return Variable(adaptive_softmax_->log_probabilities(hidden.value()));
   return linear(hidden, pass.use(output_weight()), Variable());
 }
 

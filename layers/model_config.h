@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/kernels/elementwise.h"
 
@@ -49,6 +50,10 @@ struct ModelConfig {
   Activation activation = Activation::gelu;  ///< gelu or relu
   Positions positions = Positions::learned;
   bool tie_embeddings = true;
+  std::vector<std::int64_t> adaptive_cutoffs;  ///< first ids of the bands behind the first one; empty = no bands (layers/adaptive.h)
+  double adaptive_factor = 4.0;                ///< how much narrower each band is than the one before
+  bool tie_adaptive_projections = false;       ///< the adaptive softmax's tails project with the matrices of the input
+  double adaptive_dropout = 0.0;               ///< of what the adaptive softmax reads, and within its tails
   bool lm_head = false;          ///< an encoder with a head that restores masked tokens
   std::int64_t num_classes = 0;  ///< > 0: an encoder with a classification head
   Pooling pooling = Pooling::mean;

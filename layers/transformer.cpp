@@ -13,12 +13,17 @@ double embedding_std(const ModelConfig& config) {
   return config.embedding_std > 0 ? config.embedding_std : 1.0 / std::sqrt(static_cast<double>(config.embed_dim));
 }
 
+std::variant<Embedding, AdaptiveEmbedding> token_embedding(const Scope& scope, const ModelConfig& config) {
+  if (!config.adaptive_cutoffs.empty()) return AdaptiveEmbedding(scope, config);
+  return Embedding(scope, config.vocab_size, config.embed_dim, embedding_std(config));
+}
+
 }  // namespace
 
 Transformer::Transformer(const Scope& scope, const ModelConfig& config, StackRole role, std::int64_t max_length,
                          std::int64_t causal_length, bool attends_to_encoder)
     : role_(role),
-      embed_tokens_(scope / "embed_tokens", config.vocab_size, config.embed_dim, embedding_std(config)),
+      embed_tokens_(token_embedding(scope / "embed_tokens", config)),
       embed_positions_(scope, config.positions, max_length, config.embed_dim),
       dropout_(scope / "embed_tokens", config.dropout) {
   for (std::int64_t i = 0; i < config.num_layers; ++i) {
@@ -27,11 +32,28 @@ Transformer::Transformer(const Scope& scope, const ModelConfig& config, StackRol
   if (config.norm == NormPlacement::pre) layer_norm_.emplace(scope / "layer_norm", config.embed_dim);
 }
 
+const Variable& Transformer::embedding_weight() const {
+  const auto* table = std::get_if<Embedding>(&embed_tokens_);
+  check<Error>(table != nullptr, "[transformer] the token embeddings are in bands, not in one table");
+  return table->weight();
+}
+
+const AdaptiveEmbedding& Transformer::adaptive_embedding() const {
+  const auto* bands = std::get_if<AdaptiveEmbedding>(&embed_tokens_);
+  check<Error>(bands != nullptr, "[transformer] the token embeddings are in one table, not in bands");
+  return *bands;
+}
+
+Variable Transformer::embed(const Tensor& ids, std::int64_t start, const Pass& pass) const {
+  const Variable tokens = std::visit([&](const auto& table) { return table.forward(ids, pass); }, embed_tokens_);
+  return embed_positions_.forward(tokens, start, pass);
+}
+
 Variable Transformer::forward(const Tensor& ids, const SharedPaddingMask& mask, const EncoderOutput& encoder,
                               const Pass& pass) const {
   check<ShapeError>(ids.rank() == 2, "[transformer] token ids must be [B, T], not ", ids.shape());
   const AttentionMask attention_mask{role_ == StackRole::decoder, mask, mask};
-  Variable x = dropout_.forward(embed_positions_.forward(embed_tokens_.forward(ids, pass), 0, pass), pass);
+  Variable x = dropout_.forward(embed(ids, 0, pass), pass);
   for (const TransformerLayer& layer : layers_) x = layer.forward(x, attention_mask, encoder, pass);
   return layer_norm_ ? layer_norm_->forward(x, pass) : x;
 }
@@ -44,7 +66,7 @@ DecoderState Transformer::start() const {
 
 Tensor Transformer::step(const Tensor& ids, DecoderState& state) const {
   const Pass pass;
-  Tensor x = embed_positions_.forward(embed_tokens_.forward(ids, pass), state.position++, pass).value();
+  Tensor x = embed(ids, state.position++, pass).value();
   for (std::size_t i = 0; i < layers_.size(); ++i) x = layers_[i].step(x, *state.layers[i]);
   return layer_norm_ ? layer_norm_->forward(Variable(x), pass).value() : x;
 }

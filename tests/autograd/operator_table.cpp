@@ -262,6 +262,7 @@ std::vector<OperatorCase> operator_cases() {
   }
   for (OperatorCase& row : attention_cases()) cases.push_back(std::move(row));
   for (OperatorCase& row : fused_cases()) cases.push_back(std::move(row));
+  for (OperatorCase& row : adaptive_cases()) cases.push_back(std::move(row));
   return cases;
 }
 
@@ -301,6 +302,7 @@ std::vector<BadInput> bad_inputs() {
       {"linear_cross_entropy", "widths differ", [=] { linear_cross_entropy(zeros({1, 3}), zeros({4, 2}), Variable(), ids({1}, {0}), 1); }},
   };
   for (BadInput& row : bad_fused_inputs()) rows.push_back(std::move(row));
+  for (BadInput& row : bad_adaptive_inputs()) rows.push_back(std::move(row));
   return rows;
 }
 

@@ -123,9 +123,11 @@ TEST_CASE("bench step gives the time of a step, all of it by operator, for every
     std::vector<std::string> keys;
     std::string loss;
   };
-  const std::vector<Variant> variants = {{{"model.kind=decoder"}, "linear_cross_entropy"},
-                                         {{"model.kind=encoder", "model.num_classes=3"}, "cross_entropy"},
-                                         {{"model.kind=encoder_decoder"}, "linear_cross_entropy"}};
+  const std::vector<Variant> variants = {
+      {{"model.kind=decoder"}, "linear_cross_entropy"},
+      {{"model.vocab_size=40", "model.adaptive_cutoffs=[8, 20]", "model.adaptive_factor=2"}, "adaptive_embedding"},
+      {{"model.kind=encoder", "model.num_classes=3"}, "cross_entropy"},
+      {{"model.kind=encoder_decoder"}, "linear_cross_entropy"}};
   for (const Variant& variant : variants) {
     std::vector<std::string> arguments = {"step", config, "--steps", "3", "--peak", "100"};
     for (const std::string& key : variant.keys) arguments.insert(arguments.end(), {"--set", key});

@@ -43,6 +43,7 @@ Config unusual_config() {
   config.train.batch_size = 20;
   config.optimizer.name = "sgd";
   config.model.max_length = 1000;
+  config.model.adaptive_cutoffs = {3, 5};
   config.schedule.decay_steps = 2000;
   return config;
 }

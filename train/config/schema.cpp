@@ -99,6 +99,11 @@ constexpr Field text(std::string_view key, Names (*names)(), std::string_view he
   return plain<std::string, Path...>(key, FieldType::text, {}, names, help);
 }
 
+template <auto... Path>
+constexpr Field integers(std::string_view key, double minimum, double maximum, std::string_view help) {
+  return plain<std::vector<std::int64_t>, Path...>(key, FieldType::integers, {minimum, maximum}, nullptr, help);
+}
+
 /// An enumeration with the names of `List`.
 template <const auto& List, auto... Path>
 constexpr Field choice(std::string_view key, std::string_view help) {
@@ -262,6 +267,18 @@ constexpr Field kFields[] = {
     choice<kActivations, &C::model, &M::activation>("model.activation", "of the feed-forward block"),
     choice<kPositions, &C::model, &M::positions>("model.positions", "position embeddings"),
     boolean<&C::model, &M::tie_embeddings>("model.tie_embeddings", "the output projection is the embedding table"),
+    integers<&C::model, &M::adaptive_cutoffs>(
+        "model.adaptive_cutoffs", 1, kMaxVocabulary,
+        "first ids of the bands behind the first one, rising; the vocabulary must be sorted by frequency, as a word "
+        "tokenizer's is. Rarer bands have narrower vectors (adaptive input) and cost the loss little (adaptive softmax), "
+        "decoder; empty: none"),
+    number<&C::model, &M::adaptive_factor>("model.adaptive_factor", {.minimum = 1},
+                                           "how much narrower than the band before each band's vectors are"),
+    boolean<&C::model, &M::tie_adaptive_projections>(
+        "model.tie_adaptive_projections",
+        "the tails of the adaptive softmax project with the adaptive input's matrices; needs tie_embeddings"),
+    number<&C::model, &M::adaptive_dropout>("model.adaptive_dropout", kFraction,
+                                            "of what the adaptive softmax reads, and between a tail's two products"),
     boolean<&C::model, &M::lm_head>("model.lm_head",
                                     "a head on an encoder that restores masked tokens; masked_language_modeling sets it"),
     integer<&C::model, &M::num_classes>(
