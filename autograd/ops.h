@@ -103,6 +103,8 @@ struct AttentionMask {
   bool causal = false;           ///< query i sees keys j ≤ i
   SharedPaddingMask key_mask;    ///< [B, S]
   SharedPaddingMask query_mask;  ///< [B, T]: padded queries give outputs that nobody reads; only their lengths matter
+  /// Of softmax's weights, counted as [B, H, T, S]; linear attention, which has no such matrix, takes none.
+  std::optional<DropoutMask> dropout = std::nullopt;
 };
 
 struct SoftmaxAttentionOptions {

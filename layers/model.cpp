@@ -33,6 +33,12 @@ void check_config(const ModelConfig& config) {
   at_least_one("max_length", config.max_length);
   check<InputError>(config.num_layers >= 0, "model.num_layers: expected at least 0, found ", config.num_layers);
   check<InputError>(config.dropout >= 0 && config.dropout < 1, "model.dropout: expected a value in [0, 1), found ", config.dropout);
+  check<InputError>(config.activation_dropout >= 0 && config.activation_dropout < 1,
+                    "model.activation_dropout: expected a value in [0, 1), found ", config.activation_dropout);
+  check<InputError>(config.attention.dropout >= 0 && config.attention.dropout < 1,
+                    "attention.dropout: expected a value in [0, 1), found ", config.attention.dropout);
+  check<InputError>(config.adaptive_dropout >= 0 && config.adaptive_dropout < 1,
+                    "model.adaptive_dropout: expected a value in [0, 1), found ", config.adaptive_dropout);
   check<InputError>(config.classifier_dim >= 0, "model.classifier_dim: expected at least 0, found ", config.classifier_dim);
   check<InputError>(config.num_classes == 0 || config.kind == ModelKind::encoder,
                     "model.num_classes: only an encoder has a classification head");

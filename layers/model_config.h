@@ -34,6 +34,7 @@ struct AttentionConfig {
   std::int64_t chunk_size = 48;      ///< rows a chunk (linear attention, chunked form)
   std::int64_t num_features = 0;     ///< random features a head (favor); 0 = head_dim
   std::int64_t window = 128;         ///< |i - j| ≤ window (local attention)
+  double dropout = 0.0;              ///< of the attention weights (softmax and local attention)
 };
 
 struct ModelConfig {
@@ -45,12 +46,15 @@ struct ModelConfig {
   std::int64_t vocab_size = 0;   ///< 0 = the tokenizer's
   std::int64_t max_length = 0;   ///< positions a learned table has; 0 = the task's seq_len
   double embedding_std = 0.0;    ///< of the token embeddings' first values; 0 = embed_dim^(-1/2)
+  bool scale_embeddings = false;  ///< token embeddings times sqrt(embed_dim)
   double dropout = 0.0;          ///< of embeddings, attention and feed-forward outputs
+  double activation_dropout = 0.0;  ///< between the feed-forward block's two layers
   NormPlacement norm = NormPlacement::pre;
+  bool final_norm = true;                    ///< a last norm behind all layers, with `norm` = pre
   Activation activation = Activation::gelu;  ///< gelu or relu
   Positions positions = Positions::learned;
   bool tie_embeddings = true;
-  std::vector<std::int64_t> adaptive_cutoffs;  ///< first ids of the bands behind the first one; empty = no bands (layers/adaptive.h)
+  std::vector<std::int64_t> adaptive_cutoffs;  ///< first ids of the bands behind the first one; see layers/adaptive.h
   double adaptive_factor = 4.0;                ///< how much narrower each band is than the one before
   bool tie_adaptive_projections = false;       ///< the adaptive softmax's tails project with the matrices of the input
   double adaptive_dropout = 0.0;               ///< of what the adaptive softmax reads, and within its tails

@@ -23,13 +23,14 @@ std::variant<Embedding, AdaptiveEmbedding> token_embedding(const Scope& scope, c
 Transformer::Transformer(const Scope& scope, const ModelConfig& config, StackRole role, std::int64_t max_length,
                          std::int64_t causal_length, bool attends_to_encoder)
     : role_(role),
+      embedding_scale_(config.scale_embeddings ? std::sqrt(static_cast<double>(config.embed_dim)) : 1.0),
       embed_tokens_(token_embedding(scope / "embed_tokens", config)),
       embed_positions_(scope, config.positions, max_length, config.embed_dim),
       dropout_(scope / "embed_tokens", config.dropout) {
   for (std::int64_t i = 0; i < config.num_layers; ++i) {
     layers_.emplace_back(scope / "layers" / std::to_string(i), config, causal_length, attends_to_encoder);
   }
-  if (config.norm == NormPlacement::pre) layer_norm_.emplace(scope / "layer_norm", config.embed_dim);
+  if (config.norm == NormPlacement::pre && config.final_norm) layer_norm_.emplace(scope / "layer_norm", config.embed_dim);
 }
 
 const Variable& Transformer::embedding_weight() const {
@@ -46,7 +47,7 @@ const AdaptiveEmbedding& Transformer::adaptive_embedding() const {
 
 Variable Transformer::embed(const Tensor& ids, std::int64_t start, const Pass& pass) const {
   const Variable tokens = std::visit([&](const auto& table) { return table.forward(ids, pass); }, embed_tokens_);
-  return embed_positions_.forward(tokens, start, pass);
+  return embed_positions_.forward(embedding_scale_ == 1.0 ? tokens : scale(tokens, embedding_scale_), start, pass);
 }
 
 Variable Transformer::forward(const Tensor& ids, const SharedPaddingMask& mask, const EncoderOutput& encoder,

@@ -46,6 +46,7 @@ class Transformer {
   Variable embed(const Tensor& ids, std::int64_t start, const Pass& pass) const;
 
   StackRole role_;
+  double embedding_scale_;
   std::variant<Embedding, AdaptiveEmbedding> embed_tokens_;
   PositionEmbedding embed_positions_;
   Dropout dropout_;

@@ -38,7 +38,7 @@ constexpr std::string_view kReweightingLengths[] = {"auto", "padded"};
 constexpr std::string_view kPoolingDivisors[] = {"real", "padded"};
 constexpr std::string_view kForms[] = {"auto", "quadratic", "linear", "chunked", "recurrent"};
 constexpr std::string_view kOptimizers[] = {"adamw", "adam", "sgd"};
-constexpr std::string_view kSchedules[] = {"constant", "linear", "cosine", "inverse_sqrt"};
+constexpr std::string_view kSchedules[] = {"constant", "linear", "cosine", "inverse_sqrt", "cosine_cycles"};
 constexpr std::string_view kAutomatic[] = {"auto"};
 
 template <const auto& List>
@@ -226,6 +226,11 @@ constexpr Field kFields[] = {
     text<&C::task, &Task::valid>("task.valid", nullptr, "path of the validation data; empty: none"),
     text<&C::task, &Task::test>("task.test", nullptr, "path of the test data; empty: none"),
     integer<&C::task, &Task::seq_len>("task.seq_len", 1, kMaxLength, "tokens of a sequence"),
+    integer<&C::task, &Task::context_window>(
+        "task.context_window", 0, kMaxLength,
+        "tokens at the head of each evaluation window but the first that are read and not "
+        "scored, language_modeling; windows then overlap by so many, and each token is "
+        "still scored once"),
     text<&C::task, &Task::tokenizer>("task.tokenizer", names_of<kTokenizers>, "how text becomes tokens"),
     text<&C::task, &Task::tokenizer_folder>("task.tokenizer_folder", nullptr,
                                             "folder with the tokenizer's files (bpe: vocab.json, merges.txt); empty: made "
@@ -262,8 +267,13 @@ constexpr Field kFields[] = {
     number<&C::model, &M::embedding_std>("model.embedding_std", kNotNegative,
                                          "standard deviation of the token embeddings' first values; 0: 1 / sqrt(embed_dim). "
                                          "A position table has 0.02"),
+    boolean<&C::model, &M::scale_embeddings>(
+        "model.scale_embeddings", "token embeddings are multiplied by sqrt(embed_dim), before positions are added"),
     number<&C::model, &M::dropout>("model.dropout", kFraction, "of embeddings and of the outputs of both blocks"),
+    number<&C::model, &M::activation_dropout>("model.activation_dropout", kFraction,
+                                              "within the feed-forward block, after its activation"),
     choice<kNormPlacements, &C::model, &M::norm>("model.norm", "layer norm before each block or after each sum"),
+    boolean<&C::model, &M::final_norm>("model.final_norm", "a last layer norm behind all layers, with norm = \"pre\""),
     choice<kActivations, &C::model, &M::activation>("model.activation", "of the feed-forward block"),
     choice<kPositions, &C::model, &M::positions>("model.positions", "position embeddings"),
     boolean<&C::model, &M::tie_embeddings>("model.tie_embeddings", "the output projection is the embedding table"),
@@ -324,6 +334,9 @@ constexpr Field kFields[] = {
                                                         "random features a head (favor); 0: the head's width"),
     integer<&C::model, &M::attention, &A::window>("attention.window", 0, kMaxLength,
                                                   "distance that local attention reaches"),
+    number<&C::model, &M::attention, &A::dropout>(
+        "attention.dropout", kFraction,
+        "of the weights of softmax and local attention; linear attention has no matrix of weights and takes 0 alone"),
 
     text<&C::optimizer, &O::name>("optimizer.name", names_of<kOptimizers>, "the update rule"),
     number<&C::optimizer, &O::learning_rate>("optimizer.learning_rate", kNotNegative, "the highest of the schedule"),
@@ -343,6 +356,12 @@ constexpr Field kFields[] = {
     integer<&C::schedule, &S::decay_steps>("schedule.decay_steps", 0, kMaxSteps,
                                            "step where linear and cosine end; 0: train.max_steps"),
     number<&C::schedule, &S::min_ratio>("schedule.min_ratio", kRatio, "least learning rate over the highest"),
+    integer<&C::schedule, &S::period_steps>("schedule.period_steps", 0, kMaxSteps,
+                                            "steps of the first cycle after the warm-up, cosine_cycles"),
+    number<&C::schedule, &S::period_factor>("schedule.period_factor", {.minimum = 1},
+                                            "how much longer each cycle is than the one before, cosine_cycles"),
+    number<&C::schedule, &S::peak_factor>("schedule.peak_factor", kRatio,
+                                          "learning rates of each cycle over those of the one before, cosine_cycles"),
 
     text<&C::train, &T::init_from>("train.init_from", nullptr,
                                    "run, checkpoint or .safetensors file whose parameters, and tokenizer where "

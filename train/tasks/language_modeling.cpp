@@ -138,7 +138,8 @@ class LanguageModeling : public Task {
   }
 
   LanguageModelBatches batches(Split split) const {
-    return LanguageModelBatches(corpus(split).tokens, config_.task.seq_len, static_cast<std::uint64_t>(config_.train.seed));
+    return LanguageModelBatches(corpus(split).tokens, config_.task.seq_len, static_cast<std::uint64_t>(config_.train.seed),
+                                config_.task.context_window);
   }
 
   Config config_;
