@@ -103,6 +103,8 @@ struct AttentionMask {
   bool causal = false;           ///< query i sees keys j ≤ i
   SharedPaddingMask key_mask;    ///< [B, S]
   SharedPaddingMask query_mask;  ///< [B, T]: padded queries give outputs that nobody reads; only their lengths matter
+  /// Of softmax's weights, counted as [B, H, T, S]; linear attention, which has no such matrix, takes none.
+  std::optional<DropoutMask> dropout = std::nullopt;
 };
 
 struct SoftmaxAttentionOptions {
@@ -127,7 +129,43 @@ Variable favor_features(const Variable& x, const Tensor& projection);
 Variable cross_entropy(const Variable& logits, const Tensor& targets, double factor, double label_smoothing = 0.0);
 /// The same from hidden states: logits = hidden · weightᵀ + bias, computed in row tiles and never stored as a whole. hidden
 /// [R, E], weight [V, E], bias [V] or undefined. The gradients are computed in the same sweep as the loss.
+/// Where `cluster_weight` [C, E] is defined, it gives C classes more, V ... V + C - 1, and the bias is [V + C].
 Variable linear_cross_entropy(const Variable& hidden, const Variable& weight, const Variable& bias, const Tensor& targets,
-                              double factor, double label_smoothing = 0.0);
+                              double factor, double label_smoothing = 0.0, const Variable& cluster_weight = Variable());
+
+// ---- large vocabularies in bands of falling frequency (ops/adaptive.cpp): band i has n_i tokens, whose ids follow those of
+// band i - 1, and vectors of its own width d_i
+
+/// One band of an adaptive input embedding.
+struct AdaptiveBand {
+  Variable table;       ///< [n_i, d_i]
+  Variable projection;  ///< [E, d_i]
+};
+/// Rows of the bands' tables, each projected to width E: ids (int32, any shape) -> [.., E]. Throws ShapeError for an id
+/// outside the bands. Source: Baevski and Auli, ICLR 2019.
+Variable adaptive_embedding(std::span<const AdaptiveBand> bands, const Tensor& ids);
+
+/// A band of an adaptive softmax behind the first.
+struct AdaptiveTail {
+  Variable projection;      ///< [d_i, E] or, where `transposed`, [E, d_i]
+  Variable weight;          ///< [n_i, d_i]
+  bool transposed = false;  ///< the projection is that of an adaptive input
+};
+/// The parameters of an adaptive softmax with K tails.
+struct AdaptiveSoftmaxWeights {
+  Variable words;     ///< [n_0, E] or, with the rows of the clusters at their end, [n_0 + K, E]
+  Variable clusters;  ///< [K, E]; undefined where `words` holds them
+  std::vector<AdaptiveTail> tails;
+};
+/// Dropout between a tail's two products; tail i draws from noise[i].
+struct TailDropout {
+  double probability = 0;
+  std::span<const Random> noise;
+};
+/// factor · Σ_r (-log p(target_r)) with the exact probabilities of an adaptive softmax: a token of the first band has
+/// p = head(token), one of band i > 0 has p = head(cluster i) · tail_i(token). hidden [R, E], targets int32 [R], -1 = not
+/// counted. A tail reads the rows of its own tokens alone, and no [R, V] array exists. Source: Grave et al., ICML 2017.
+Variable adaptive_cross_entropy(const Variable& hidden, const AdaptiveSoftmaxWeights& weights, const Tensor& targets,
+                                double factor, const TailDropout& dropout = {});
 
 }  // namespace cosformer

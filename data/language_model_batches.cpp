@@ -23,8 +23,17 @@ std::int64_t target_count(std::span<const std::int32_t> tokens) {
 
 }  // namespace
 
-LanguageModelBatches::LanguageModelBatches(std::span<const std::int32_t> tokens, std::int64_t seq_len, std::uint64_t seed)
-    : tokens_(tokens), seq_len_(seq_len), windows_(target_count(tokens), seq_len, seed) {}
+LanguageModelBatches::LanguageModelBatches(std::span<const std::int32_t> tokens, std::int64_t seq_len, std::uint64_t seed,
+                                           std::int64_t context)
+    : tokens_(tokens), seq_len_(seq_len), context_(context), windows_(target_count(tokens), seq_len, seed) {
+  check<InputError>(context >= 0 && context < seq_len, "context_window must be from 0 to below seq_len = ", seq_len,
+                    ", not ", context);
+}
+
+std::int64_t LanguageModelBatches::evaluation_windows() const {
+  const std::int64_t stride = seq_len_ - context_, behind_first = std::max<std::int64_t>(targets() - seq_len_, 0);
+  return 1 + (behind_first + stride - 1) / stride;
+}
 
 void LanguageModelBatches::fill(TokenBatch& batch, std::int64_t row, std::int64_t begin, std::int64_t end) const {
   const auto first = tokens_.begin() + begin;
@@ -49,8 +58,11 @@ TokenBatch LanguageModelBatches::evaluation_batch(std::int64_t first_window, std
                     " windows from number ", first_window, " of ", evaluation_windows());
   TokenBatch batch = empty_batch(std::min(rows, evaluation_windows() - first_window), seq_len_);
   for (std::int64_t row = 0; row < batch.rows; ++row) {
-    const std::int64_t begin = (first_window + row) * seq_len_;
+    const std::int64_t window = first_window + row, begin = window * (seq_len_ - context_);
     fill(batch, row, begin, std::min(begin + seq_len_, targets()));
+    if (window == 0) continue;
+    std::fill_n(batch.targets.begin() + row * seq_len_, context_, kIgnoredTarget);
+    batch.predicted -= context_;
   }
   return batch;
 }

@@ -25,14 +25,17 @@ struct TokenBatch {
 /// Training. The sequences are the TextWindows of the targets: every target occurs exactly once an epoch, and every
 /// sequence is a pure function of (tokens, seq_len, seed, number): position is all a resumed run needs.
 ///
-/// Evaluation. Windows of `seq_len` targets follow one another without overlap from the first target on; the last may be
-/// short. Window k sees the tokens k·seq_len ... as input.
+/// Evaluation. Windows of `seq_len` targets follow one another from the first target on, each overlapping the one before by
+/// `context` targets; the last may be short. Window k sees the tokens k·(seq_len - context) ... as input; its first
+/// `context` targets, which the window before has, are ignored, so that every target is predicted exactly once.
 ///
 /// All batches are `seq_len` long, however short their rows, since attention may depend on the padded length.
 class LanguageModelBatches {
  public:
-  /// `tokens` must outlive this object. Throws InputError where there are fewer than two tokens or seq_len < 1.
-  LanguageModelBatches(std::span<const std::int32_t> tokens, std::int64_t seq_len, std::uint64_t seed);
+  /// `tokens` must outlive this object. Throws InputError where there are fewer than two tokens or seq_len < 1, or context
+  /// is not in [0, seq_len).
+  LanguageModelBatches(std::span<const std::int32_t> tokens, std::int64_t seq_len, std::uint64_t seed,
+                       std::int64_t context = 0);
 
   std::int64_t tokens() const { return static_cast<std::int64_t>(tokens_.size()); }
   std::int64_t targets() const { return tokens() - 1; }
@@ -44,7 +47,7 @@ class LanguageModelBatches {
   TokenBatch batch(std::int64_t first_sequence, std::int64_t rows) const;
 
   /// Number of evaluation windows.
-  std::int64_t evaluation_windows() const { return (targets() + seq_len_ - 1) / seq_len_; }
+  std::int64_t evaluation_windows() const;
   /// The evaluation windows from `first_window` on: `rows` of them, or fewer at the end of the text. Throws ShapeError
   /// unless 0 <= first_window < evaluation_windows() and rows >= 1.
   TokenBatch evaluation_batch(std::int64_t first_window, std::int64_t rows) const;
@@ -54,7 +57,7 @@ class LanguageModelBatches {
   void fill(TokenBatch& batch, std::int64_t row, std::int64_t begin, std::int64_t end) const;
 
   std::span<const std::int32_t> tokens_;
-  std::int64_t seq_len_;
+  std::int64_t seq_len_, context_;
   TextWindows windows_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "layers/adaptive.h"
 #include "layers/attention/attention.h"
 #include "layers/transformer_layer.h"
 
@@ -23,6 +24,36 @@ std::unique_ptr<Attention> attention_of(const ModelConfig& config, AttentionPlac
   return make_attention(
       attention_at(config.attention, place),
       {.num_heads = config.num_heads, .head_dim = config.embed_dim / config.num_heads, .causal_length = seq_len});
+}
+
+/// Operations of a decoder's input and output a token, beside its layers.
+double vocabulary_flops(const ModelConfig& config) {
+  const auto dim = static_cast<double>(config.embed_dim);
+  if (config.adaptive_cutoffs.empty()) return 2.0 * dim * static_cast<double>(config.vocab_size);
+  const std::vector<BandSize> bands = adaptive_bands(config);
+  double flops = 2.0 * dim * static_cast<double>(bands.size() - 1);
+  for (std::size_t i = 0; i < bands.size(); ++i) {
+    const auto tokens = static_cast<double>(bands[i].tokens), width = static_cast<double>(bands[i].width);
+    const double share = band_share(bands, i);
+    flops += share * 2.0 * dim * width + (i == 0 ? 2.0 * dim * tokens : share * 2.0 * width * (dim + tokens));
+  }
+  return flops;
+}
+
+/// A matrix of scores that a decoder's loss works with.
+struct ScoreMatrix {
+  double columns = 0;  ///< words, and clusters
+  double share = 1;    ///< of the tokens, that it scores
+};
+
+std::vector<ScoreMatrix> score_matrices(const ModelConfig& config) {
+  if (config.adaptive_cutoffs.empty()) return {{static_cast<double>(config.vocab_size), 1}};
+  const std::vector<BandSize> bands = adaptive_bands(config);
+  std::vector<ScoreMatrix> matrices = {{static_cast<double>(bands[0].tokens) + static_cast<double>(bands.size() - 1), 1}};
+  for (std::size_t i = 1; i < bands.size(); ++i) {
+    matrices.push_back({static_cast<double>(bands[i].tokens), band_share(bands, i)});
+  }
+  return matrices;
 }
 
 }  // namespace
@@ -50,8 +81,8 @@ double forward_flops_per_token(const ModelConfig& config, std::int64_t seq_len) 
   if (config.kind != ModelKind::decoder)
     flops += layers * (projections + feed_forward + attention_flops(AttentionPlace::encoder));
   if (config.kind != ModelKind::encoder) {
-    flops += layers * (projections + feed_forward + attention_flops(AttentionPlace::decoder_self)) +
-             2.0 * dim * static_cast<double>(config.vocab_size);
+    flops +=
+        layers * (projections + feed_forward + attention_flops(AttentionPlace::decoder_self)) + vocabulary_flops(config);
   }
   if (config.kind == ModelKind::encoder_decoder) flops += layers * (projections + attention_flops(AttentionPlace::cross));
   if (config.lm_head) flops += kMaskedShare * 2.0 * dim * (dim + static_cast<double>(config.vocab_size));
@@ -64,7 +95,7 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
   const std::int64_t seq_len = load.seq_len;
   const double tokens = static_cast<double>(load.rows * seq_len);
   const auto dim = static_cast<double>(config.embed_dim), ffn = static_cast<double>(config.ffn_dim);
-  const auto vocab = static_cast<double>(config.vocab_size), layers = static_cast<double>(config.num_layers);
+  const auto layers = static_cast<double>(config.num_layers);
   const auto attention_of_place = [&](AttentionPlace place) {
     return attention_of(config, place, seq_len)->saved_numbers(seq_len, seq_len) * static_cast<double>(config.num_heads) /
            static_cast<double>(seq_len);
@@ -86,7 +117,10 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
   // logits, or the last layer.
   constexpr double kLogitTileNumbers = 4.0 * 1024 * 1024, kLeastTileRows = 128;  // those of linear_cross_entropy
   const double predicted = config.kind != ModelKind::encoder ? tokens : config.lm_head ? kMaskedShare * tokens : 0;
-  const double tile = std::min(std::max(kLogitTileNumbers, kLeastTileRows * vocab), predicted * vocab);
+  double tile = 0;
+  for (const auto& [columns, share] : score_matrices(config)) {
+    tile = std::max(tile, std::min(std::max(kLogitTileNumbers, kLeastTileRows * columns), share * predicted * columns));
+  }
   const double loss = tile + predicted * dim;
   const double block =
       fused ? std::max(2 * dim, 5 * dim + attention - ffn) : std::max(dim + 2 * ffn, 4 * dim + attention - 2 * ffn);

@@ -24,8 +24,8 @@ inline constexpr double kMaskedShare = 0.15;
 
 /// Floating-point operations of a forward pass, a position of the decoder (of the encoder where there is no decoder), at
 /// `seq_len` positions a side: linear layers exactly, attention as its formula asks (half of T×S where causal), the output
-/// head (that of masked tokens on kMaskedShare of the positions); norms, activations and the loss are not counted. A
-/// training step counts three times this.
+/// head (that of masked tokens on kMaskedShare of the positions, tails of an adaptive softmax on the band_share of their
+/// words); norms, activations and the loss are not counted. A training step counts three times this.
 double forward_flops_per_token(const ModelConfig& config, std::int64_t seq_len);
 
 /// Memory of a training step, in bytes. The parts need not be at their largest at once: the total is a little more than what is

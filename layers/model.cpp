@@ -33,11 +33,22 @@ void check_config(const ModelConfig& config) {
   at_least_one("max_length", config.max_length);
   check<InputError>(config.num_layers >= 0, "model.num_layers: expected at least 0, found ", config.num_layers);
   check<InputError>(config.dropout >= 0 && config.dropout < 1, "model.dropout: expected a value in [0, 1), found ", config.dropout);
+  check<InputError>(config.activation_dropout >= 0 && config.activation_dropout < 1,
+                    "model.activation_dropout: expected a value in [0, 1), found ", config.activation_dropout);
+  check<InputError>(config.attention.dropout >= 0 && config.attention.dropout < 1,
+                    "attention.dropout: expected a value in [0, 1), found ", config.attention.dropout);
+  check<InputError>(config.adaptive_dropout >= 0 && config.adaptive_dropout < 1,
+                    "model.adaptive_dropout: expected a value in [0, 1), found ", config.adaptive_dropout);
   check<InputError>(config.classifier_dim >= 0, "model.classifier_dim: expected at least 0, found ", config.classifier_dim);
   check<InputError>(config.num_classes == 0 || config.kind == ModelKind::encoder,
                     "model.num_classes: only an encoder has a classification head");
   check<InputError>(!config.share_embeddings || config.kind == ModelKind::encoder_decoder,
                     "model.share_embeddings: only an encoder_decoder has two tables");
+  if (!config.adaptive_cutoffs.empty()) {
+    check<InputError>(config.kind == ModelKind::decoder, "model.adaptive_cutoffs: only a decoder has an adaptive softmax");
+    check<InputError>(config.tie_embeddings || !config.tie_adaptive_projections,
+                      "model.tie_adaptive_projections: needs model.tie_embeddings");
+  }
   check<InputError>(!config.lm_head || config.kind == ModelKind::encoder, "model.lm_head: only an encoder has this head");
 }
 
@@ -68,7 +79,9 @@ Model::Model(const ModelConfig& config, std::int64_t causal_length, std::uint64_
     decoder_.emplace(root / "decoder", config, StackRole::decoder, config.max_length, causal_length,
                      config.kind == ModelKind::encoder_decoder,
                      config.share_embeddings ? encoder_->embedding_weight() : Variable());
-    if (!config.tie_embeddings) {
+    if (!config.adaptive_cutoffs.empty()) {
+      adaptive_softmax_.emplace(root / "decoder" / "adaptive_softmax", config, decoder_->adaptive_embedding());
+    } else if (!config.tie_embeddings) {
       output_projection_ =
           (root / "decoder" / "output_projection")
               .create("weight", {config.vocab_size, config.embed_dim}, output_initializer(config.embed_dim));
@@ -109,7 +122,13 @@ const Variable& Model::output_weight() const {
   return output_projection_.defined() ? output_projection_ : decoder().embedding_weight();
 }
 
+Variable Model::token_loss(const Variable& hidden, const Tensor& targets, double factor, const Pass& pass) const {
+  if (adaptive_softmax_) return adaptive_softmax_->loss(hidden, targets, factor, pass);
+  return linear_cross_entropy(hidden, pass.use(output_weight()), Variable(), targets, factor);
+}
+
 Variable Model::logits(const Variable& hidden, const Pass& pass) const {
+  if (adaptive_softmax_) return Variable(adaptive_softmax_->log_probabilities(hidden.value()));
   return linear(hidden, pass.use(output_weight()), Variable());
 }
 

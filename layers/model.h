@@ -64,9 +64,14 @@ class Model {
   Variable encode(const Tensor& ids, const SharedPaddingMask& mask, const Pass& pass) const;
   /// Hidden states of the decoder: ids int32 [B, T] -> [B, T, embed_dim]. `encoder` is ignored by a decoder-only model.
   Variable decode(const Tensor& ids, const SharedPaddingMask& mask, const EncoderOutput& encoder, const Pass& pass) const;
-  /// Scores of all tokens of the vocabulary: hidden [.., embed_dim] -> [.., vocab_size].
+  /// Scores of all tokens of the vocabulary: hidden [.., embed_dim] -> [.., vocab_size]. Those of an adaptive softmax are
+  /// log-probabilities without a graph.
   Variable logits(const Variable& hidden, const Pass& pass) const;
-  /// The weight [vocab_size, embed_dim] that `logits` multiplies by: the embedding table where tied.
+  /// factor · Σ_r (-log p(target_r)) of a decoder's tokens, without an array of all scores: hidden [R, embed_dim], targets
+  /// int32 [R], -1 = not counted.
+  Variable token_loss(const Variable& hidden, const Tensor& targets, double factor, const Pass& pass) const;
+  /// The weight [vocab_size, embed_dim] that `logits` multiplies by: the embedding table where tied. Throws Error where the
+  /// vocabulary is in bands.
   const Variable& output_weight() const;
   /// Scores of the classes: hidden states of the encoder [B, S, embed_dim] -> [B, num_classes]. Where `pair_features` is set, the
   /// second half of the items holds the partners of the first: [2B, S, embed_dim] -> [B, num_classes].
@@ -83,6 +88,7 @@ class Model {
   ParameterStore store_;
   std::optional<Transformer> encoder_, decoder_;
   Variable output_projection_;
+  std::optional<AdaptiveSoftmax> adaptive_softmax_;
   std::optional<LanguageModelHead> lm_head_;
   std::optional<ClassificationHead> classification_head_;
 };

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/kernels/elementwise.h"
 
@@ -47,6 +48,7 @@ struct AttentionConfig {
   std::string cross = "auto";                ///< kind of the decoder's attention to the encoder
   std::int64_t self_reweighting_length = 0;  ///< M of the decoder's attention to itself; 0 = `reweighting_length`
   CrossReweighting cross_reweighting = CrossReweighting::shared_length;
+  double dropout = 0.0;              ///< of the attention weights (softmax and local attention)
 };
 
 /// The attention of one place: its `kind` and M, and nothing that belongs to the other places.
@@ -61,12 +63,19 @@ struct ModelConfig {
   std::int64_t vocab_size = 0;   ///< 0 = the tokenizer's
   std::int64_t max_length = 0;   ///< positions a learned table has; 0 = the task's seq_len
   double embedding_std = 0.0;    ///< of the token embeddings' first values; 0 = embed_dim^(-1/2)
+  bool scale_embeddings = false;  ///< token embeddings times sqrt(embed_dim)
   double dropout = 0.0;          ///< of embeddings, attention and feed-forward outputs
+  double activation_dropout = 0.0;  ///< between the feed-forward block's two layers
   NormPlacement norm = NormPlacement::pre;
+  bool final_norm = true;                    ///< a last norm behind all layers, with `norm` = pre
   Activation activation = Activation::gelu;  ///< gelu or relu
   Positions positions = Positions::learned;
   bool tie_embeddings = true;
   bool share_embeddings = false;  ///< an encoder-decoder with one table of token embeddings for both
+  std::vector<std::int64_t> adaptive_cutoffs;  ///< first ids of the bands behind the first one; see layers/adaptive.h
+  double adaptive_factor = 4.0;                ///< how much narrower each band is than the one before
+  bool tie_adaptive_projections = false;       ///< the adaptive softmax's tails project with the matrices of the input
+  double adaptive_dropout = 0.0;               ///< of what the adaptive softmax reads, and within its tails
   bool lm_head = false;          ///< an encoder with a head that restores masked tokens
   std::int64_t num_classes = 0;  ///< > 0: an encoder with a classification head
   Pooling pooling = Pooling::mean;

@@ -13,14 +13,21 @@ double embedding_std(const ModelConfig& config) {
   return config.embedding_std > 0 ? config.embedding_std : 1.0 / std::sqrt(static_cast<double>(config.embed_dim));
 }
 
+/// `shared` where it is defined, else new parameters.
+std::variant<Embedding, AdaptiveEmbedding> token_embedding(const Scope& scope, const ModelConfig& config,
+                                                           const Variable& shared) {
+  if (shared.defined()) return Embedding(shared);
+  if (!config.adaptive_cutoffs.empty()) return AdaptiveEmbedding(scope, config);
+  return Embedding(scope, config.vocab_size, config.embed_dim, embedding_std(config));
+}
+
 }  // namespace
 
 Transformer::Transformer(const Scope& scope, const ModelConfig& config, StackRole role, std::int64_t max_length,
                          std::int64_t causal_length, bool attends_to_encoder, const Variable& shared_embedding)
     : role_(role),
-      embed_tokens_(shared_embedding.defined()
-                        ? Embedding(shared_embedding)
-                        : Embedding(scope / "embed_tokens", config.vocab_size, config.embed_dim, embedding_std(config))),
+      embedding_scale_(config.scale_embeddings ? std::sqrt(static_cast<double>(config.embed_dim)) : 1.0),
+      embed_tokens_(token_embedding(scope / "embed_tokens", config, shared_embedding)),
       embed_positions_(scope, config.positions, max_length, config.embed_dim),
       dropout_(scope / "embed_tokens", config.dropout) {
   for (std::int64_t i = 0; i < config.num_layers; ++i) {
@@ -28,14 +35,31 @@ Transformer::Transformer(const Scope& scope, const ModelConfig& config, StackRol
                          role == StackRole::encoder ? AttentionPlace::encoder : AttentionPlace::decoder_self, causal_length,
                          attends_to_encoder);
   }
-  if (config.norm == NormPlacement::pre) layer_norm_.emplace(scope / "layer_norm", config.embed_dim);
+  if (config.norm == NormPlacement::pre && config.final_norm) layer_norm_.emplace(scope / "layer_norm", config.embed_dim);
+}
+
+const Variable& Transformer::embedding_weight() const {
+  const auto* table = std::get_if<Embedding>(&embed_tokens_);
+  check<Error>(table != nullptr, "[transformer] the token embeddings are in bands, not in one table");
+  return table->weight();
+}
+
+const AdaptiveEmbedding& Transformer::adaptive_embedding() const {
+  const auto* bands = std::get_if<AdaptiveEmbedding>(&embed_tokens_);
+  check<Error>(bands != nullptr, "[transformer] the token embeddings are in one table, not in bands");
+  return *bands;
+}
+
+Variable Transformer::embed(const Tensor& ids, std::int64_t start, const Pass& pass) const {
+  const Variable tokens = std::visit([&](const auto& table) { return table.forward(ids, pass); }, embed_tokens_);
+  return embed_positions_.forward(embedding_scale_ == 1.0 ? tokens : scale(tokens, embedding_scale_), start, pass);
 }
 
 Variable Transformer::forward(const Tensor& ids, const SharedPaddingMask& mask, const EncoderOutput& encoder,
                               const Pass& pass) const {
   check<ShapeError>(ids.rank() == 2, "[transformer] token ids must be [B, T], not ", ids.shape());
   const AttentionMask attention_mask{role_ == StackRole::decoder, mask, mask};
-  Variable x = dropout_.forward(embed_positions_.forward(embed_tokens_.forward(ids, pass), 0, pass), pass);
+  Variable x = dropout_.forward(embed(ids, 0, pass), pass);
   for (const TransformerLayer& layer : layers_) x = layer.forward(x, attention_mask, encoder, pass);
   return layer_norm_ ? layer_norm_->forward(x, pass) : x;
 }
@@ -57,7 +81,7 @@ DecoderState Transformer::start(const EncoderOutput& encoder) const {
 Tensor Transformer::step(const Tensor& ids, DecoderState& state) const {
   const Pass pass;
   const std::int64_t position = state.position++;
-  Tensor x = embed_positions_.forward(embed_tokens_.forward(ids, pass), position, pass).value();
+  Tensor x = embed(ids, position, pass).value();
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     x = layers_[i].step(x, *state.layers[i], state.encoder.empty() ? nullptr : &state.encoder[i], position);
   }

@@ -5,8 +5,10 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <variant>
 #include <vector>
 
+#include "layers/adaptive.h"
 #include "layers/positions.h"
 #include "layers/transformer_layer.h"
 
@@ -42,11 +44,18 @@ class Transformer {
   /// The hidden states [B, 1, embed_dim] of the next tokens, ids int32 [B, 1].
   Tensor step(const Tensor& ids, DecoderState& state) const;
 
-  const Variable& embedding_weight() const { return embed_tokens_.weight(); }
+  /// The table of a model without bands. Throws Error where there are bands.
+  const Variable& embedding_weight() const;
+  /// The token embeddings in bands. Throws Error where there is one table.
+  const AdaptiveEmbedding& adaptive_embedding() const;
 
  private:
+  /// ids int32 [B, T] at positions from `start` on -> [B, T, embed_dim].
+  Variable embed(const Tensor& ids, std::int64_t start, const Pass& pass) const;
+
   StackRole role_;
-  Embedding embed_tokens_;
+  double embedding_scale_;
+  std::variant<Embedding, AdaptiveEmbedding> embed_tokens_;
   PositionEmbedding embed_positions_;
   Dropout dropout_;
   std::vector<TransformerLayer> layers_;

@@ -5,7 +5,7 @@
 namespace cosformer {
 
 bool uses_fused_blocks(const ModelConfig& config) {
-  return config.norm == NormPlacement::pre && config.embed_dim <= kWidestFusedRows;
+  return config.norm == NormPlacement::pre && config.embed_dim <= kWidestFusedRows && config.activation_dropout == 0;
 }
 
 TransformerLayer::TransformerLayer(const Scope& scope, const ModelConfig& config, AttentionPlace place,
@@ -16,7 +16,7 @@ TransformerLayer::TransformerLayer(const Scope& scope, const ModelConfig& config
                  causal_length),
       self_attn_layer_norm_(scope / "self_attn_layer_norm", config.embed_dim),
       self_attn_dropout_(scope / "self_attn", config.dropout),
-      feed_forward_(scope, config.embed_dim, config.ffn_dim, config.activation),
+      feed_forward_(scope, config),
       final_layer_norm_(scope / "final_layer_norm", config.embed_dim),
       feed_forward_dropout_(scope / "fc2", config.dropout) {
   if (attends_to_encoder) {

@@ -15,14 +15,18 @@ namespace cosformer {
 /// fc2(activation(fc1(x))).
 class FeedForward {
  public:
-  FeedForward(const Scope& scope, std::int64_t embed_dim, std::int64_t ffn_dim, Activation activation)
-      : fc1_(scope / "fc1", embed_dim, ffn_dim), fc2_(scope / "fc2", ffn_dim, embed_dim), activation_(activation) {}
+  FeedForward(const Scope& scope, const ModelConfig& config)
+      : fc1_(scope / "fc1", config.embed_dim, config.ffn_dim),
+        fc2_(scope / "fc2", config.ffn_dim, config.embed_dim),
+        activation_(config.activation),
+        activation_dropout_(scope / "fc1", config.activation_dropout) {}
 
   Variable forward(const Variable& x, const Pass& pass) const {
     const Variable hidden = linear(x, pass.use(fc1_.weight()), Variable());
-    return fc2_.forward(bias_activation(hidden, pass.use(fc1_.bias()), activation_), pass);
+    const Variable activated = bias_activation(hidden, pass.use(fc1_.bias()), activation_);
+    return fc2_.forward(activation_dropout_.forward(activated, pass), pass);
   }
-  /// x + dropout(forward(norm(x))) in one operation, for narrow rows.
+  /// x + dropout(forward(norm(x))) in one operation, for narrow rows, without dropout in between.
   Variable forward_residual(const Variable& x, const LayerNorm& norm, const Dropout& dropout, const Pass& pass) const {
     return feed_forward(x, norm.weights(pass), fc1_.weights(pass), fc2_.weights(pass), activation_, dropout.mask(pass));
   }
@@ -30,6 +34,7 @@ class FeedForward {
  private:
   Linear fc1_, fc2_;
   Activation activation_;
+  Dropout activation_dropout_;
 };
 
 /// What a layer of a decoder sees of the encoder.
@@ -38,7 +43,8 @@ struct EncoderOutput {
   SharedPaddingMask mask;  ///< [B, S]
 };
 
-/// Whether layers of a config run in fused operations: pre-norm, with rows narrow enough.
+/// Whether layers of a config run in fused operations: pre-norm, with rows narrow enough, no dropout within the feed-forward
+/// block.
 bool uses_fused_blocks(const ModelConfig& config);
 
 /// A residual layer: pre-norm x + f(norm(x)), post-norm norm(x + f(x)), for each f of self-attention, attention to the

@@ -13,8 +13,9 @@ namespace {
 /// Keys of [model] and [attention] that change no parameter and not what the encoder or decoder computes from it: how heads
 /// are made, what is switched off in an evaluation, and how attention is evaluated.
 constexpr std::string_view kFreeKeys[] = {
-    "model.dropout",       "model.num_classes", "model.pooling",    "model.pooling_divisor", "model.classifier_dim",
-    "model.pair_features", "model.lm_head",     "model.max_length", "attention.form",        "attention.chunk_size"};
+    "model.dropout",    "model.adaptive_dropout", "model.activation_dropout", "attention.dropout",   "model.num_classes",
+    "model.pooling",    "model.pooling_divisor",  "model.classifier_dim",     "model.pair_features", "model.lm_head",
+    "model.max_length", "attention.form",         "attention.chunk_size"};
 constexpr std::string_view kHeads[] = {"lm_head.", "classification_head."};
 
 bool is_compared(std::string_view key) {

@@ -2,6 +2,7 @@
 /// \file
 /// What a run needs, from its config, before anything is trained.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct RunPlan {
   std::int64_t tokens_per_step = 0;     ///< at most: where all sequences are as long as they may be
   std::int64_t shards = 0;              ///< of a micro-batch; see shard_count
   double training_flops_per_token = 0;  ///< forward and backward
+  double run_flops = 0;                 ///< of train.max_steps such steps
   MemoryEstimate memory;                ///< of a training step on the present number of threads
 };
 
@@ -24,9 +26,10 @@ struct RunPlan {
 /// model.
 RunPlan make_plan(const Config& config, const ModelConfig& model, std::int64_t seq_len);
 
-/// Sizes, parameters by part, arithmetic and memory as text for people.
-std::string format_plan(const RunPlan& plan);
+/// Sizes, parameters by part, arithmetic and memory as text for people. Where `peak_flops` is given, what matrix products
+/// reach a second on this machine, it says how long the run takes at least.
+std::string format_plan(const RunPlan& plan, std::optional<double> peak_flops = std::nullopt);
 /// The same as one JSON object.
-std::string plan_to_json(const RunPlan& plan);
+std::string plan_to_json(const RunPlan& plan, std::optional<double> peak_flops = std::nullopt);
 
 }  // namespace cosformer

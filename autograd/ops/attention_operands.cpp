@@ -24,7 +24,8 @@ AttentionSizes attention_sizes(const char* operation, const Variable& query, con
 }
 
 AttentionVisibility visibility_of(const AttentionMask& mask, std::int64_t window) {
-  return {mask.causal, mask.key_mask ? mask.key_mask->real.data() : nullptr, window};
+  return {mask.causal, mask.key_mask ? mask.key_mask->real.data() : nullptr, window,
+          mask.dropout ? &*mask.dropout : nullptr};
 }
 
 Tensor inner_contiguous(const Tensor& x) { return x.stride(-1) == 1 || x.dim(-1) <= 1 ? x : x.contiguous(); }

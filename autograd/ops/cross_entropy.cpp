@@ -1,7 +1,11 @@
 #include "core/kernels/cross_entropy.h"
 
+#include <algorithm>
+#include <array>
+
 #include "autograd/backward.h"
 #include "autograd/ops.h"
+#include "autograd/ops/rows.h"
 #include "core/error.h"
 
 namespace cosformer {
@@ -33,38 +37,55 @@ Variable cross_entropy(const Variable& logits, const Tensor& targets, double fac
 }
 
 Variable linear_cross_entropy(const Variable& hidden, const Variable& weight, const Variable& bias, const Tensor& targets,
-                              double factor, double label_smoothing) {
+                              double factor, double label_smoothing, const Variable& cluster_weight) {
+  const std::int64_t clusters = cluster_weight.defined() ? cluster_weight.dim(0) : 0;
   check<ShapeError>(hidden.shape().rank() == 2 && weight.shape().rank() == 2 && hidden.dim(1) == weight.dim(1) &&
-                        targets.shape() == Shape({hidden.dim(0)}) && (!bias.defined() || bias.shape() == Shape({weight.dim(0)})),
-                    "[linear_cross_entropy] hidden ", hidden.shape(), ", weight ", weight.shape(), " and targets ", targets.shape());
+                        targets.shape() == Shape({hidden.dim(0)}) &&
+                        (!bias.defined() || bias.shape() == Shape({weight.dim(0) + clusters})),
+                    "[linear_cross_entropy] hidden ", hidden.shape(), ", weight ", weight.shape(), " and targets ",
+                    targets.shape());
+  check<ShapeError>(!cluster_weight.defined() || cluster_weight.shape() == Shape({clusters, weight.dim(1)}),
+                    "[linear_cross_entropy] clusters of shape ", cluster_weight.defined() ? cluster_weight.shape() : Shape(),
+                    " beside a weight of shape ", weight.shape());
   const Tensor x = hidden.value().contiguous(), w = weight.value().contiguous(), classes = targets.contiguous();
-  const Tensor b = bias.defined() ? bias.value().contiguous() : Tensor();
+  const auto dense = [](const Variable& input) { return input.defined() ? input.value().contiguous() : Tensor(); };
+  const Tensor b = dense(bias), cluster_rows = dense(cluster_weight);
   const auto gradient_of = [](const Variable& input) {
     return input.requires_grad() ? Tensor::zeros(input.shape(), input.dtype()) : Tensor();
   };
-  Tensor dhidden = gradient_of(hidden), dweight = gradient_of(weight), dbias = gradient_of(bias);
+  std::array<Tensor, 4> gradients = {gradient_of(hidden), gradient_of(weight), gradient_of(bias),
+                                     gradient_of(cluster_weight)};
   double loss = 0;
   dispatch_float(hidden.dtype(), [&](auto type) {
     using T = decltype(type);
-    const auto pointer = [](Tensor& tensor) { return tensor.defined() ? tensor.data<T>() : nullptr; };
-    const LinearCrossEntropy<T> input{hidden.dim(0), hidden.dim(1), weight.dim(0), x.data<T>(), w.data<T>(),
-                                      b.defined() ? b.data<T>() : nullptr, classes.data<std::int32_t>(), label_smoothing};
-    const LinearCrossEntropyGradients<T> gradients{factor, pointer(dhidden), pointer(dweight), pointer(dbias)};
-    const bool wanted = dhidden.defined() || dweight.defined() || dbias.defined();
-    loss = linear_cross_entropy<T>(input, nullptr, wanted ? &gradients : nullptr).loss;
+    const LinearCrossEntropy<T> input{.rows = hidden.dim(0),
+                                      .width = hidden.dim(1),
+                                      .vocab = weight.dim(0),
+                                      .hidden = x.data<T>(),
+                                      .weight = w.data<T>(),
+                                      .bias = data_or_null<T>(b),
+                                      .targets = classes.data<std::int32_t>(),
+                                      .label_smoothing = label_smoothing,
+                                      .clusters = clusters,
+                                      .cluster_weight = data_or_null<T>(cluster_rows)};
+    const LinearCrossEntropyGradients<T> pointers{.scale = factor,
+                                                  .dhidden = mutable_data_or_null<T>(gradients[0]),
+                                                  .dweight = mutable_data_or_null<T>(gradients[1]),
+                                                  .dbias = mutable_data_or_null<T>(gradients[2]),
+                                                  .dcluster_weight = mutable_data_or_null<T>(gradients[3])};
+    const bool wanted = std::ranges::any_of(gradients, &Tensor::defined);
+    loss = linear_cross_entropy<T>(input, nullptr, wanted ? &pointers : nullptr).loss;
   });
-  return Variable::from_operation("linear_cross_entropy", Tensor::scalar(factor * loss, hidden.dtype()), {&hidden, &weight, &bias},
-                                  [dhidden, dweight, dbias](const Tensor& dout, InputGradients& inputs) {
-                                    // The gradients are there already; a loss that is not the root only scales them.
-                                    const double outer = dout.item();
-                                    const auto hand_over = [&](std::size_t k, const Tensor& gradient) {
-                                      if (!inputs.wants(k)) return;
-                                      inputs.add(k, outer == 1.0 ? gradient : scale(Variable(gradient), outer).value());
-                                    };
-                                    hand_over(0, dhidden);
-                                    hand_over(1, dweight);
-                                    hand_over(2, dbias);
-                                  });
+  return Variable::from_operation(
+      "linear_cross_entropy", Tensor::scalar(factor * loss, hidden.dtype()), {&hidden, &weight, &bias, &cluster_weight},
+      [gradients](const Tensor& dout, InputGradients& inputs) {
+        // The gradients are there already; a loss that is not the root only scales them.
+        const double outer = dout.item();
+        for (std::size_t k = 0; k < gradients.size(); ++k) {
+          if (!inputs.wants(k)) continue;
+          inputs.add(k, outer == 1.0 ? gradients[k] : scale(Variable(gradients[k]), outer).value());
+        }
+      });
 }
 
 }  // namespace cosformer

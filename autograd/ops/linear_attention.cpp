@@ -11,6 +11,7 @@ namespace cosformer {
 
 Variable linear_attention(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask,
                           const LinearAttentionOptions& options) {
+  check<ShapeError>(!mask.dropout, "[linear_attention] there are no weights that dropout could apply to");
   const AttentionSizes sizes = attention_sizes("linear_attention", query, key, value, mask);
   const auto batch = static_cast<std::size_t>(sizes.batch);
   check<ShapeError>(!options.cos_reweighting || (options.query_angle_step.size() == batch && options.key_angle_step.size() == batch),

@@ -30,10 +30,11 @@ Variable softmax_attention(const Variable& query, const Variable& key, const Var
           using T = decltype(type);
           if (options.materialized) {
             Tensor scratch = Tensor::empty(saved.shape(), saved.dtype());
-            softmax_attention_materialized_backward<T>(sizes, static_cast<T>(options.scale), heads_of<T>(q), heads_of<T>(k),
-                                                       heads_of<T>(v), saved.data<T>(), heads_of<T>(dy), scratch.data<T>(),
-                                                       mutable_heads_of<T>(gradients.dquery), mutable_heads_of<T>(gradients.dkey),
-                                                       mutable_heads_of<T>(gradients.dvalue));
+            softmax_attention_materialized_backward<T>(
+                sizes, static_cast<T>(options.scale), heads_of<T>(q), heads_of<T>(k), heads_of<T>(v), saved.data<T>(),
+                heads_of<T>(dy), scratch.data<T>(), mutable_heads_of<T>(gradients.dquery),
+                mutable_heads_of<T>(gradients.dkey), mutable_heads_of<T>(gradients.dvalue),
+                mask.dropout ? &*mask.dropout : nullptr);
           } else {
             softmax_attention_backward<T>(sizes, visibility_of(mask, options.window), static_cast<T>(options.scale),
                                           heads_of<T>(q), heads_of<T>(k), heads_of<T>(v), heads_of<T>(out), saved.data<T>(),

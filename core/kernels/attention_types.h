@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "core/simd.h"
+
 namespace cosformer {
 
 struct AttentionSizes {
@@ -35,6 +37,8 @@ struct AttentionVisibility {
   bool causal = false;                     ///< query i sees keys j ≤ i (then T = S)
   const std::uint8_t* key_mask = nullptr;  ///< [B, S], 1 = a real token, 0 = padding, anywhere; null = all real
   std::int64_t window = -1;                ///< |i - j| ≤ window; negative = no limit
+  /// Of softmax's weights: that of query i and key j is element ((b · H + h) · T + i) · S + j. Null = none.
+  const DropoutMask* dropout = nullptr;
 };
 
 }  // namespace cosformer

@@ -143,11 +143,12 @@ void cross_entropy_backward(std::int64_t rows, std::int64_t vocab, const T* logi
 template <class T>
 CrossEntropySum linear_cross_entropy(const LinearCrossEntropy<T>& input, T* row_loss,
                                      const LinearCrossEntropyGradients<T>* gradients) {
-  const std::int64_t width = input.width, vocab = input.vocab;
+  const std::int64_t width = input.width, words = input.vocab, clusters = input.clusters, vocab = words + clusters;
   check_targets(input.targets, input.rows, vocab);
   T* const dhidden = gradients ? gradients->dhidden : nullptr;
   T* const dweight = gradients ? gradients->dweight : nullptr;
   T* const dbias = gradients ? gradients->dbias : nullptr;
+  T* const dclusters = gradients ? gradients->dcluster_weight : nullptr;
   if (row_loss) std::fill_n(row_loss, input.rows, T{0});
 
   const std::vector<std::int64_t> counted = counted_rows(input.targets, input.rows);
@@ -170,8 +171,12 @@ CrossEntropySum linear_cross_entropy(const LinearCrossEntropy<T>& input, T* row_
         std::copy_n(input.hidden + tile[i] * width, width, gathered.data() + i * width);
       hidden = gathered.data();
     }
-    gemm(Transpose::no, Transpose::yes, count, vocab, width, T{1}, hidden, width, input.weight, width, T{0}, logits.data(),
+    gemm(Transpose::no, Transpose::yes, count, words, width, T{1}, hidden, width, input.weight, width, T{0}, logits.data(),
          vocab);
+    if (clusters > 0) {
+      gemm(Transpose::no, Transpose::yes, count, clusters, width, T{1}, hidden, width, input.cluster_weight, width, T{0},
+           logits.data() + words, vocab);
+    }
 
     // Each row's logits become its loss, and scale · (softmax - target distribution) in place.
     parallel_ranges(count, kElementwiseGrain / vocab + 1, [&](std::int64_t first, std::int64_t last) {
@@ -191,14 +196,22 @@ CrossEntropySum linear_cross_entropy(const LinearCrossEntropy<T>& input, T* row_
     });
 
     if (dweight) {
-      gemm(Transpose::yes, Transpose::no, vocab, width, count, T{1}, logits.data(), vocab, hidden, width, T{1}, dweight,
+      gemm(Transpose::yes, Transpose::no, words, width, count, T{1}, logits.data(), vocab, hidden, width, T{1}, dweight,
            width);
+    }
+    if (dclusters && clusters > 0) {
+      gemm(Transpose::yes, Transpose::no, clusters, width, count, T{1}, logits.data() + words, vocab, hidden, width, T{1},
+           dclusters, width);
     }
     if (dbias) column_sums(logits.data(), count, vocab, vocab, dbias);
     if (dhidden) {
       T* target = all_counted ? dhidden + begin * width : dgathered.data();
-      gemm(Transpose::no, Transpose::no, count, width, vocab, T{1}, logits.data(), vocab, input.weight, width, T{0}, target,
+      gemm(Transpose::no, Transpose::no, count, width, words, T{1}, logits.data(), vocab, input.weight, width, T{0}, target,
            width);
+      if (clusters > 0) {
+        gemm(Transpose::no, Transpose::no, count, width, clusters, T{1}, logits.data() + words, vocab, input.cluster_weight,
+             width, T{1}, target, width);
+      }
       if (!all_counted) {
         for (std::int64_t i = 0; i < count; ++i) std::copy_n(target + i * width, width, dhidden + tile[i] * width);
       }

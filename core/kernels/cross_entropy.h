@@ -37,6 +37,8 @@ struct LinearCrossEntropy {
   const T* bias = nullptr;                ///< [V] or null
   const std::int32_t* targets = nullptr;  ///< [R]
   double label_smoothing = 0;
+  std::int64_t clusters = 0;          ///< C classes more, numbered V ... V + C - 1, with weights of their own
+  const T* cluster_weight = nullptr;  ///< [C, E]; a bias then has V + C elements
 };
 
 /// Where the gradients of scale · Σ loss go; a null pointer is skipped.
@@ -45,7 +47,8 @@ struct LinearCrossEntropyGradients {
   double scale = 1;
   T* dhidden = nullptr;  ///< [R, E], written
   T* dweight = nullptr;  ///< [V, E], added to
-  T* dbias = nullptr;    ///< [V], added to
+  T* dbias = nullptr;    ///< [V + C], added to
+  T* dcluster_weight = nullptr;  ///< [C, E], added to
 };
 
 /// Loss and, where `gradients` is not null, gradients of logits = hidden · weightᵀ + bias, by tiles of rows of which only

@@ -36,9 +36,18 @@ void embedding_backward(std::int64_t width, const std::int32_t* ids, std::int64_
   });
 }
 
+template <class T>
+void scatter_rows(const T* x, std::int64_t width, const std::int32_t* rows, std::int64_t count, T* y) {
+  parallel_ranges(count, kElementwiseGrain / std::max<std::int64_t>(width, 1) + 1,
+                  [&](std::int64_t begin, std::int64_t end) {
+                    for (std::int64_t i = begin; i < end; ++i) std::copy_n(x + i * width, width, y + rows[i] * width);
+                  });
+}
+
 #define COSFORMER_INSTANTIATE(T)                                                                                   \
   template void embedding_forward<T>(const T*, std::int64_t, std::int64_t, const std::int32_t*, std::int64_t, T*); \
-  template void embedding_backward<T>(std::int64_t, const std::int32_t*, std::int64_t, const T*, T*);
+  template void embedding_backward<T>(std::int64_t, const std::int32_t*, std::int64_t, const T*, T*);              \
+  template void scatter_rows<T>(const T*, std::int64_t, const std::int32_t*, std::int64_t, T*);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)
 #undef COSFORMER_INSTANTIATE

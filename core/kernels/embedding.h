@@ -18,4 +18,9 @@ void embedding_forward(const T* table, std::int64_t vocab, std::int64_t width, c
 template <class T>
 void embedding_backward(std::int64_t width, const std::int32_t* ids, std::int64_t count, const T* dy, T* dtable);
 
+/// y row rows_i = x_i: x [count, width], y with the rows that `rows` names, none of them twice; other rows of y stay as they
+/// are. The inverse of `embedding_forward`.
+template <class T>
+void scatter_rows(const T* x, std::int64_t width, const std::int32_t* rows, std::int64_t count, T* y);
+
 }  // namespace cosformer

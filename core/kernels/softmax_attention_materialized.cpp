@@ -26,6 +26,15 @@ void mark_used_keys(std::int64_t queries, std::int64_t keys, Rows<const T> proba
   }
 }
 
+/// The weights of a task's queries after dropout.
+template <class T>
+void drop_weights(const DropoutMask& dropout, std::int64_t task, std::int64_t queries, std::int64_t keys,
+                  Rows<const T> probabilities, Rows<T> kept) {
+  for (std::int64_t i = 0; i < queries; ++i) {
+    row_dropout(dropout, (task * queries + i) * keys, probabilities[i], kept[i], keys);
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -51,14 +60,16 @@ void softmax_attention_materialized_forward(const AttentionSizes& sizes, const A
       const T sum = row_exp_sum(p[i], T{1}, blind ? T{0} : largest, p[i], S);
       if (!blind) row_scale(1 / sum, p[i], p[i], S);
     }
-    multiply<T>(length, E, S, p, v.rows(), false, rows_of(out, b, h));
+    const Scratch<T> kept(visibility.dropout ? length : 0, S);
+    if (visibility.dropout) drop_weights<T>(*visibility.dropout, task, length, S, p, kept.rows());
+    multiply<T>(length, E, S, visibility.dropout ? kept.rows() : p, v.rows(), false, rows_of(out, b, h));
   });
 }
 
 template <class T>
 void softmax_attention_materialized_backward(const AttentionSizes& sizes, T scale, Heads<const T> query, Heads<const T> key,
                                              Heads<const T> value, const T* probabilities, Heads<const T> dout, T* scratch,
-                                             Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue) {
+                                             Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue, const DropoutMask* dropout) {
   detail::check_softmax_attention(sizes, false);
   const std::int64_t length = sizes.queries, S = sizes.keys, D = sizes.head_dim, E = sizes.value_dim;
   parallel_for(sizes.batch * sizes.heads, [&](std::int64_t task) {
@@ -71,9 +82,13 @@ void softmax_attention_materialized_backward(const AttentionSizes& sizes, T scal
     detail::scaled_rows<T>(length, D, scale, rows_of(query, b, h), scaled_q.rows());
     detail::copy_rows<T>(S, D, rows_of(key, b, h), used.data(), k.rows());
     detail::copy_rows<T>(S, E, rows_of(value, b, h), used.data(), v.rows());
-    multiply<T>(S, E, length, Factor<T>::transposed(p), rows_of(dout, b, h), false, rows_of(dvalue, b, h));
+    // `ds` holds the weights after dropout until their product with dout is done.
+    if (dropout) drop_weights<T>(*dropout, task, length, S, p, ds);
+    multiply<T>(S, E, length, Factor<T>::transposed(dropout ? Rows<const T>(ds) : p), rows_of(dout, b, h), false,
+                rows_of(dvalue, b, h));
     detail::transpose<T>(S, E, v.rows(), turned_v.rows());
     multiply<T>(length, S, E, rows_of(dout, b, h), turned_v.rows(), false, ds);
+    if (dropout) drop_weights<T>(*dropout, task, length, S, ds, ds);
     for (std::int64_t i = 0; i < length; ++i) {
       const T delta = row_dot(p[i], ds[i], S);
       for (std::int64_t j = 0; j < S; ++j) ds[i][j] = p[i][j] * (ds[i][j] - delta);
@@ -92,7 +107,7 @@ void softmax_attention_materialized_backward(const AttentionSizes& sizes, T scal
                                                           Heads<const T>, Heads<const T>, Heads<const T>, Heads<T>, T*); \
   template void softmax_attention_materialized_backward<T>(const AttentionSizes&, T, Heads<const T>, Heads<const T>,     \
                                                            Heads<const T>, const T*, Heads<const T>, T*, Heads<T>,       \
-                                                           Heads<T>, Heads<T>);
+                                                           Heads<T>, Heads<T>, const DropoutMask*);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)
 #undef COSFORMER_INSTANTIATE

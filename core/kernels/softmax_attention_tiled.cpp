@@ -89,6 +89,11 @@ void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisib
       for (std::int64_t i = 0; i < count; ++i) {
         const T correction = advance_row(scores[i], columns.seen(i), max[0] + i, sum[0] + i);
         std::fill(scores[i] + columns.seen(i), scores[i] + width, T{0});
+        // The sums count all weights; what is dropped is missing from the values alone.
+        if (visibility.dropout) {
+          const std::int64_t element = ((b * sizes.heads + h) * sizes.queries + queries.begin + i) * sizes.keys + begin;
+          row_dropout(*visibility.dropout, element, scores[i], scores[i], columns.seen(i));
+        }
         if (correction != 1) row_scale(correction, sums[i], sums[i], E);
       }
       detail::add_weighted<T>(count, columns, E, scores.rows(), v.rows(), sums.rows());
@@ -149,7 +154,10 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
           const T shift = row_log_sum_exp[first + i] == -kInfinity<T> ? kInfinity<T> : row_log_sum_exp[first + i];
           const std::int64_t visible = columns.seen(i);
           row_exp_sum(p[i], T{1}, shift, p[i], visible);
+          const std::int64_t element = (task * sizes.queries + first + i) * sizes.keys + begin + from;
+          if (visibility.dropout) row_dropout(*visibility.dropout, element, dp[i], dp[i], visible);
           for (std::int64_t j = 0; j < visible; ++j) dp[i][j] = p[i][j] * (dp[i][j] - delta[0][first + i]);
+          if (visibility.dropout) row_dropout(*visibility.dropout, element, p[i], p[i], visible);
           std::fill(p[i] + visible, p[i] + seen_width, T{0});
           std::fill(dp[i] + visible, dp[i] + seen_width, T{0});
         }

@@ -111,6 +111,9 @@ class L1AttentionState : public AttentionState {
 class LinearAttention : public Attention {
  public:
   LinearAttention(const AttentionConfig& config, const AttentionSetting& setting) : config_(config), setting_(setting) {
+    check<InputError>(config.dropout == 0,
+                      "attention.dropout: linear attention has no matrix of weights to drop from; expected 0, found ",
+                      config.dropout);
     const FeatureMapKind& map = find_feature_map(config.feature_map);
     options_.feature_map = map.elementwise;
     options_.cos_reweighting = find_named(kReweightings, config.reweighting, "attention.reweighting").cos;

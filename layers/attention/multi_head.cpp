@@ -30,6 +30,7 @@ MultiHeadAttention::MultiHeadAttention(const Scope& scope, std::int64_t embed_di
       k_proj_(scope / "k_proj", embed_dim, embed_dim, kProjectionGain),
       v_proj_(scope / "v_proj", embed_dim, embed_dim, kProjectionGain),
       out_proj_(scope / "out_proj", embed_dim, embed_dim),
+      weight_dropout_(scope / "weights", config.dropout),
       attention_(make_attention(config, {.num_heads = num_heads,
                                          .head_dim = head_dim_of(embed_dim, num_heads),
                                          .causal_length = causal_length,
@@ -45,7 +46,9 @@ Variable MultiHeadAttention::attend(const Variable& query, const Variable& key, 
   if (pass.attention_records) {
     pass.attention_records->insert_or_assign(path_, record_attention(*attention_, query.value(), key.value(), mask));
   }
-  return attention_->forward(query, key, value, mask);
+  AttentionMask dropped = mask;
+  dropped.dropout = weight_dropout_.mask(pass);
+  return attention_->forward(query, key, value, dropped);
 }
 
 Variable MultiHeadAttention::forward(const Variable& x, const Variable& source, const AttentionMask& mask,

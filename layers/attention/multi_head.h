@@ -54,6 +54,7 @@ class MultiHeadAttention {
   std::string path_;
   std::int64_t num_heads_;
   Linear q_proj_, k_proj_, v_proj_, out_proj_;
+  Dropout weight_dropout_;
   std::unique_ptr<Attention> attention_;
 };
 

@@ -41,4 +41,8 @@ std::vector<OperatorCase> attention_cases();
 std::vector<OperatorCase> fused_cases();
 std::vector<BadInput> bad_fused_inputs();
 
+/// Rows of large vocabularies (operator_table_adaptive.cpp), part of `operator_cases` and `bad_inputs`.
+std::vector<OperatorCase> adaptive_cases();
+std::vector<BadInput> bad_adaptive_inputs();
+
 }  // namespace cosformer::test

@@ -39,18 +39,33 @@ AttentionMask mask_of(const AttentionCase& shape) {
   return mask;
 }
 
-OperatorCase softmax_case(const Sample& sample, std::int64_t window, bool materialized) {
+/// What a dropout of the weights keeps and scales, read off ones.
+std::vector<double> kept_weights(const AttentionCase& shape, const Random& stream) {
+  const Tensor ones = Tensor::full({shape.batch, shape.heads, shape.queries, shape.keys}, 1.0, DType::float64);
+  const Variable kept = dropout(Variable(ones), 0.4, stream);
+  const auto values = kept.value().span<double>();
+  return {values.begin(), values.end()};
+}
+
+OperatorCase softmax_case(const Sample& sample, std::int64_t window, bool materialized, bool drops = false) {
   AttentionCase shape = sample.shape;
   shape.window = window;
+  const Random stream(9, "weights");
+  if (drops) shape.weight_factors = kept_weights(shape, stream);
+  AttentionMask mask = mask_of(shape);
+  if (drops) mask.dropout = dropout_mask(0.4, stream);
   const double scale = 1.0 / std::sqrt(static_cast<double>(shape.head_dim));
   return {.op = "softmax_attention",
-          .sample = sample.name + (materialized ? ", materialised" : "") + (window >= 0 ? ", window" : ""),
+          .sample = sample.name + (materialized ? ", materialised" : "") + (window >= 0 ? ", window" : "") +
+                    (drops ? ", dropout" : ""),
           .shapes = shapes_of(shape),
           .apply =
               [=](Inputs in) {
-                return softmax_attention(in[0], in[1], in[2], mask_of(shape), {.scale = scale, .window = window, .materialized = materialized});
+                return softmax_attention(in[0], in[1], in[2], mask,
+                                         {.scale = scale, .window = window, .materialized = materialized});
               },
-          .reference = [=](const std::vector<Values>& in) { return reference_softmax_attention(shape, scale, in[0], in[1], in[2]); }};
+          .reference =
+              [=](const std::vector<Values>& in) { return reference_softmax_attention(shape, scale, in[0], in[1], in[2]); }};
 }
 
 OperatorCase linear_case(const Sample& sample, FeatureMap map, const char* map_name, bool cos, LinearAttentionForm form,
@@ -121,6 +136,8 @@ std::vector<OperatorCase> attention_cases() {
   for (const Sample& sample : samples()) {
     for (const bool materialized : {false, true}) cases.push_back(softmax_case(sample, -1, materialized));
     cases.push_back(softmax_case(sample, 1, false));
+    for (const bool materialized : {false, true}) cases.push_back(softmax_case(sample, -1, materialized, true));
+    cases.push_back(softmax_case(sample, 1, false, true));
     std::vector<std::pair<LinearAttentionForm, const char*>> forms = {{LinearAttentionForm::automatic, "automatic"},
                                                                       {LinearAttentionForm::quadratic, "quadratic"}};
     if (sample.shape.causal) {

@@ -74,3 +74,23 @@ TEST_CASE("The table's gradient has the same bits on any number of threads") {
     return dtable;
   });
 }
+
+TEST_CASE("Rows that are scattered come back where they were taken from, and other rows stay") {
+  for (const std::int64_t width : {1, 3, 70}) {
+    for (const int threads : {1, 3}) {
+      const ThreadCountScope scope(threads);
+      CAPTURE(width, threads);
+      const std::vector<std::int32_t> rows = {4, 0, 3, 7};
+      const auto x = random_values<double>(4 * width, 5);
+      std::vector<double> y(static_cast<std::size_t>(9 * width), -1.0), expected = y;
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        for (std::int64_t j = 0; j < width; ++j) {
+          expected[static_cast<std::size_t>(rows[i] * width + j)] =
+              x[i * static_cast<std::size_t>(width) + static_cast<std::size_t>(j)];
+        }
+      }
+      scatter_rows(x.data(), width, rows.data(), 4, y.data());
+      CHECK(y == expected);
+    }
+  }
+}

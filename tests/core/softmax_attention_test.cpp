@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/kernels/elementwise.h"
 #include "core/parallel.h"
 #include "tests/catch.h"
 #include "tests/support/attention_reference.h"
@@ -67,6 +68,36 @@ TEST_CASE("Softmax attention in single precision equals the plain loops") {
   const AttentionCase shape{
       .batch = 1, .queries = 530, .keys = 530, .heads = 2, .head_dim = 32, .value_dim = 32, .causal = causal};
   require_reference<float>(shape, 1e-5, 1e-4);
+}
+
+TEST_CASE("Softmax attention drops weights by their place in the whole matrix, whatever the tiles") {
+  const auto [length, window] = GENERATE(table<int, int>({{63, -1}, {300, -1}, {300, 70}}));
+  const bool causal = GENERATE(true, false);
+  AttentionCase shape{.batch = 2,
+                      .queries = length,
+                      .keys = length,
+                      .heads = 2,
+                      .head_dim = 3,
+                      .value_dim = 4,
+                      .causal = causal,
+                      .window = window};
+  CAPTURE(length, window, causal);
+  const Random stream(3, "weights");
+  shape.weight_factors.assign(static_cast<std::size_t>(4 * length * length), 1.0);
+  apply_dropout(0.3, stream, shape.weight_factors.data(), shape.weight_factors.data(), std::int64_t{4} * length * length);
+  const DropoutMask dropout = dropout_mask(0.3, stream);
+  const AttentionInputs inputs = random_inputs(shape, 17, -2);
+  const auto gradients =
+      test::reference_softmax_attention_gradients(shape, 0.7, inputs.query, inputs.key, inputs.value, inputs.dout);
+  const AttentionResult expected{test::reference_softmax_attention(shape, 0.7, inputs.query, inputs.key, inputs.value),
+                                 gradients.dquery,
+                                 gradients.dkey,
+                                 gradients.dvalue,
+                                 {}};
+  const auto layout = Layout::contiguous;
+  require_close_results(expected, test::run_softmax<double>(shape, 0.7, inputs, layout, &dropout), 1e-12, 1e-11);
+  require_close_results(expected, test::run_materialized_softmax<double>(shape, 0.7, inputs, layout, &dropout), 1e-12,
+                        1e-11);
 }
 
 TEST_CASE("Softmax attention leaves masked keys out wherever they are") {

@@ -139,6 +139,37 @@ TEST_CASE("evaluation windows follow one another without overlap") {
   }
 }
 
+TEST_CASE("evaluation windows with a context overlap, and every target is scored once, behind that much context") {
+  for (const std::int64_t size : {2, 9, 16, 17, 18, 100}) {
+    for (const std::int64_t seq_len : {2, 4, 8, 99, 300}) {
+      for (const std::int64_t context : {std::int64_t{1}, seq_len / 2, seq_len - 1}) {
+        CAPTURE(size, seq_len, context);
+        const auto tokens = counting_tokens(size);
+        const LanguageModelBatches batches(tokens, seq_len, 0, context);
+        std::vector<int> times(static_cast<std::size_t>(size), 0);
+        for (std::int64_t window = 0; window < batches.evaluation_windows(); ++window) {
+          const TokenBatch batch = batches.evaluation_batch(window, 1);
+          REQUIRE(batch.inputs.front() == window * (seq_len - context));
+          std::int64_t scored = 0;
+          for (std::int64_t t = 0; t < seq_len; ++t) {
+            const auto i = static_cast<std::size_t>(t);
+            const bool is_context = window > 0 && t < context;
+            if (batch.targets[i] == kIgnoredTarget) continue;
+            REQUIRE_FALSE(is_context);
+            REQUIRE(batch.targets[i] == window * (seq_len - context) + t + 1);
+            REQUIRE(batch.inputs[i] == batch.targets[i] - 1);
+            ++times.at(static_cast<std::size_t>(batch.targets[i]));
+            ++scored;
+          }
+          REQUIRE(scored >= 1);
+          REQUIRE(batch.predicted == scored);
+        }
+        REQUIRE(std::count(times.begin() + 1, times.end(), 1) == size - 1);
+      }
+    }
+  }
+}
+
 TEST_CASE("texts and lengths that give no window are refused") {
   const auto tokens = counting_tokens(10);
   const std::span<const std::int32_t> all(tokens);
@@ -146,6 +177,7 @@ TEST_CASE("texts and lengths that give no window are refused") {
   CHECK_THAT(input_error([&] { LanguageModelBatches(all.first(1), 4, 0); }), Contains("found 1"));
   CHECK_THAT(input_error([&] { LanguageModelBatches(all, 0, 0); }), Contains("seq_len must be at least 1"));
   CHECK_THAT(input_error([&] { LanguageModelBatches(all, -3, 0); }), Contains("not -3"));
+  CHECK_THAT(input_error([&] { LanguageModelBatches(all, 4, 0, 4); }), Contains("context_window must be from 0 to below"));
   const LanguageModelBatches batches(all, 4, 0);
   CHECK_THROWS_AS(batches.batch(-1, 1), ShapeError);
   CHECK_THROWS_AS(batches.batch(0, 0), ShapeError);

@@ -30,8 +30,7 @@ std::int64_t measured_bytes(const ModelConfig& config, std::int64_t rows, std::i
     loss = cross_entropy(model.classify(encoded, nullptr, pass), random_ids({rows}, 2, config.num_classes), 1.0);
   } else {
     const Variable hidden = model.decode(ids, nullptr, {encoded, nullptr}, pass);
-    loss = linear_cross_entropy(reshape(hidden, {rows * length, config.embed_dim}), pass.use(model.output_weight()),
-                                Variable(), ids.reshape({rows * length}), 1.0);
+    loss = model.token_loss(reshape(hidden, {rows * length, config.embed_dim}), ids.reshape({rows * length}), 1.0, pass);
   }
   encoded = Variable();
   const Gradients gradients = backward(loss);
@@ -92,6 +91,18 @@ TEST_CASE("operations of a forward pass are those counted by hand") {
   CHECK(forward_flops_per_token(config, length) - all_softmax == encoder_alone - (layer + 2 * causal_softmax));
 }
 
+TEST_CASE("operations of a vocabulary in bands count a tail as often as Zipf's law says") {
+  ModelConfig config = small_model(ModelKind::decoder, kind_of("softmax"), 10);
+  const double layers = forward_flops_per_token(config, 10) - 2 * 8 * 13;
+  config.vocab_size = 15;
+  config.adaptive_cutoffs = {3, 7};
+  config.adaptive_factor = 2;
+  // A token's number is below 3 of 15 in log(4) / log(16) of the cases, and so on; the bands are 8, 4 and 2 wide.
+  const double input = 2 * 8 * (0.5 * 8 + 0.25 * 4 + 0.25 * 2);
+  const double output = 2 * 8 * (3 + 2) + 0.25 * 2 * 4 * (8 + 4) + 0.25 * 2 * 2 * (8 + 8);
+  CHECK(forward_flops_per_token(config, 10) - layers == Approx(input + output));
+}
+
 TEST_CASE("parameters are summed by part of the model") {
   ModelConfig config = small_model(ModelKind::decoder, {}, 10);
   config.num_layers = 11;
@@ -125,11 +136,13 @@ TEST_CASE("the estimate of memory is near what a training step uses") {
     ModelKind kind;
     AttentionConfig attention;
     std::int64_t layers, dim, rows, length, vocab;
+    std::vector<std::int64_t> cutoffs = {};
   };
   const std::vector<Row> rows = {
       {"cosformer", ModelKind::decoder, kind_of("cosformer"), 4, 128, 4, 128, 512},
       {"long", ModelKind::decoder, kind_of("cosformer"), 2, 64, 1, 1024, 100},
       {"wide vocabulary", ModelKind::decoder, kind_of("cosformer"), 2, 64, 2, 128, 8192},
+      {"bands of a vocabulary", ModelKind::decoder, kind_of("cosformer"), 2, 64, 2, 128, 16384, {4000, 9000}},
       {"deep", ModelKind::decoder, kind_of("cosformer"), 8, 64, 2, 128, 64},
       {"softmax", ModelKind::decoder, kind_of("softmax"), 4, 128, 4, 128, 512},
       {"stored softmax", ModelKind::decoder, kind_of("softmax_materialized"), 3, 64, 1, 512, 256},
@@ -144,6 +157,7 @@ TEST_CASE("the estimate of memory is near what a training step uses") {
     config.num_heads = 4;
     config.ffn_dim = 4 * row.dim;
     config.vocab_size = row.vocab;
+    config.adaptive_cutoffs = row.cutoffs;
     config.dropout = 0.1;
     const ThreadCountScope one_thread(1);
     const std::int64_t elements = count_elements(Model(config, row.length, 1).parameters());

@@ -201,6 +201,79 @@ TEST_CASE("dropout belongs to training and to its step") {
   CHECK(hidden(model, {.training = true, .seed = 6, .noise_index = 2}) != trained);
 }
 
+TEST_CASE("dropout of attention weights and of activations belongs to training, with every kind that has weights") {
+  for (const char* kind : {"softmax", "softmax_materialized", "local"}) {
+    for (const bool of_weights : {true, false}) {
+      CAPTURE(kind, of_weights);
+      ModelConfig config = config_of(ModelKind::decoder);
+      config.attention.kind = kind;
+      const Model plain(config, 10, 1);
+      (of_weights ? config.attention.dropout : config.activation_dropout) = 0.3;
+      const Model model(config, 10, 1);
+      const Tensor ids = random_ids({2, 10}, 1, config.vocab_size);
+      const auto hidden = [&](const Model& of, const Pass& pass) {
+        return values_of(of.decode(ids, nullptr, {}, pass).value());
+      };
+      require_close("evaluation", hidden(plain, {}), hidden(model, {}), {.rel = 1e-5, .abs = 1e-6});
+      const Values trained = hidden(model, {.training = true, .seed = 5, .noise_index = 2});
+      CHECK(trained != hidden(model, {}));
+      CHECK(hidden(model, {.training = true, .record_gradients = true, .seed = 5, .noise_index = 2}) == trained);
+      CHECK(hidden(model, {.training = true, .seed = 5, .noise_index = 3}) != trained);
+    }
+  }
+}
+
+TEST_CASE("the stored and the tiled softmax drop the same weights") {
+  ModelConfig config = config_of(ModelKind::decoder);
+  config.attention.dropout = 0.4;
+  const auto hidden = [&](const char* kind) {
+    config.attention.kind = kind;
+    const Model model(config, 10, 1, DType::float64);
+    const Tensor ids = random_ids({2, 10}, 1, config.vocab_size);
+    return values_of(model.decode(ids, nullptr, {}, {.training = true, .seed = 5}).value());
+  };
+  require_close("hidden states", hidden("softmax_materialized"), hidden("softmax"), {.rel = 1e-10});
+}
+
+TEST_CASE("linear attention takes no dropout of weights") {
+  for (const char* kind : {"linear", "cosformer"}) {
+    ModelConfig config = config_of(ModelKind::decoder);
+    config.attention.kind = kind;
+    config.attention.dropout = 0.1;
+    CHECK(input_error_of([&] { Model(config, 10, 1); }) ==
+          "attention.dropout: linear attention has no matrix of weights to drop from; expected 0, found 0.1");
+  }
+}
+
+TEST_CASE("scaled embeddings are those of a table sqrt(embed_dim) times as large") {
+  ModelConfig config = config_of(ModelKind::decoder);
+  config.tie_embeddings = false;
+  const Model plain(config, 10, 1, DType::float64);
+  config.scale_embeddings = true;
+  const Model scaled(config, 10, 1, DType::float64);
+  const Tensor ids = random_ids({2, 10}, 1, config.vocab_size);
+  Tensor table = plain.decoder().embedding_weight().value();
+  for (double& x : table.span<double>()) x *= std::sqrt(static_cast<double>(config.embed_dim));
+  require_close("hidden states", values_of(plain.decode(ids, nullptr, {}, {}).value()),
+                values_of(scaled.decode(ids, nullptr, {}, {}).value()), {.rel = 1e-10});
+}
+
+TEST_CASE("a model without a final norm ends with what its last layer gives") {
+  ModelConfig config = config_of(ModelKind::decoder);
+  const Model with(config, 10, 1, DType::float64);
+  config.final_norm = false;
+  const Model without(config, 10, 1, DType::float64);
+  CHECK(with.parameters().size() == without.parameters().size() + 2);
+  const Tensor ids = random_ids({2, 10}, 1, config.vocab_size);
+  const Values bare = values_of(without.decode(ids, nullptr, {}, {}).value());
+  const std::int64_t dim = config.embed_dim;
+  const Variable ones(Tensor::full({dim}, 1.0, DType::float64)), zeros(Tensor::zeros({dim}, DType::float64));
+  const Variable normed = layer_norm(without.decode(ids, nullptr, {}, {}), ones, zeros, 1e-5);
+  require_close("hidden states", values_of(with.decode(ids, nullptr, {}, {}).value()), values_of(normed.value()),
+                {.rel = 1e-10});
+  CHECK(bare != values_of(normed.value()));
+}
+
 TEST_CASE("layers of one model drop different elements") {
   ParameterStore store(1, DType::float32);
   const Dropout first(Scope(store, "layers.0"), 0.5), second(Scope(store, "layers.1"), 0.5);

@@ -156,6 +156,11 @@ std::vector<double> probabilities(const AttentionCase& shape, double scale, cons
   return p;
 }
 
+double weight_factor(const AttentionCase& shape, std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t j) {
+  const std::int64_t element = ((b * shape.heads + h) * shape.queries + i) * shape.keys + j;
+  return shape.weight_factors.empty() ? 1 : shape.weight_factors[static_cast<std::size_t>(element)];
+}
+
 }  // namespace
 
 std::vector<double> reference_softmax_attention(const AttentionCase& shape, double scale, const std::vector<double>& query,
@@ -165,9 +170,10 @@ std::vector<double> reference_softmax_attention(const AttentionCase& shape, doub
     const std::vector<double> p = probabilities(shape, scale, query, key, b, h, i);
     for (std::int64_t j = 0; j < shape.keys; ++j) {
       if (!shape.sees(b, i, j)) continue;
+      const double factor = weight_factor(shape, b, h, i, j);
       for (std::size_t e = 0; e < static_cast<std::size_t>(shape.value_dim); ++e) {
         out[at(shape, shape.queries, shape.value_dim, b, i, h) + e] +=
-            p[static_cast<std::size_t>(j)] * value[at(shape, shape.keys, shape.value_dim, b, j, h) + e];
+            factor * p[static_cast<std::size_t>(j)] * value[at(shape, shape.keys, shape.value_dim, b, j, h) + e];
       }
     }
   });
@@ -186,9 +192,9 @@ AttentionGradients reference_softmax_attention_gradients(const AttentionCase& sh
     for (std::int64_t j = 0; j < shape.keys; ++j) {
       if (!shape.sees(b, i, j)) continue;
       const std::size_t k = at(shape, shape.keys, D, b, j, h), v = at(shape, shape.keys, E, b, j, h);
-      const double weight = p[static_cast<std::size_t>(j)];
-      for (std::size_t e = 0; e < static_cast<std::size_t>(E); ++e) gradients.dvalue[v + e] += weight * dout[o + e];
-      const double dscore = scale * weight * (dot(&dout[o], &value[v], E) - dot(&dout[o], &out[o], E));
+      const double weight = p[static_cast<std::size_t>(j)], factor = weight_factor(shape, b, h, i, j);
+      for (std::size_t e = 0; e < static_cast<std::size_t>(E); ++e) gradients.dvalue[v + e] += factor * weight * dout[o + e];
+      const double dscore = scale * weight * (factor * dot(&dout[o], &value[v], E) - dot(&dout[o], &out[o], E));
       for (std::size_t d = 0; d < static_cast<std::size_t>(D); ++d) {
         gradients.dquery[q + d] += dscore * key[k + d];
         gradients.dkey[k + d] += dscore * query[q + d];

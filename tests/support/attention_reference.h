@@ -15,6 +15,7 @@ struct AttentionCase {
   bool causal = false;
   std::vector<std::uint8_t> key_mask = {};  ///< [B, S], empty = all real
   std::int64_t window = -1;
+  std::vector<double> weight_factors = {};  ///< softmax: [B, H, T, S], what each weight is multiplied by; empty = 1
   bool l1_norm = false;  ///< linear attention: divide by Σ|s_ij| instead of Σ s_ij
 
   /// Is key j of item b in sight of query i?

@@ -31,8 +31,8 @@ inline AttentionSizes sizes_of(const AttentionCase& shape) {
   return {shape.batch, shape.queries, shape.keys, shape.heads, shape.head_dim, shape.value_dim};
 }
 
-inline AttentionVisibility visibility_of(const AttentionCase& shape) {
-  return {shape.causal, shape.key_mask.empty() ? nullptr : shape.key_mask.data(), shape.window};
+inline AttentionVisibility visibility_of(const AttentionCase& shape, const DropoutMask* dropout = nullptr) {
+  return {shape.causal, shape.key_mask.empty() ? nullptr : shape.key_mask.data(), shape.window, dropout};
 }
 
 inline AttentionInputs random_inputs(const AttentionCase& shape, std::uint64_t seed, double low = -1) {
@@ -126,32 +126,33 @@ AttentionResult run_linear(const AttentionCase& shape, const LinearAttentionOpti
 
 template <class T>
 AttentionResult run_softmax(const AttentionCase& shape, double scale, const AttentionInputs& inputs,
-                            Layout layout = Layout::contiguous) {
+                            Layout layout = Layout::contiguous, const DropoutMask* dropout = nullptr) {
   return run_attention<T>(
       shape, inputs, layout,
       [&](auto q, auto k, auto v, auto out, T* sums) {
-        softmax_attention_forward<T>(sizes_of(shape), visibility_of(shape), static_cast<T>(scale), q, k, v, out, sums);
+        softmax_attention_forward<T>(sizes_of(shape), visibility_of(shape, dropout), static_cast<T>(scale), q, k, v, out,
+                                     sums);
       },
       [&](auto q, auto k, auto v, auto out, const T* sums, auto dout, auto dq, auto dk, auto dv) {
-        softmax_attention_backward<T>(sizes_of(shape), visibility_of(shape), static_cast<T>(scale), q, k, v, out, sums, dout,
-                                      dq, dk, dv);
+        softmax_attention_backward<T>(sizes_of(shape), visibility_of(shape, dropout), static_cast<T>(scale), q, k, v, out,
+                                      sums, dout, dq, dk, dv);
       });
 }
 
 template <class T>
 AttentionResult run_materialized_softmax(const AttentionCase& shape, double scale, const AttentionInputs& inputs,
-                                         Layout layout = Layout::contiguous) {
+                                         Layout layout = Layout::contiguous, const DropoutMask* dropout = nullptr) {
   const auto size = static_cast<std::size_t>(shape.batch * shape.heads * shape.queries * shape.keys);
   std::vector<T> probabilities(size), scratch(size);
   return run_attention<T>(
       shape, inputs, layout,
       [&](auto q, auto k, auto v, auto out, T*) {
-        softmax_attention_materialized_forward<T>(sizes_of(shape), visibility_of(shape), static_cast<T>(scale), q, k, v, out,
-                                                  probabilities.data());
+        softmax_attention_materialized_forward<T>(sizes_of(shape), visibility_of(shape, dropout), static_cast<T>(scale), q,
+                                                  k, v, out, probabilities.data());
       },
       [&](auto q, auto k, auto v, auto, const T*, auto dout, auto dq, auto dk, auto dv) {
         softmax_attention_materialized_backward<T>(sizes_of(shape), static_cast<T>(scale), q, k, v, probabilities.data(),
-                                                   dout, scratch.data(), dq, dk, dv);
+                                                   dout, scratch.data(), dq, dk, dv, dropout);
       });
 }
 

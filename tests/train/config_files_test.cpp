@@ -83,6 +83,42 @@ TEST_CASE("configs of masked pre-training differ in their attention alone, and p
   CHECK(paper.model.vocab_size == 50260);
 }
 
+TEST_CASE("configs of WikiText-103 differ in their attention alone, and the published ones have the published sizes") {
+  const fs::path folder(COSFORMER_SOURCE_DIR "/configs/lm/wikitext103");
+  for (const std::string family : {"nag", "adam", "gpt2", "small"}) {
+    for (const std::string kind : {"softmax", "linear_elu", "linear_relu", "performer"}) {
+      const fs::path file = folder / (family + "_" + kind + ".toml");
+      if (!fs::exists(file)) continue;
+      CAPTURE(file.string());
+      const auto found = differences(load_config(folder / (family + "_cosformer.toml")), load_config(file));
+      CHECK_FALSE(found.empty());
+      for (const ConfigDifference& difference : found) CHECK(difference.key.starts_with("attention."));
+    }
+  }
+  for (const std::string file : {"nag_softmax", "nag_cosformer", "adam_softmax", "adam_cosformer"}) {
+    CAPTURE(file);
+    Config config = load_config(folder / (file + ".toml"));
+    config.model.max_length = config.task.seq_len;
+    CHECK(config.model.num_layers == 16);
+    CHECK(config.model.dropout == 0.3);
+    CHECK(config.model.activation_dropout == 0.1);
+    CHECK(config.model.adaptive_dropout == 0.2);
+    CHECK(config.model.attention.dropout == (config.model.attention.kind == "softmax" ? 0.1 : 0.0));
+    // Bands of 1024, 256 and 64 numbers with a projection each, two clusters, and layers with norms and biases.
+    const std::int64_t bands = 20000 * 1024 + 40000 * 256 + 207735 * 64 + 1024 * (1024 + 256 + 64) + 2 * 1024;
+    const std::int64_t layer = 4 * (1024 * 1024 + 1024) + 2 * 1024 * 4096 + 4096 + 1024 + 4 * 1024;
+    CHECK(make_plan(config, config.model, 512).parameters == bands + 16 * layer);
+    CHECK((bands + 16 * layer) / 1'000'000 == 246);
+  }
+  const Config nag = load_config(folder / "nag_softmax.toml");
+  CHECK(nag.train.batch_size * nag.task.seq_len == 3072 * 3 * 8);
+  CHECK(nag.train.max_steps == nag.schedule.warmup_steps + nag.schedule.period_steps);
+  Config gpt2 = load_config(folder / "gpt2_softmax.toml");
+  gpt2.model.max_length = 512;
+  // 44.65 million.
+  CHECK((make_plan(gpt2, gpt2.model, 512).parameters + 5'000) / 10'000 == 4465);
+}
+
 TEST_CASE("fine-tuning configs have the encoder that the pre-training config trains") {
   const fs::path folder(COSFORMER_SOURCE_DIR "/configs");
   const std::pair<const char*, std::int64_t> tasks[] = {{"sst2", 2}, {"qqp", 2}, {"mnli", 3}, {"imdb", 2}, {"amazon", 5}};

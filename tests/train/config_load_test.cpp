@@ -59,7 +59,9 @@ Config unusual_config(const std::string& kind = "encoder") {
   config.train.batch_size = 20;
   config.optimizer.name = "sgd";
   config.model.max_length = 1000;
+  config.model.adaptive_cutoffs = {3, 5};
   config.schedule.decay_steps = 2000;
+  config.schedule.period_factor = 1.5;  // a third of its default would be too little
   return config;
 }
 
@@ -163,6 +165,11 @@ TEST_CASE("Values that do not fit together are refused") {
   CHECK(error_of({"model.num_classes=2"}).ends_with("model.num_classes needs model.kind = \"encoder\""));
   CHECK(error_of({"model.max_length=100"}).ends_with("must be at least task.seq_len (256)"));
   CHECK(error_of({"optimizer.nesterov=true", "optimizer.name=sgd"}).find("optimizer.nesterov") != std::string::npos);
+  CHECK(error_of({"schedule.name=cosine_cycles"}).find("schedule.period_steps must be at least 1") != std::string::npos);
+  CHECK(error_of({"task.context_window=256"}).find("must be less than task.seq_len (256)") != std::string::npos);
+  CHECK(error_of({"model.adaptive_cutoffs=[2, 0]"}).find("an array of integers, 1 to 4194304") != std::string::npos);
+  CHECK(error_of({"model.adaptive_cutoffs=[2.5]"}).find("an array of integers, 1 to 4194304") != std::string::npos);
+  CHECK(error_of({"model.adaptive_cutoffs=20000"}).find("an array of integers, 1 to 4194304") != std::string::npos);
   CHECK(error_of({"optimizer.momentum=0.9"}).ends_with("optimizer.momentum needs optimizer.name = \"sgd\""));
   CHECK(error_of({"schedule.decay_steps=5"}).ends_with("must be at least schedule.warmup_steps (100)"));
   CHECK(error_of({"train.patience=5", "train.eval_every=0"}).ends_with("train.patience needs train.eval_every"));

@@ -56,6 +56,25 @@ TEST_CASE("tokens are drawn from the softmax of their scores over the temperatur
   }
 }
 
+TEST_CASE("a model with a vocabulary in bands writes its likeliest tokens, in every band") {
+  ModelConfig config = generating_model({}, 40);
+  config.adaptive_cutoffs = {3, 7};
+  config.adaptive_factor = 2;
+  const Model model(config, 40, 2);
+  const std::vector<std::int32_t> prompt = {1, 5, 12};
+  const GeneratedText text = generate(model, prompt, {.tokens = 20, .temperature = 0});
+  std::vector<std::int32_t> ids = prompt;
+  for (const std::int32_t token : text.tokens) {
+    const auto length = static_cast<std::int64_t>(ids.size());
+    const Variable hidden =
+        model.decode(Tensor::from<std::int32_t>({1, length}, std::span<const std::int32_t>(ids)), nullptr, {}, {});
+    const Values scores = values_of(model.logits(narrow(hidden, 1, length - 1, 1), {}).value());
+    REQUIRE(scores.size() == 13);
+    CHECK(scores[static_cast<std::size_t>(token)] >= *std::ranges::max_element(scores) - 1e-4);
+    ids.push_back(token);
+  }
+}
+
 TEST_CASE("of equally likely tokens the first ones are kept") {
   CHECK(shares({1, 1, 1}, 1, 2) == shares({1, 1, -1e9F}, 1, 0));
   CHECK(sample_token(std::vector<float>{0, 5, 5}, 0, 0, 0.9) == 1);

@@ -22,7 +22,60 @@ ScheduleConfig schedule(const char* name, std::int64_t warmup_steps, double star
   return {name, warmup_steps, start_ratio, decay_steps, min_ratio};
 }
 
+/// The learning rate of the second cycle's first step is 0.75 of the first's; it is twice as long.
+ScheduleConfig cycles() {
+  ScheduleConfig config = schedule("cosine_cycles", 20, 0.01, 0, 0.1);
+  config.period_steps = 100;
+  config.period_factor = 2;
+  config.peak_factor = 0.75;
+  return config;
+}
+
 }  // namespace
+
+TEST_CASE("cycles of a cosine begin anew, longer and lower each time, whatever max_steps is") {
+  const ScheduleConfig growing = cycles();
+  const auto rate = [](const ScheduleConfig& config, std::int64_t step) {
+    return scheduled_learning_rate(config, 2.0, step, 50);
+  };
+  CHECK(rate(growing, 10) == Approx(2 * (0.01 + 0.99 * 0.5)));
+  CHECK(rate(growing, 20) == Approx(2.0));
+  CHECK(rate(growing, 70) == Approx(2 * 0.55));
+  CHECK(rate(growing, 119) == Approx(2 * (0.1 + 0.45 * (1 + std::cos(std::numbers::pi * 0.99)))));
+  CHECK(rate(growing, 120) == Approx(2 * 0.75));
+  CHECK(rate(growing, 220) == Approx(2 * 0.75 * 0.55));
+  CHECK(rate(growing, 320) == Approx(2 * 0.75 * 0.75));
+  CHECK(rate(growing, 720) == Approx(2 * 0.75 * 0.75 * 0.75));
+  ScheduleConfig equal = cycles();
+  equal.period_factor = 1;
+  CHECK(rate(equal, 119) == Approx(2 * (0.1 + 0.45 * (1 + std::cos(std::numbers::pi * 0.99)))));
+  CHECK(rate(equal, 120) == Approx(2 * 0.75));
+  CHECK(rate(equal, 370) == Approx(2 * std::pow(0.75, 3) * 0.55));
+}
+
+TEST_CASE("a cycle begins at the step where the one before ends, for every length and growth") {
+  for (const double factor : {1.0, 1.1, 1.5, 2.0, 3.0, 10.0}) {
+    for (const std::int64_t period : {1, 3, 7, 100, 270'000}) {
+      ScheduleConfig config = cycles();
+      config.warmup_steps = 0;
+      config.period_steps = period;
+      config.period_factor = factor;
+      CAPTURE(factor, period);
+      // The first step at or behind each cycle's beginning has that cycle's share of the peak, at most.
+      double begin = 0, length = static_cast<double>(period);
+      for (int cycle = 0; cycle < 6; ++cycle) {
+        const auto step = static_cast<std::int64_t>(std::ceil(begin - 1e-6));
+        const double least = 2 * std::pow(0.75, cycle) * 0.1, most = 2 * std::pow(0.75, cycle);
+        const double rate = scheduled_learning_rate(config, 2.0, step, 1);
+        if (std::abs(static_cast<double>(step) - begin) < 1e-6) CHECK(rate == Approx(most).epsilon(1e-6));
+        CHECK(rate <= most * (1 + 1e-12));
+        CHECK(rate >= std::min(least, 0.75 * least));
+        begin += length;
+        length *= factor;
+      }
+    }
+  }
+}
 
 TEST_CASE("learning rates at the key steps of every schedule") {
   const ScheduleConfig constant = schedule("constant", 10, 0, 0, 0.1), linear = schedule("linear", 10, 0.2, 0, 0.1);

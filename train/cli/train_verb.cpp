@@ -1,8 +1,8 @@
+#include <spdlog/spdlog.h>
+
 #include <csignal>
 #include <iostream>
 #include <nlohmann/json.hpp>
-
-#include <spdlog/spdlog.h>
 
 #include "core/blas_info.h"
 #include "core/error.h"
@@ -15,6 +15,7 @@
 #include "train/cli/verbs.h"
 #include "train/initial_weights.h"
 #include "train/logging.h"
+#include "train/peak.h"
 #include "train/plan.h"
 #include "train/report/run_log.h"
 #include "train/tasks/task_tokenizer.h"
@@ -140,7 +141,8 @@ int run_train(int argc, char** argv) {
       load_initial_weights(*start.weights, config, model);
     }
     const RunPlan plan = make_plan(config, config.model, task->causal_length());
-    std::cout << (given->count("json") ? plan_to_json(plan) + '\n' : format_plan(plan));
+    const double peak = measure_matmul_peak(0.2);
+    std::cout << (given->count("json") ? plan_to_json(plan, peak) + '\n' : format_plan(plan, peak));
     return 0;
   }
 

@@ -24,6 +24,7 @@ struct TaskConfig {
   std::string valid;
   std::string test;
   std::int64_t seq_len = 256;
+  std::int64_t context_window = 0;        ///< language_modeling: tokens of an evaluation window that are read and not scored
   std::string tokenizer = "byte";         ///< byte, char, word, bpe
   std::string tokenizer_folder;           ///< holds the tokenizer's files; empty = made from the training text
   std::int64_t tokenizer_vocab_size = 0;  ///< of a word or BPE tokenizer that is made; 0 = all words, 8192 for BPE
@@ -50,11 +51,14 @@ struct OptimizerConfig {
 };
 
 struct ScheduleConfig {
-  std::string name = "cosine";  ///< constant, linear, cosine, inverse_sqrt
+  std::string name = "cosine";  ///< constant, linear, cosine, inverse_sqrt, cosine_cycles
   std::int64_t warmup_steps = 100;
   double warmup_start_ratio = 0.0;  ///< learning rate of step 0 over the full one
   std::int64_t decay_steps = 0;     ///< step where linear and cosine reach min_ratio; 0 = train.max_steps
   double min_ratio = 0.1;           ///< least learning rate over the full one
+  std::int64_t period_steps = 0;    ///< of cosine_cycles: length of the first cycle
+  double period_factor = 1.0;       ///< of cosine_cycles: how much longer each cycle is than the one before
+  double peak_factor = 1.0;         ///< of cosine_cycles: each cycle's learning rates over those of the one before
 };
 
 struct TrainConfig {

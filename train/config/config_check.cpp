@@ -47,6 +47,12 @@ std::optional<ConfigProblem> find_problem(const Config& config) {
     return ConfigProblem{"schedule.decay_steps",
                          concat("schedule.decay_steps (", schedule.decay_steps, ") must be at least schedule.warmup_steps (",
                                 schedule.warmup_steps, ")")};
+  if (schedule.name == "cosine_cycles" && schedule.period_steps == 0)
+    return ConfigProblem{"schedule.period_steps",
+                         "schedule.period_steps must be at least 1 with schedule.name = \"cosine_cycles\""};
+  if (task.context_window >= task.seq_len)
+    return ConfigProblem{"task.context_window", concat("task.context_window (", task.context_window,
+                                                       ") must be less than task.seq_len (", task.seq_len, ")")};
   if (train.batch_size % train.accumulation != 0)
     return ConfigProblem{"train.accumulation", concat("train.accumulation (", train.accumulation,
                                                       ") must divide train.batch_size (", train.batch_size, ")")};

@@ -40,7 +40,7 @@ constexpr std::string_view kReweightingLengths[] = {"auto", "padded"};
 constexpr std::string_view kPoolingDivisors[] = {"real", "padded"};
 constexpr std::string_view kForms[] = {"auto", "quadratic", "linear", "chunked", "recurrent"};
 constexpr std::string_view kOptimizers[] = {"adamw", "adam", "sgd"};
-constexpr std::string_view kSchedules[] = {"constant", "linear", "cosine", "inverse_sqrt"};
+constexpr std::string_view kSchedules[] = {"constant", "linear", "cosine", "inverse_sqrt", "cosine_cycles"};
 constexpr std::string_view kAutomatic[] = {"auto"};
 
 template <const auto& List>
@@ -106,6 +106,11 @@ constexpr Field number(std::string_view key, Range range, std::string_view help)
 template <auto... Path>
 constexpr Field text(std::string_view key, Names (*names)(), std::string_view help) {
   return plain<std::string, Path...>(key, FieldType::text, {}, names, help);
+}
+
+template <auto... Path>
+constexpr Field integers(std::string_view key, double minimum, double maximum, std::string_view help) {
+  return plain<std::vector<std::int64_t>, Path...>(key, FieldType::integers, {minimum, maximum}, nullptr, help);
 }
 
 /// An enumeration with the names of `List`.
@@ -231,6 +236,11 @@ constexpr Field kFields[] = {
     text<&C::task, &Task::valid>("task.valid", nullptr, "path of the validation data; empty: none"),
     text<&C::task, &Task::test>("task.test", nullptr, "path of the test data; empty: none"),
     integer<&C::task, &Task::seq_len>("task.seq_len", 1, kMaxLength, "tokens of a sequence"),
+    integer<&C::task, &Task::context_window>(
+        "task.context_window", 0, kMaxLength,
+        "tokens at the head of each evaluation window but the first that are read and not "
+        "scored, language_modeling; windows then overlap by so many, and each token is "
+        "still scored once"),
     text<&C::task, &Task::tokenizer>("task.tokenizer", names_of<kTokenizers>, "how text becomes tokens"),
     text<&C::task, &Task::tokenizer_folder>("task.tokenizer_folder", nullptr,
                                             "folder with the tokenizer's files (bpe: vocab.json, merges.txt); empty: made "
@@ -275,13 +285,30 @@ constexpr Field kFields[] = {
     number<&C::model, &M::embedding_std>("model.embedding_std", kNotNegative,
                                          "standard deviation of the token embeddings' first values; 0: 1 / sqrt(embed_dim). "
                                          "A position table has 0.02"),
+    boolean<&C::model, &M::scale_embeddings>(
+        "model.scale_embeddings", "token embeddings are multiplied by sqrt(embed_dim), before positions are added"),
     number<&C::model, &M::dropout>("model.dropout", kFraction, "of embeddings and of the outputs of both blocks"),
+    number<&C::model, &M::activation_dropout>("model.activation_dropout", kFraction,
+                                              "within the feed-forward block, after its activation"),
     choice<kNormPlacements, &C::model, &M::norm>("model.norm", "layer norm before each block or after each sum"),
+    boolean<&C::model, &M::final_norm>("model.final_norm", "a last layer norm behind all layers, with norm = \"pre\""),
     choice<kActivations, &C::model, &M::activation>("model.activation", "of the feed-forward block"),
     choice<kPositions, &C::model, &M::positions>("model.positions", "position embeddings"),
     boolean<&C::model, &M::tie_embeddings>("model.tie_embeddings", "the output projection is the embedding table"),
     boolean<&C::model, &M::share_embeddings>("model.share_embeddings",
                                              "encoder and decoder have one embedding table, encoder_decoder"),
+    integers<&C::model, &M::adaptive_cutoffs>(
+        "model.adaptive_cutoffs", 1, kMaxVocabulary,
+        "first ids of the bands behind the first one, rising; the vocabulary must be sorted by frequency, as a word "
+        "tokenizer's is. Rarer bands have narrower vectors (adaptive input) and cost the loss little (adaptive softmax), "
+        "decoder; empty: none"),
+    number<&C::model, &M::adaptive_factor>("model.adaptive_factor", {.minimum = 1},
+                                           "how much narrower than the band before each band's vectors are"),
+    boolean<&C::model, &M::tie_adaptive_projections>(
+        "model.tie_adaptive_projections",
+        "the tails of the adaptive softmax project with the adaptive input's matrices; needs tie_embeddings"),
+    number<&C::model, &M::adaptive_dropout>("model.adaptive_dropout", kFraction,
+                                            "of what the adaptive softmax reads, and between a tail's two products"),
     boolean<&C::model, &M::lm_head>("model.lm_head",
                                     "a head on an encoder that restores masked tokens; masked_language_modeling sets it"),
     integer<&C::model, &M::num_classes>(
@@ -340,6 +367,9 @@ constexpr Field kFields[] = {
         "attention.cross_reweighting",
         "what positions are a share of in attention to the encoder: one length M for both texts (shared_length), or each "
         "text's own length, whatever reweighting_length is (own_lengths)"),
+    number<&C::model, &M::attention, &A::dropout>(
+        "attention.dropout", kFraction,
+        "of the weights of softmax and local attention; linear attention has no matrix of weights and takes 0 alone"),
 
     text<&C::optimizer, &O::name>("optimizer.name", names_of<kOptimizers>, "the update rule"),
     number<&C::optimizer, &O::learning_rate>("optimizer.learning_rate", kNotNegative, "the highest of the schedule"),
@@ -359,6 +389,12 @@ constexpr Field kFields[] = {
     integer<&C::schedule, &S::decay_steps>("schedule.decay_steps", 0, kMaxSteps,
                                            "step where linear and cosine end; 0: train.max_steps"),
     number<&C::schedule, &S::min_ratio>("schedule.min_ratio", kRatio, "least learning rate over the highest"),
+    integer<&C::schedule, &S::period_steps>("schedule.period_steps", 0, kMaxSteps,
+                                            "steps of the first cycle after the warm-up, cosine_cycles"),
+    number<&C::schedule, &S::period_factor>("schedule.period_factor", {.minimum = 1},
+                                            "how much longer each cycle is than the one before, cosine_cycles"),
+    number<&C::schedule, &S::peak_factor>("schedule.peak_factor", kRatio,
+                                          "learning rates of each cycle over those of the one before, cosine_cycles"),
 
     text<&C::train, &T::init_from>("train.init_from", nullptr,
                                    "run, checkpoint or .safetensors file whose parameters, and tokenizer where "

@@ -61,6 +61,26 @@ std::optional<std::vector<double>> as_numbers(const TomlValue& value) {
   return numbers;
 }
 
+std::optional<std::vector<std::int64_t>> as_integers(const TomlValue& value) {
+  const auto* array = std::get_if<TomlArray>(&value.data);
+  if (!array) return std::nullopt;
+  std::vector<std::int64_t> integers;
+  for (const TomlValue& element : *array) {
+    const auto* integer = std::get_if<std::int64_t>(&element.data);
+    if (!integer) return std::nullopt;
+    integers.push_back(*integer);
+  }
+  return integers;
+}
+
+/// Numbers as a TOML array.
+template <class Number, class Format>
+std::string format_array(const std::vector<Number>& numbers, Format&& format) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < numbers.size(); ++i) text += concat(i == 0 ? "" : ", ", format(numbers[i]));
+  return text + "]";
+}
+
 std::string wrong_value(const Field& field, const TomlValue& value) {
   return concat(field.key, " must be ", allowed_values(field), ", not ", describe(value));
 }
@@ -132,6 +152,15 @@ std::optional<std::string> assign(Config& config, const Field& field, const Toml
         return std::nullopt;
       }
       return wrong_value(field, value);
+    case FieldType::integers:
+      if (const auto integers = as_integers(value);
+          integers && std::all_of(integers->begin(), integers->end(), [&](std::int64_t element) {
+            return in_range(field.range, static_cast<double>(element));
+          })) {
+        field.set(config, *integers);
+        return std::nullopt;
+      }
+      return wrong_value(field, value);
     case FieldType::text:
       break;
   }
@@ -155,10 +184,9 @@ std::string format_value(const ConfigValue& value) {
     std::string operator()(bool boolean) const { return boolean ? "true" : "false"; }
     std::string operator()(std::int64_t integer) const { return std::to_string(integer); }
     std::string operator()(double number) const { return format_number(number); }
-    std::string operator()(const std::vector<double>& numbers) const {
-      std::string text = "[";
-      for (std::size_t i = 0; i < numbers.size(); ++i) text += concat(i == 0 ? "" : ", ", format_number(numbers[i]));
-      return text + "]";
+    std::string operator()(const std::vector<double>& numbers) const { return format_array(numbers, format_number); }
+    std::string operator()(const std::vector<std::int64_t>& integers) const {
+      return format_array(integers, [](std::int64_t element) { return std::to_string(element); });
     }
     std::string operator()(const std::string& text) const { return quote_toml(text); }
   };
@@ -182,6 +210,8 @@ std::string allowed_values(const Field& field) {
       return concat("a number, ", describe_range(field.range));
     case FieldType::numbers:
       return concat("an array of ", field.length, " numbers, ", describe_range(field.range));
+    case FieldType::integers:
+      return concat("an array of integers, ", describe_range(field.range));
     case FieldType::text:
       return names.empty() ? "a string" : names;
     case FieldType::integer_or_name:

@@ -128,8 +128,7 @@ class LanguageModeling : public Task {
     const Tensor inputs = rows_of(batch.inputs, batch.length, first_row, rows);
     const Tensor targets = rows_of(batch.targets, batch.length, first_row, rows).reshape({rows * batch.length});
     const Variable hidden = model.decode(inputs, nullptr, {}, pass);
-    return linear_cross_entropy(reshape(hidden, {rows * batch.length, model.config().embed_dim}), pass.use(model.output_weight()),
-                                Variable(), targets, factor);
+    return model.token_loss(reshape(hidden, {rows * batch.length, model.config().embed_dim}), targets, factor, pass);
   }
 
   const TextCorpus& corpus(Split split) const {
@@ -139,7 +138,8 @@ class LanguageModeling : public Task {
   }
 
   LanguageModelBatches batches(Split split) const {
-    return LanguageModelBatches(corpus(split).tokens, config_.task.seq_len, static_cast<std::uint64_t>(config_.train.seed));
+    return LanguageModelBatches(corpus(split).tokens, config_.task.seq_len, static_cast<std::uint64_t>(config_.train.seed),
+                                config_.task.context_window);
   }
 
   Config config_;

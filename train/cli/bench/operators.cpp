@@ -147,6 +147,41 @@ Prepared prepare_linear_cross_entropy() {
                  [targets](const auto& x) { return linear_cross_entropy(x[0], x[1], Variable(), targets, 1.0 / 4096); });
 }
 
+/// Ids of three bands of 20000, 40000 and 32000 tokens that fall in them as 8 : 1 : 1, about what text does.
+Tensor banded_ids(std::int64_t count) {
+  Tensor ids = random_ids(count, 16000);
+  const Random random(2, "operator/bands");
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::uint64_t tenth = random.below(10, static_cast<std::uint64_t>(i));
+    ids.data<std::int32_t>()[i] += tenth < 8 ? 0 : tenth == 8 ? 20000 : 60000;
+  }
+  return ids;
+}
+
+constexpr std::int64_t kBandRows = 1024, kBandWidth = 512;
+
+Prepared prepare_adaptive_embedding() {
+  // Each token's vector is read, projected and written in its place.
+  const double products = 2.0 * kBandRows * kBandWidth * (0.8 * 512 + 0.1 * 128 + 0.1 * 32);
+  const Tensor ids = banded_ids(kBandRows);
+  return prepare({{20000, 512}, {512, 512}, {40000, 128}, {512, 128}, {32000, 32}, {512, 32}}, {.flops = products},
+                 {.flops = 3 * products}, [ids](const auto& x) {
+                   const std::vector<AdaptiveBand> bands = {{x[0], x[1]}, {x[2], x[3]}, {x[4], x[5]}};
+                   return adaptive_embedding(bands, ids);
+                 });
+}
+
+Prepared prepare_adaptive_cross_entropy() {
+  const double head = 20002.0 * kBandWidth, tails = 0.1 * 128 * (kBandWidth + 40000.0) + 0.1 * 32 * (kBandWidth + 32000.0);
+  const double flops = 2.0 * kBandRows * (head + tails);
+  const Tensor targets = banded_ids(kBandRows);
+  return prepare(
+      {{kBandRows, kBandWidth}, {20002, kBandWidth}, {128, kBandWidth}, {40000, 128}, {32, kBandWidth}, {32000, 32}},
+      {.flops = flops}, {.flops = 3 * flops}, [targets](const auto& x) {
+        return adaptive_cross_entropy(x[0], {x[1], Variable(), {{x[2], x[3]}, {x[4], x[5]}}}, targets, 1.0 / kBandRows);
+      });
+}
+
 constexpr std::int64_t kBatch = 4, kHeads = 8, kHeadDim = 64;
 
 template <bool causal>
@@ -205,6 +240,8 @@ constexpr OperatorRow kRows[] = {
     {"linear_residual", "32768 rows, 64 to 64", prepare_linear_residual},
     {"feed_forward", "32768 rows of 64, hidden 128", prepare_feed_forward},
     {"linear_cross_entropy", "4096 rows of 256, vocabulary 8192", prepare_linear_cross_entropy},
+    {"adaptive_embedding", "1024 rows of 512 in bands of 92000", prepare_adaptive_embedding},
+    {"adaptive_cross_entropy", "1024 rows of 512, bands of 92000", prepare_adaptive_cross_entropy},
     {"cosformer", "batch 4, length 2048, 8 heads of 64", prepare_cosformer<false>},
     {"cosformer_causal", "batch 4, length 2048, 8 heads of 64", prepare_cosformer<true>},
     {"linear_l1_norm", "batch 4, length 1024, 8 heads of 64", prepare_l1_norm},
@@ -277,13 +314,13 @@ int run_bench_operators(int argc, char** argv) {
     }
     return 0;
   }
-  std::cout << fmt::format("{:<22}{:<38}{:<18}{:>9} {:>9} {:>8} {:>7}\n", "operator", "shape", "pass", "ms", "GFLOP/s",
+  std::cout << fmt::format("{:<24}{:<38}{:<18}{:>9} {:>9} {:>8} {:>7}\n", "operator", "shape", "pass", "ms", "GFLOP/s",
                            "GB/s", "share");
   for (const auto& result : results) {
     const auto rate = [&](const char* key) {
       return result.contains(key) ? fmt::format("{:.1f}", result[key].get<double>()) : "";
     };
-    std::cout << fmt::format("{:<22}{:<38}{:<18}{:>9.2f} {:>9} {:>8} {:>7.2f}\n", result["operator"].get<std::string>(),
+    std::cout << fmt::format("{:<24}{:<38}{:<18}{:>9.2f} {:>9} {:>8} {:>7.2f}\n", result["operator"].get<std::string>(),
                              result["shape"].get<std::string>(), result["pass"].get<std::string>(),
                              result["milliseconds"].get<double>(), rate("gflops"), rate("gigabytes_per_second"),
                              result["share_of_peak"].get<double>());

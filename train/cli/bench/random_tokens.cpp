@@ -1,6 +1,7 @@
 #include "train/cli/bench/random_tokens.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "autograd/ops.h"
 #include "autograd/profile.h"
@@ -77,8 +78,7 @@ class RandomTokens : public Task {
     EncoderOutput encoder;
     if (model_.kind == ModelKind::encoder_decoder) encoder.hidden = model.encode(inputs, nullptr, pass);
     const Variable hidden = model.decode(inputs, nullptr, encoder, pass);
-    return linear_cross_entropy(reshape(hidden, {targets.size(), model_.embed_dim}), pass.use(model.output_weight()),
-                                Variable(), targets, factor);
+    return model.token_loss(reshape(hidden, {targets.size(), model_.embed_dim}), targets, factor, pass);
   }
 
   std::optional<Evaluation> evaluate(const Model&, Split, std::int64_t, const std::function<bool()>&) const override {
@@ -101,14 +101,19 @@ class RandomTokens : public Task {
     }
   }
 
-  /// Rows [first, first + rows) of an endless array of ids below `bound`.
+  /// Rows [first, first + rows) of an endless array of ids below `bound`: all as likely, or falling as 1 / (id + 1) where
+  /// the vocabulary is in bands, whose use depends on it.
   Tensor draw(const char* purpose, std::int64_t first, std::int64_t rows, std::int64_t length, std::int64_t bound) const {
     const Random random(static_cast<std::uint64_t>(config_.train.seed), purpose);
     Tensor ids = Tensor::empty({rows, length}, DType::int32);
     std::int32_t* out = ids.data<std::int32_t>();
+    const bool falling = !model_.adaptive_cutoffs.empty();
     for (std::int64_t i = 0; i < rows * length; ++i) {
+      const auto index = static_cast<std::uint64_t>(first * length + i);
+      const double power = falling ? std::pow(static_cast<double>(bound) + 1, random.uniform(index)) - 1 : 0;
       out[i] = static_cast<std::int32_t>(
-          random.below(static_cast<std::uint64_t>(bound), static_cast<std::uint64_t>(first * length + i)));
+          falling ? std::min(static_cast<std::int64_t>(power), bound - 1)
+                  : static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(bound), index)));
     }
     return ids;
   }
