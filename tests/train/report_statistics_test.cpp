@@ -76,6 +76,8 @@ TEST_CASE("warnings name few seeds, missing runs and ranges that overlap") {
   Experiment failed = experiment_of({{"a", {1, 1.1, 1.2, 1.3}}, {"b", {2, 2.1, 2.2}}});
   failed.runs[0].status = RunStatus::failed;
   CHECK(text(failed).find("1 run is not finished") != std::string::npos);
+  failed.stages.insert(failed.stages.begin(), {.name = "pretrain"});
+  CHECK(text(failed).starts_with("pretrain: "));
 }
 
 TEST_CASE("a published figure stands beside ours with the difference") {

@@ -131,8 +131,7 @@ std::string section_html(const ReportSection& section, bool is_only) {
   std::string warned;
   for (std::size_t stage = 0; stage < experiment.stages.size(); ++stage) {
     for (const std::string& warning : warnings(experiment, stage)) {
-      warned += "<li>" + (experiment.stages.size() > 1 ? escape_html(experiment.stages[stage].name) + ": " : "") +
-                escape_html(warning) + "</li>";
+      warned += "<li>" + escape_html(warning) + "</li>";
     }
   }
   if (!warned.empty()) html += "<ul class=\"warnings\">" + warned + "</ul>\n";

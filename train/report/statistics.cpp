@@ -134,6 +134,9 @@ std::vector<std::string> warnings(const Experiment& experiment, std::size_t stag
     const bool overlap = higher ? best->minimum <= second->maximum : best->maximum >= second->minimum;
     if (overlap) found.push_back("The ranges of the two best groups overlap.");
   }
+  if (experiment.stages.size() > 1) {
+    for (std::string& warning : found) warning = experiment.stages[stage].name + ": " + warning;
+  }
   return found;
 }
 

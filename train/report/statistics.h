@@ -51,7 +51,8 @@ std::optional<PairedDifference> compare_groups(const Experiment& experiment, con
 /// Indices into `experiment.groups` of the best mean of a stage, where at least two groups have one; ties are all best.
 std::vector<std::size_t> best_groups(const Experiment& experiment, std::size_t stage);
 
-/// What a reader should know before believing the table: few seeds, runs that are missing, ranges that overlap.
+/// What a reader should know before believing the table: few seeds, runs that are missing, ranges that overlap;
+/// with the stage's name where there are several.
 std::vector<std::string> warnings(const Experiment& experiment, std::size_t stage);
 
 }  // namespace cosformer
