@@ -122,10 +122,11 @@ TEST_CASE("bench step gives the time of a step, all of it by operator, for every
   struct Variant {
     std::vector<std::string> keys;
     std::string loss;
+    bool same_sizes = true;  ///< every step has arrays of the same sizes: those of a band's tokens differ
   };
   const std::vector<Variant> variants = {
       {{"model.kind=decoder"}, "linear_cross_entropy"},
-      {{"model.vocab_size=40", "model.adaptive_cutoffs=[8, 20]", "model.adaptive_factor=2"}, "adaptive_embedding"},
+      {{"model.vocab_size=40", "model.adaptive_cutoffs=[8, 20]", "model.adaptive_factor=2"}, "adaptive_embedding", false},
       {{"model.kind=encoder", "model.num_classes=3"}, "cross_entropy"},
       {{"model.kind=encoder_decoder"}, "linear_cross_entropy"}};
   for (const Variant& variant : variants) {
@@ -137,7 +138,7 @@ TEST_CASE("bench step gives the time of a step, all of it by operator, for every
     INFO(result.dump());
     CHECK(result["peak_gflops"] == 100);
     check_positive(result, {"milliseconds", "tokens_per_second", "share_of_peak", "peak_memory_bytes", "gflops", "loss"});
-    CHECK(result["system_requests_per_step"] == 0);
+    if (variant.same_sizes) CHECK(result["system_requests_per_step"] == 0);
     CHECK(result["tokens_per_second"].get<double>() == Approx(4 * 16 * 1e3 / result["milliseconds"].get<double>()));
     double shares = 0;
     bool has_loss = false;
