@@ -119,14 +119,14 @@ Variable AdaptiveSoftmax::loss(const Variable& hidden, const Tensor& targets, do
 Tensor AdaptiveSoftmax::log_probabilities(const Tensor& hidden) const {
   const AdaptiveSoftmaxWeights used = weights(Pass());
   const auto num_tails = static_cast<std::int64_t>(used.tails.size());
-  const Variable x(hidden);
+  const Variable x(hidden.contiguous().reshape({hidden.size() / hidden.dim(-1), hidden.dim(-1)}));
   const std::int64_t first_band = used.words.dim(0) - (used.clusters.defined() ? 0 : num_tails);
   std::int64_t vocab = first_band;
   for (const AdaptiveTail& tail : used.tails) vocab += tail.weight.dim(0);
   Variable head = linear(x, used.words, Variable());
   if (used.clusters.defined()) head = concatenate(head, linear(x, used.clusters, Variable()));
   Tensor out = Tensor::empty(hidden.shape().with_dim(-1, vocab), hidden.dtype());
-  const std::int64_t rows = vocab == 0 ? 0 : out.size() / vocab;
+  const std::int64_t rows = x.dim(0);
   dispatch_float(hidden.dtype(), [&](auto type) {
     using T = decltype(type);
     // The head's log-probabilities of the clusters are what a tail's are added to.
@@ -141,9 +141,7 @@ Tensor AdaptiveSoftmax::log_probabilities(const Tensor& hidden) const {
     std::int64_t begin = first_band;
     for (std::int64_t i = 0; i < num_tails; ++i) {
       const AdaptiveTail& tail = used.tails[static_cast<std::size_t>(i)];
-      const Variable narrow_rows =
-          tail.transposed ? linear(x, Variable(tail.projection.value().transpose(0, 1).contiguous()), Variable())
-                          : linear(x, tail.projection, Variable());
+      const Variable narrow_rows = tail.transposed ? matmul(x, tail.projection) : linear(x, tail.projection, Variable());
       const Tensor logits = linear(narrow_rows, tail.weight, Variable()).value();
       const std::int64_t size = tail.weight.dim(0);
       parallel_for(rows, [&](std::int64_t r) {

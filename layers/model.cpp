@@ -32,13 +32,13 @@ void check_config(const ModelConfig& config) {
   at_least_one("vocab_size", config.vocab_size);
   at_least_one("max_length", config.max_length);
   check<InputError>(config.num_layers >= 0, "model.num_layers: expected at least 0, found ", config.num_layers);
-  check<InputError>(config.dropout >= 0 && config.dropout < 1, "model.dropout: expected a value in [0, 1), found ", config.dropout);
-  check<InputError>(config.activation_dropout >= 0 && config.activation_dropout < 1,
-                    "model.activation_dropout: expected a value in [0, 1), found ", config.activation_dropout);
-  check<InputError>(config.attention.dropout >= 0 && config.attention.dropout < 1,
-                    "attention.dropout: expected a value in [0, 1), found ", config.attention.dropout);
-  check<InputError>(config.adaptive_dropout >= 0 && config.adaptive_dropout < 1,
-                    "model.adaptive_dropout: expected a value in [0, 1), found ", config.adaptive_dropout);
+  const auto fraction = [](const char* key, double value) {
+    check<InputError>(value >= 0 && value < 1, key, ": expected a value in [0, 1), found ", value);
+  };
+  fraction("model.dropout", config.dropout);
+  fraction("model.activation_dropout", config.activation_dropout);
+  fraction("attention.dropout", config.attention.dropout);
+  fraction("model.adaptive_dropout", config.adaptive_dropout);
   check<InputError>(config.classifier_dim >= 0, "model.classifier_dim: expected at least 0, found ", config.classifier_dim);
   check<InputError>(config.num_classes == 0 || config.kind == ModelKind::encoder,
                     "model.num_classes: only an encoder has a classification head");
@@ -122,9 +122,13 @@ const Variable& Model::output_weight() const {
   return output_projection_.defined() ? output_projection_ : decoder().embedding_weight();
 }
 
-Variable Model::token_loss(const Variable& hidden, const Tensor& targets, double factor, const Pass& pass) const {
-  if (adaptive_softmax_) return adaptive_softmax_->loss(hidden, targets, factor, pass);
-  return linear_cross_entropy(hidden, pass.use(output_weight()), Variable(), targets, factor);
+Variable Model::token_loss(const Variable& hidden, const Tensor& targets, double factor, const Pass& pass,
+                           double label_smoothing) const {
+  if (adaptive_softmax_) {
+    check<Error>(label_smoothing == 0, "[model] an adaptive softmax has no label smoothing");
+    return adaptive_softmax_->loss(hidden, targets, factor, pass);
+  }
+  return linear_cross_entropy(hidden, pass.use(output_weight()), Variable(), targets, factor, label_smoothing);
 }
 
 Variable Model::logits(const Variable& hidden, const Pass& pass) const {

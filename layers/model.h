@@ -68,8 +68,9 @@ class Model {
   /// log-probabilities without a graph.
   Variable logits(const Variable& hidden, const Pass& pass) const;
   /// factor · Σ_r (-log p(target_r)) of a decoder's tokens, without an array of all scores: hidden [R, embed_dim], targets
-  /// int32 [R], -1 = not counted.
-  Variable token_loss(const Variable& hidden, const Tensor& targets, double factor, const Pass& pass) const;
+  /// int32 [R], -1 = not counted. `label_smoothing` as in linear_cross_entropy; an adaptive softmax has none.
+  Variable token_loss(const Variable& hidden, const Tensor& targets, double factor, const Pass& pass,
+                      double label_smoothing = 0.0) const;
   /// The weight [vocab_size, embed_dim] that `logits` multiplies by: the embedding table where tied. Throws Error where the
   /// vocabulary is in bands.
   const Variable& output_weight() const;

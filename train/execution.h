@@ -3,7 +3,9 @@
 /// How a batch is spread over the threads.
 
 #include <cstdint>
+#include <vector>
 
+#include "core/parallel.h"
 #include "layers/model_config.h"
 
 namespace cosformer {
@@ -19,7 +21,8 @@ std::int64_t shard_count(const ModelConfig& model, std::int64_t requested, std::
 /// together.
 std::int64_t rows_at_once(std::int64_t shards, std::int64_t rows, std::int64_t tokens);
 
-/// Gradients of shards that exist at one time: those of the running shards, and one for each level of the tree that adds them up.
+/// Gradients of shards that exist at one time: those of the running shards, and one for each level of the tree that adds
+/// them up.
 std::int64_t gradient_sets(std::int64_t shards, std::int64_t threads);
 
 /// Rows [first, first + count) of shard `shard` among `shards`.
@@ -28,5 +31,19 @@ struct ShardRows {
   std::int64_t count;
 };
 ShardRows shard_rows(std::int64_t rows, std::int64_t shards, std::int64_t shard);
+
+/// What `score(rows)`, a `Result`, gives for each shard of `rows` sequences, in order: an evaluation's batch, spread as a
+/// micro-batch of training is.
+template <class Result, class Score>
+std::vector<Result> score_shards(const ModelConfig& model, std::int64_t requested, std::int64_t rows, const Score& score) {
+  const std::int64_t shards = shard_count(model, requested, rows);
+  std::vector<Result> results(static_cast<std::size_t>(shards));
+  const auto score_shard = [&](std::int64_t shard) {
+    results[static_cast<std::size_t>(shard)] = score(shard_rows(rows, shards, shard));
+  };
+  // A single shard runs outside the loop, so that its operators are split over the threads.
+  shards == 1 ? score_shard(0) : parallel_for(shards, score_shard);
+  return results;
+}
 
 }  // namespace cosformer

@@ -89,12 +89,7 @@ struct FineTuningProject : TinyProject {
 
 TEST_CASE("A masked-token run is the same on any number of threads and across a resume, and is scored the same by eval") {
   const FineTuningProject project;
-  REQUIRE(project.train("one", {}, {}, 1).code == 0);
-  REQUIRE(project.train("three", {}, {}, 3).code == 0);
-  CHECK(project.result("one") == project.result("three"));
-  REQUIRE(project.train("parts", {"train.max_steps=10"}, {}, 2).code == 0);
-  REQUIRE(project.train("parts", {}, {"--resume"}, 1).code == 0);
-  CHECK(project.result("parts") == project.result("one"));
+  require_same_run_on_any_threads_and_across_a_resume(project);
   const json result = json::parse(project.call({"eval", "one", "--json"}).output);
   CHECK(result["tokens"].get<int>() > 10);
   CHECK(contains(test::read_bytes(project / "one/metrics.jsonl"), "\"loss\":" + result["loss"].dump()));

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "core/random.h"
+#include "tests/catch.h"
 #include "train/run/checkpoint_store.h"
 #include "train/run/checksum.h"
 
@@ -113,6 +114,15 @@ std::vector<std::int64_t> TinyProject::checkpoints(const std::string& run) const
 std::int64_t TinyProject::newest(const std::string& run) const {
   const std::vector<std::int64_t> steps = checkpoints(run);
   return steps.empty() ? -1 : steps.back();
+}
+
+void require_same_run_on_any_threads_and_across_a_resume(const TinyProject& project) {
+  REQUIRE(project.train("one", {}, {}, 1).code == 0);
+  REQUIRE(project.train("three", {}, {}, 3).code == 0);
+  CHECK(project.result("one") == project.result("three"));
+  REQUIRE(project.train("parts", {"train.max_steps=10"}, {}, 2).code == 0);
+  REQUIRE(project.train("parts", {}, {"--resume"}, 1).code == 0);
+  CHECK(project.result("parts") == project.result("one"));
 }
 
 bool is_one_line(const std::string& text) {

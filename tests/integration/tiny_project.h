@@ -46,6 +46,10 @@ class TinyProject {
   TemporaryFolder folder_;
 };
 
+/// Requires that `tiny.toml` ends with the same run on 1 and 3 threads, and where it is stopped after 10 steps and resumed.
+/// Leaves the runs "one", "three" and "parts".
+void require_same_run_on_any_threads_and_across_a_resume(const TinyProject& project);
+
 /// True for exactly one line that ends with a line break.
 bool is_one_line(const std::string& text);
 inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }

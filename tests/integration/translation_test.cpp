@@ -58,12 +58,7 @@ struct TranslationProject : test::TinyProject {
 TEST_CASE(
     "A translation run is the same on any number of threads and across a resume, and is scored and used by what it saved") {
   const TranslationProject project;
-  REQUIRE(project.train("one", {}, {}, 1).code == 0);
-  REQUIRE(project.train("three", {}, {}, 3).code == 0);
-  CHECK(project.result("one") == project.result("three"));
-  REQUIRE(project.train("parts", {"train.max_steps=10"}, {}, 2).code == 0);
-  REQUIRE(project.train("parts", {}, {"--resume"}, 1).code == 0);
-  CHECK(project.result("parts") == project.result("one"));
+  require_same_run_on_any_threads_and_across_a_resume(project);
 
   const json valid = json::parse(project.call({"eval", "one/checkpoints/step-00000020", "--json"}).output);
   CHECK(valid["sentences"] == 9);

@@ -13,6 +13,7 @@
 #include "tests/support/require_close.h"
 #include "tests/support/thread_counts.h"
 #include "tests/train/run_support.h"
+#include "tests/train/step_values.h"
 #include "train/gradient_step.h"
 #include "train/loaded_model.h"
 #include "train/logging.h"
@@ -232,13 +233,7 @@ TEST_CASE("gradients of a step are those of the mean over its examples and do no
     if (texts == 2) config.model.pair_features = PairFeatures::interaction;
     Problem problem(config, splits_of(data, data));
     const auto gradients = [&](const TrainConfig& train, std::int64_t step) {
-      const StepGradients result = compute_step_gradients(*problem.task, *problem.model, train, step);
-      Values all = {result.loss};
-      for (const Parameter& parameter : problem.model->parameters()) {
-        const Values own = values_of(result.gradients.of(parameter.variable));
-        all.insert(all.end(), own.begin(), own.end());
-      }
-      return all;
+      return step_values(*problem.task, *problem.model, train, step);
     };
     TrainConfig train = config.train;
     for (const std::int64_t shards : {1, 3, 8}) {

@@ -11,6 +11,7 @@
 #include "tests/support/require_close.h"
 #include "tests/support/thread_counts.h"
 #include "tests/train/run_support.h"
+#include "tests/train/step_values.h"
 #include "train/gradient_step.h"
 #include "train/optimizers/optimizer.h"
 
@@ -136,15 +137,8 @@ TEST_CASE("gradients of the loss of masked tokens agree with central differences
 
 TEST_CASE("a step of masked language modelling has the same bits on any number of threads") {
   const Problem problem;
-  require_same_bits_on_any_threads("gradients", [&] {
-    const StepGradients step = compute_step_gradients(*problem.task, *problem.model, problem.config.train, 2);
-    std::vector<double> all = {step.loss};
-    for (const Parameter& each : problem.model->parameters()) {
-      const Values own = values_of(step.gradients.of(each.variable));
-      all.insert(all.end(), own.begin(), own.end());
-    }
-    return all;
-  });
+  require_same_bits_on_any_threads("gradients",
+                                   [&] { return step_values(*problem.task, *problem.model, problem.config.train, 2); });
   require_same_bits_on_any_threads("evaluation", [&] {
     const Evaluation result = problem.task->evaluate(*problem.model, Split::valid, 0);
     return std::vector<double>{result.value("loss"), result.value("accuracy")};

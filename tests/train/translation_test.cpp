@@ -12,6 +12,7 @@
 #include "tests/support/require_close.h"
 #include "tests/support/thread_counts.h"
 #include "tests/train/run_support.h"
+#include "tests/train/step_values.h"
 #include "train/gradient_step.h"
 #include "train/optimizers/optimizer.h"
 #include "train/translation/translator.h"
@@ -198,15 +199,8 @@ TEST_CASE("translations are the same on any number of threads and in any company
     CHECK(alone.at(0).tokens == together[i].tokens);
   }
   for (std::size_t i = 0; i < sources.size(); ++i) CHECK(together[i].tokens.size() <= sources[i].size() / 2 + 2);
-  require_same_bits_on_any_threads("gradients", [&] {
-    const StepGradients step = compute_step_gradients(*problem.task, *problem.model, problem.config.train, 2);
-    std::vector<double> all = {step.loss};
-    for (const Parameter& each : problem.model->parameters()) {
-      const Values own = values_of(step.gradients.of(each.variable));
-      all.insert(all.end(), own.begin(), own.end());
-    }
-    return all;
-  });
+  require_same_bits_on_any_threads("gradients",
+                                   [&] { return step_values(*problem.task, *problem.model, problem.config.train, 2); });
 }
 
 TEST_CASE("short words are learnt to be reversed, and the evaluation says so") {

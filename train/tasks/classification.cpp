@@ -4,10 +4,10 @@
 #include <chrono>
 
 #include "core/error.h"
-#include "core/parallel.h"
 #include "data/labelled_batches.h"
 #include "train/execution.h"
 #include "train/tasks/task_tokenizer.h"
+#include "train/tasks/token_weighted_length.h"
 
 namespace cosformer {
 
@@ -80,17 +80,12 @@ class Classification : public Task {
   std::int64_t causal_length() const override { return padded_length(); }
 
   std::int64_t typical_length() const override {
-    // Weighted by tokens: what a token of quadratic attention costs is in proportion to the length of its text.
     constexpr std::int64_t kSample = 256;
-    double sum = 0, squares = 0;
+    TokenWeightedLength mean;
     for (const LabelledBatch::Row& row : batches(Split::train).training_batch(0, kSample).rows) {
-      for (const auto& text : row.texts) {
-        const auto length = static_cast<double>(text.size());
-        sum += length;
-        squares += length * length;
-      }
+      for (const auto& text : row.texts) mean.add(text.size());
     }
-    return static_cast<std::int64_t>(squares / sum + 0.5);
+    return mean.value();
   }
 
   std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
@@ -170,22 +165,17 @@ class Classification : public Task {
   /// Adds what the model says to the examples of a batch.
   void score(const Model& model, const LabelledBatches& parts, const LabelledBatch& batch, Tally& tally) const {
     const auto rows = static_cast<std::int64_t>(batch.rows.size());
-    const std::int64_t shards = shard_count(model.config(), config_.train.shards, rows);
-    std::vector<double> losses(static_cast<std::size_t>(shards));
     std::vector<std::int64_t> predicted(static_cast<std::size_t>(rows));
-    const auto score_shard = [&](std::int64_t shard) {
-      const auto [first, count] = shard_rows(rows, shards, shard);
+    const auto losses = score_shards<double>(model.config(), config_.train.shards, rows, [&](ShardRows shard) {
+      const auto [first, count] = shard;
       const Tensor logits = scores(model, parts, batch, first, count, Pass{}).value().to(DType::float32);
-      losses[static_cast<std::size_t>(shard)] =
-          cross_entropy(Variable(logits), labels_of(batch, first, count), 1.0).value().item();
       const auto classes = static_cast<std::size_t>(logits.dim(1));
       for (std::int64_t row = 0; row < count; ++row) {
         const auto own = logits.span<float>().subspan(static_cast<std::size_t>(row) * classes, classes);
         predicted[static_cast<std::size_t>(first + row)] = largest(own);
       }
-    };
-    // A single shard runs outside the loop, so that its operators are split over the threads.
-    shards == 1 ? score_shard(0) : parallel_for(shards, score_shard);
+      return cross_entropy(Variable(logits), labels_of(batch, first, count), 1.0).value().item();
+    });
     for (const double loss : losses) tally.loss += loss;
     tally.tokens += batch.tokens;
     for (std::size_t row = 0; row < batch.rows.size(); ++row) {

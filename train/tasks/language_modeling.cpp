@@ -8,7 +8,6 @@
 #include <optional>
 
 #include "core/error.h"
-#include "core/parallel.h"
 #include "data/language_model_batches.h"
 #include "data/text_corpus.h"
 #include "train/execution.h"
@@ -86,14 +85,9 @@ class LanguageModeling : public Task {
     for (std::int64_t i = 0; i < count; ++i) {
       if (stop()) return std::nullopt;
       const TokenBatch batch = windows.evaluation_batch(i * rows, rows);
-      const std::int64_t shards = shard_count(model.config(), config_.train.shards, batch.rows);
-      std::vector<double> losses(static_cast<std::size_t>(shards));
-      const auto score = [&](std::int64_t shard) {
-        const auto [first, shard_size] = shard_rows(batch.rows, shards, shard);
-        losses[static_cast<std::size_t>(shard)] = window_loss(model, batch, first, shard_size, 1.0, Pass{}).value().item();
-      };
-      // A single shard runs outside the loop, so that its operators are split over the threads.
-      shards == 1 ? score(0) : parallel_for(shards, score);
+      const auto losses = score_shards<double>(model.config(), config_.train.shards, batch.rows, [&](ShardRows shard) {
+        return window_loss(model, batch, shard.first, shard.count, 1.0, Pass{}).value().item();
+      });
       for (const double loss : losses) sum += loss;
       targets += batch.predicted;
     }

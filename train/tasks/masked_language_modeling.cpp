@@ -9,7 +9,6 @@
 #include "autograd/ops.h"
 #include "core/error.h"
 #include "core/kernels/cross_entropy.h"
-#include "core/parallel.h"
 #include "data/masked_token_batches.h"
 #include "data/text_corpus.h"
 #include "train/execution.h"
@@ -99,14 +98,9 @@ class MaskedLanguageModeling : public Task {
     for (std::int64_t i = 0; i < count; ++i) {
       if (stop()) return std::nullopt;
       const MaskedTokenBatch batch = text.evaluation_batch(i * rows, rows);
-      const std::int64_t shards = shard_count(model.config(), config_.train.shards, batch.rows);
-      std::vector<CrossEntropySum> sums(static_cast<std::size_t>(shards));
-      const auto score_shard = [&](std::int64_t shard) {
-        const auto [first, shard_size] = shard_rows(batch.rows, shards, shard);
-        sums[static_cast<std::size_t>(shard)] = score(model, predict(model, batch, first, shard_size, Pass{}));
-      };
-      // A single shard runs outside the loop, so that its operators are split over the threads.
-      shards == 1 ? score_shard(0) : parallel_for(shards, score_shard);
+      const auto sums = score_shards<CrossEntropySum>(
+          model.config(), config_.train.shards, batch.rows,
+          [&](ShardRows shard) { return score(model, predict(model, batch, shard.first, shard.count, Pass{})); });
       for (const CrossEntropySum& part : sums) {
         sum.loss += part.loss;
         sum.counted += part.counted;

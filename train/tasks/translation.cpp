@@ -4,14 +4,15 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 #include <optional>
 
 #include "autograd/ops.h"
 #include "core/error.h"
-#include "core/parallel.h"
 #include "data/translation_batches.h"
 #include "train/execution.h"
 #include "train/tasks/task_tokenizer.h"
+#include "train/tasks/token_weighted_length.h"
 #include "train/translation/bleu.h"
 #include "train/translation/translator.h"
 
@@ -80,14 +81,9 @@ class Translation : public Task {
   std::int64_t causal_length() const override { return config_.task.seq_len; }
 
   std::int64_t typical_length() const override {
-    // Weighted by tokens: what a token of quadratic attention costs is in proportion to the length of its sentence.
-    double sum = 0, squares = 0;
-    for (const auto& target : part(Split::train).pairs.target) {
-      const auto length = static_cast<double>(target.size());
-      sum += length;
-      squares += length * length;
-    }
-    return static_cast<std::int64_t>(squares / sum + 0.5);
+    TokenWeightedLength mean;
+    for (const auto& target : part(Split::train).pairs.target) mean.add(target.size());
+    return mean.value();
   }
 
   std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
@@ -169,24 +165,16 @@ class Translation : public Task {
         pairs.source_mask};
     const Variable hidden =
         model.decode(as_tensor({pairs.pairs, pairs.target_length}, pairs.inputs), pairs.target_mask, encoder, pass);
-    return linear_cross_entropy(reshape(hidden, {places, model.config().embed_dim}), pass.use(model.output_weight()),
-                                Variable(), as_tensor({places}, pairs.targets), factor, label_smoothing);
+    return model.token_loss(reshape(hidden, {places, model.config().embed_dim}), as_tensor({places}, pairs.targets), factor,
+                            pass, label_smoothing);
   }
 
   double summed_loss(const Model& model, const TranslationBatches& sentences, const TranslationBatch& batch) const {
     const auto rows = static_cast<std::int64_t>(batch.pairs.size());
-    const std::int64_t shards = shard_count(model.config(), config_.train.shards, rows);
-    std::vector<double> losses(static_cast<std::size_t>(shards));
-    const auto score = [&](std::int64_t shard) {
-      const auto [first, shard_size] = shard_rows(rows, shards, shard);
-      losses[static_cast<std::size_t>(shard)] =
-          pairs_loss(model, sentences.pad(batch, first, shard_size), 1.0, 0.0, Pass{}).value().item();
-    };
-    // A single shard runs outside the loop, so that its operators are split over the threads.
-    shards == 1 ? score(0) : parallel_for(shards, score);
-    double sum = 0;
-    for (const double loss : losses) sum += loss;
-    return sum;
+    const auto losses = score_shards<double>(model.config(), config_.train.shards, rows, [&](ShardRows shard) {
+      return pairs_loss(model, sentences.pad(batch, shard.first, shard.count), 1.0, 0.0, Pass{}).value().item();
+    });
+    return std::accumulate(losses.begin(), losses.end(), 0.0);
   }
 
   const ParallelPart& part(Split split) const {
