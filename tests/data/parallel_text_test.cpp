@@ -88,7 +88,10 @@ TEST_CASE("sentences end with their token; unfit ones are left out of training a
 
 TEST_CASE("Multi30k has the published number of lines, and one vocabulary serves both languages") {
   const auto kit = kit_file("multi30k");
-  if (!kit) return;
+  if (!kit) {
+    SUCCEED();
+    return;
+  }
   const auto count = [&](const char* part) {
     return load_parallel_text(find_parallel_files(*kit / part, "en", "de")).source.size();
   };
