@@ -33,6 +33,11 @@ KEEP_MEMORY = {
 }
 LENGTHS = (512, 1024, 2048, 4096, 8192, 16384)
 QUICK_LENGTHS = (512, 2048)
+# Forms that are compared only where they are asked for: the lengths that they can be run at, and the target of each.
+NAMED_TARGETS = {
+    "authors": {512: 0.0, 1024: 0.0, 2048: 0.0, 4096: 0.0, 8192: 100.0},
+    "fast_transformers": dict.fromkeys(LENGTHS, 5.0),
+}
 
 
 def attention(kind, causal, target, lengths, batch=1):
@@ -136,7 +141,7 @@ class Rival:
     def fastest(self, case):
         """The form of the shortest time, all forms timed once: (name, {form: milliseconds or why there is none})."""
         command = [self.python, str(RIVALS), "forms", json.dumps(case)]
-        command += ["--authors"] if self.given.authors else []
+        command += ["--named", self.given.named] if self.given.named else []
         command += [] if self.given.no_compile else ["--compile"]
         times = {}
         for entry in run(command, self.environment, self.given.limit)["forms"]:
@@ -223,8 +228,9 @@ def parse():
     parser.add_argument("--pass", dest="measured_pass", choices=("forward", "forward_backward"), default="forward_backward",
                         help="of the operators")
     parser.add_argument("--no-compile", action="store_true", help="do not try torch.compile")
-    parser.add_argument("--authors", action="store_true",
-                        help="causal cosFormer against its authors' form (17 GB at N 8192) instead of the chunked one")
+    parser.add_argument("--named", choices=sorted(NAMED_TARGETS), metavar="FORM",
+                        help="causal cosFormer against one form instead of the fastest: authors (17 GB at N 8192), or "
+                             "fast_transformers, where that package is installed")
     parser.add_argument("--prefix", default="", help='what both sides are started with, as in "chrt -f 50"')
     parser.add_argument("--limit", type=float, default=600, help="seconds that one process may take (default 600)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a comparison instead of a table")
@@ -239,11 +245,11 @@ def parse():
 def main():
     given = parse()
     chosen = [row for row in cases(given.quick) if re.search(given.only, row["name"])]
-    if given.authors:
+    if given.named:
         chosen = [row for row in chosen if row["case"]["what"] == "attention" and row["case"]["causal"]
-                  and row["case"]["kind"] == "cosformer" and row["case"]["length"] <= 8192]
+                  and row["case"]["kind"] == "cosformer" and row["case"]["length"] in NAMED_TARGETS[given.named]]
         for row in chosen:
-            row["target"] = 100.0 if row["case"]["length"] == 8192 else 0.0
+            row["target"] = NAMED_TARGETS[given.named][row["case"]["length"]]
     if given.list:
         print("\n".join(row["name"] for row in chosen))
         return

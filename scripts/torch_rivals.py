@@ -22,6 +22,8 @@ from torch import nn
 
 FLOOR = 1e-6  # of the normaliser
 CHUNKS = (64, 128, 256)
+# Forms that are asked for by name, in place of the fastest of the others.
+NAMED_FORMS = {"authors": "cumsum", "fast_transformers": "fast"}
 HAS_SDPA = hasattr(F, "scaled_dot_product_attention")
 HAS_COMPILE = hasattr(torch, "compile")
 
@@ -65,6 +67,25 @@ class Cumsum(State):
         out = torch.matmul(q.unsqueeze(-2), states).squeeze(-2)
         normalizer = (q * torch.cumsum(k, 1)).sum(-1, keepdim=True).clamp_min(FLOOR)
         return join(out / normalizer, q.shape[0] // heads)
+
+
+class FastTransformers(State):
+    """cosFormer, causal, on the C++ of pytorch-fast-transformers (Katharopoulos et al. 2020), used as its CausalLinearAttention does."""
+
+    def __init__(self, length, dim):
+        from fast_transformers.causal_product import causal_dot_product  # only where it is asked for
+
+        super().__init__(length, dim)
+        self.causal_dot_product = causal_dot_product
+
+    def __call__(self, q, k, v, heads):
+        batch = q.shape[0]
+        q, k, v = split(torch.relu(q), heads), split(torch.relu(k), heads), split(v, heads)
+        q = torch.cat([q * self.cos, q * self.sin], -1)
+        k = torch.cat([k * self.cos, k * self.sin], -1)
+        out = self.causal_dot_product(q.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0)).squeeze(0)
+        normalizer = (q * torch.cumsum(k, 1)).sum(-1, keepdim=True).clamp_min(FLOOR)
+        return join(out * normalizer.reciprocal(), batch)
 
 
 class Chunked:
@@ -153,6 +174,7 @@ def attention_of(case):
     return {
         "state": lambda: State(length, dim),
         "cumsum": lambda: Cumsum(length, dim),
+        "fast": lambda: FastTransformers(length, dim),
         "chunked": lambda: Chunked(length, dim, int(number)),
         "naive": lambda: Naive(length, dim, causal),
         "blocked": lambda: Blocked(length, dim, causal, int(number)),
@@ -160,7 +182,7 @@ def attention_of(case):
     }[kind]()
 
 
-def forms(case, compile_too, authors):
+def forms(case, compile_too, named):
     """The forms worth trying, each with the bytes that it needs at least."""
     heads, length, dim, batch = case["heads"], case["length"], case["head_dim"], case["batch"]
     matrix = 4.0 * heads * length * length  # of one sequence, one layer
@@ -175,11 +197,11 @@ def forms(case, compile_too, authors):
             found += [(f"sdpa+micro_{m}", 0.0) for m in micro[:1]]
     elif case["causal"]:
         found = [(f"chunked_{chunk}", 0.0) for chunk in CHUNKS if length % chunk == 0]
-        if authors:
-            found = [("cumsum", 8.0 * state * batch)]
+        if named:
+            found = [(NAMED_FORMS[named], 8.0 * state * batch if named == "authors" else 0.0)]
     else:
         found = [("state", 0.0)] + ([("state+micro_4", 0.0)] if case["what"] == "step" else [])
-    if compile_too and HAS_COMPILE and not authors:
+    if compile_too and HAS_COMPILE and not named:
         # Unrolled by compilation, blocks take minutes to compile.
         found += [(f"{name}+compile", least) for name, least in found if not name.startswith(("blocked", "naive+micro"))]
     return [{"form": name, "least_bytes": least} for name, least in found]
@@ -311,10 +333,10 @@ def main():
     parser.add_argument("verb", choices=("forms", "time"))
     parser.add_argument("case", type=json.loads, help="a case as JSON, as compare_torch.py makes it")
     parser.add_argument("--compile", action="store_true", help="forms: those of torch.compile too")
-    parser.add_argument("--authors", action="store_true", help="forms: the one of cosFormer's authors instead")
+    parser.add_argument("--named", choices=sorted(NAMED_FORMS), help="forms: this one instead, causal cosFormer")
     given = parser.parse_args()
     if given.verb == "forms":
-        print(json.dumps({"torch": torch.__version__, "forms": forms(given.case, given.compile, given.authors)}))
+        print(json.dumps({"torch": torch.__version__, "forms": forms(given.case, given.compile, given.named)}))
     else:
         print(json.dumps(time_form(given.case)))
 
