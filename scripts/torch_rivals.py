@@ -22,8 +22,8 @@ from torch import nn
 
 FLOOR = 1e-6  # of the normaliser
 CHUNKS = (64, 128, 256)
-# Forms that are asked for by name, in place of the fastest of the others.
-NAMED_FORMS = {"authors": "cumsum", "fast_transformers": "fast"}
+# Forms that are asked for by name, in place of the fastest of the others, and the states of every position that each keeps at least.
+NAMED_FORMS = {"authors": ("cumsum", 8.0), "fast_transformers": ("fast", 0.0)}
 HAS_SDPA = hasattr(F, "scaled_dot_product_attention")
 HAS_COMPILE = hasattr(torch, "compile")
 
@@ -47,10 +47,15 @@ class State:
         angle = (math.pi / 2 / length) * torch.arange(length, dtype=torch.float32).view(1, length, 1)
         self.cos, self.sin = angle.cos(), angle.sin()
 
-    def __call__(self, q, k, v, heads):
+    def features(self, q, k, v, heads):
+        """Rotated features of query and key [B*H, N, 2*D], and the value."""
         q, k, v = split(torch.relu(q), heads), split(torch.relu(k), heads), split(v, heads)
         q = torch.cat([q * self.cos, q * self.sin], -1)
         k = torch.cat([k * self.cos, k * self.sin], -1)
+        return q, k, v
+
+    def __call__(self, q, k, v, heads):
+        q, k, v = self.features(q, k, v, heads)
         out = torch.bmm(q, torch.bmm(k.transpose(1, 2), v))
         normalizer = torch.bmm(q, k.sum(1).unsqueeze(-1)).clamp_min(FLOOR)
         return join(out * normalizer.reciprocal(), q.shape[0] // heads)
@@ -60,9 +65,7 @@ class Cumsum(State):
     """cosFormer, causal, as its authors wrote it: the state of every position."""
 
     def __call__(self, q, k, v, heads):
-        q, k, v = split(torch.relu(q), heads), split(torch.relu(k), heads), split(v, heads)
-        q = torch.cat([q * self.cos, q * self.sin], -1)
-        k = torch.cat([k * self.cos, k * self.sin], -1)
+        q, k, v = self.features(q, k, v, heads)
         states = torch.cumsum(k.unsqueeze(-1) * v.unsqueeze(-2), 1)
         out = torch.matmul(q.unsqueeze(-2), states).squeeze(-2)
         normalizer = (q * torch.cumsum(k, 1)).sum(-1, keepdim=True).clamp_min(FLOOR)
@@ -80,9 +83,7 @@ class FastTransformers(State):
 
     def __call__(self, q, k, v, heads):
         batch = q.shape[0]
-        q, k, v = split(torch.relu(q), heads), split(torch.relu(k), heads), split(v, heads)
-        q = torch.cat([q * self.cos, q * self.sin], -1)
-        k = torch.cat([k * self.cos, k * self.sin], -1)
+        q, k, v = self.features(q, k, v, heads)
         out = self.causal_dot_product(q.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0)).squeeze(0)
         normalizer = (q * torch.cumsum(k, 1)).sum(-1, keepdim=True).clamp_min(FLOOR)
         return join(out * normalizer.reciprocal(), batch)
@@ -198,7 +199,8 @@ def forms(case, compile_too, named):
     elif case["causal"]:
         found = [(f"chunked_{chunk}", 0.0) for chunk in CHUNKS if length % chunk == 0]
         if named:
-            found = [(NAMED_FORMS[named], 8.0 * state * batch if named == "authors" else 0.0)]
+            form, states = NAMED_FORMS[named]
+            found = [(form, states * state * batch)]
     else:
         found = [("state", 0.0)] + ([("state+micro_4", 0.0)] if case["what"] == "step" else [])
     if compile_too and HAS_COMPILE and not named:
