@@ -102,14 +102,14 @@ Variable feed_forward(const Variable& x, const NormWeights& norm, const LinearWe
 struct AttentionMask {
   bool causal = false;           ///< query i sees keys j ≤ i
   SharedPaddingMask key_mask;    ///< [B, S]
-  SharedPaddingMask query_mask;  ///< [B, T]: padded queries give outputs that nobody reads; only their lengths matter
+  SharedPaddingMask query_mask;  ///< [B, T]: padded queries give outputs that nobody reads; lengths and positions matter
   /// Of softmax's weights, counted as [B, H, T, S]; linear attention, which has no such matrix, takes none.
   std::optional<DropoutMask> dropout = std::nullopt;
 };
 
 struct SoftmaxAttentionOptions {
   double scale = 1.0;
-  std::int64_t window = -1;   ///< |i - j| ≤ window; negative = no limit
+  std::int64_t window = -1;   ///< keys at most so many positions away; negative = no limit
   bool materialized = false;  ///< store the T×S matrix (the plain baseline)
 };
 /// Scaled dot-product attention: query [B, T, H, D], key [B, S, H, D], value [B, S, H, E] -> [B, T, H, E].

@@ -10,7 +10,7 @@ std::int64_t PaddingMask::item_length(std::int64_t b) const {
   const std::uint8_t* row = real.data() + b * length;
   std::int64_t end = length;
   while (end > 0 && row[end - 1] == 0) --end;
-  return end;
+  return positions.empty() || end == 0 ? end : positions[static_cast<std::size_t>(b * length + end - 1)] + 1;
 }
 
 std::int64_t PaddingMask::count(std::int64_t b) const {

@@ -14,10 +14,15 @@ namespace cosformer {
 /// Examples with their tokens, not padded yet. The longest come first, so that neighbours are of similar length and the
 /// heaviest shards of a batch start first.
 struct LabelledBatch {
+  struct Text {
+    std::vector<std::int32_t> tokens;
+    std::vector<std::int32_t> positions;  ///< where the tokens stand, where some are left out; else empty
+    std::int64_t length = 0;              ///< with those that are left out
+  };
   struct Row {
     std::int64_t example = 0;
     std::int32_t label = 0;
-    std::vector<std::vector<std::int32_t>> texts;
+    std::vector<Text> texts;
   };
   std::vector<Row> rows;
   std::int64_t tokens = 0;  ///< of all texts
@@ -28,12 +33,14 @@ struct PaddedTexts {
   std::int64_t texts = 0;
   std::int64_t length = 0;
   std::vector<std::int32_t> ids;  ///< [texts, length]
-  SharedPaddingMask mask;         ///< null where every position is read
+  SharedPaddingMask mask;         ///< null where every position is read and stands where it is
 };
 
 struct TextOptions {
   std::int64_t seq_len = 1;      ///< longer texts lose their end
-  bool mask_padding_id = false;  ///< tokens with the format's padding id count as padding wherever they stand
+  /// Tokens with the format's padding id count as padding wherever they stand. They are left out, but for a text's first
+  /// token, whose hidden state a model may read.
+  bool mask_padding_id = false;
   bool class_token = false;      ///< the id `vocab_size()` of the data stands before each text; seq_len does not count it
 };
 

@@ -140,7 +140,8 @@ Variable Model::pool(const Variable& hidden, const SharedPaddingMask& mask) cons
   if (config_.pooling == Pooling::first) return first_token(hidden);
   switch (config_.pooling_divisor) {
     case PoolingDivisor::real: return mean_pool(hidden, mask);
-    case PoolingDivisor::padded: return mean_pool(hidden, mask, hidden.dim(1));
+    case PoolingDivisor::padded:
+      return mean_pool(hidden, mask, mask ? mask->full_length() : hidden.dim(1));
     case PoolingDivisor::fixed: break;
   }
   return mean_pool(hidden, mask, config_.pooling_divisor_value);

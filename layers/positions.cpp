@@ -18,10 +18,22 @@ Variable PositionEmbedding::forward(const Variable& x, std::int64_t start, const
   if (kind_ == Positions::sinusoidal) {
     return add_rows(x, Variable(sinusoidal_positions(start, length, embed_dim, x.dtype())));
   }
+  return add_rows(x, narrow(learned_table(start + length, pass), 0, start, length));
+}
+
+Variable PositionEmbedding::forward_at(const Variable& x, const Tensor& positions, const Pass& pass) const {
+  if (kind_ == Positions::none || positions.size() == 0) return x;
+  const std::int64_t length = std::ranges::max(positions.span<std::int32_t>()) + std::int64_t{1};
+  const Variable table = kind_ == Positions::sinusoidal ? Variable(sinusoidal_positions(0, length, x.dim(2), x.dtype()))
+                                                        : learned_table(length, pass);
+  return add(x, embedding(table, positions));
+}
+
+Variable PositionEmbedding::learned_table(std::int64_t length, const Pass& pass) const {
   const Variable table = pass.use(learned_->weight());
-  check<InputError>(start + length <= table.dim(0), "model.max_length: ", table.dim(0), " learned positions cannot serve a text of ",
-                    start + length, " tokens");
-  return add_rows(x, narrow(table, 0, start, length));
+  check<InputError>(length <= table.dim(0), "model.max_length: ", table.dim(0), " learned positions cannot serve a text of ",
+                    length, " tokens");
+  return table;
 }
 
 Tensor sinusoidal_positions(std::int64_t start, std::int64_t length, std::int64_t embed_dim, DType dtype) {

@@ -18,8 +18,13 @@ class PositionEmbedding {
   /// x [B, T, embed_dim] + the embeddings of positions start .. start + T - 1. Throws InputError where a learned table is too
   /// short.
   Variable forward(const Variable& x, std::int64_t start, const Pass& pass) const;
+  /// x [B, T, embed_dim] + the embeddings of `positions`, int32 [B, T].
+  Variable forward_at(const Variable& x, const Tensor& positions, const Pass& pass) const;
 
  private:
+  /// The learned table. Throws InputError where it has fewer than `length` rows.
+  Variable learned_table(std::int64_t length, const Pass& pass) const;
+
   Positions kind_;
   std::optional<Embedding> learned_;
 };

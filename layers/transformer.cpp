@@ -50,16 +50,21 @@ const AdaptiveEmbedding& Transformer::adaptive_embedding() const {
   return *bands;
 }
 
-Variable Transformer::embed(const Tensor& ids, std::int64_t start, const Pass& pass) const {
+Variable Transformer::embed(const Tensor& ids, const Pass& pass) const {
   const Variable tokens = std::visit([&](const auto& table) { return table.forward(ids, pass); }, embed_tokens_);
-  return embed_positions_.forward(embedding_scale_ == 1.0 ? tokens : scale(tokens, embedding_scale_), start, pass);
+  return embedding_scale_ == 1.0 ? tokens : scale(tokens, embedding_scale_);
 }
 
 Variable Transformer::forward(const Tensor& ids, const SharedPaddingMask& mask, const EncoderOutput& encoder,
                               const Pass& pass) const {
   check<ShapeError>(ids.rank() == 2, "[transformer] token ids must be [B, T], not ", ids.shape());
   const AttentionMask attention_mask{role_ == StackRole::decoder, mask, mask};
-  Variable x = dropout_.forward(embed(ids, 0, pass), pass);
+  const bool consecutive = !mask || mask->positions.empty();
+  const Variable tokens = embed(ids, pass);
+  const Variable embedded =
+      consecutive ? embed_positions_.forward(tokens, 0, pass)
+                  : embed_positions_.forward_at(tokens, Tensor::from<std::int32_t>(ids.shape(), mask->positions), pass);
+  Variable x = dropout_.forward(embedded, pass);
   for (const TransformerLayer& layer : layers_) x = layer.forward(x, attention_mask, encoder, pass);
   return layer_norm_ ? layer_norm_->forward(x, pass) : x;
 }
@@ -81,7 +86,7 @@ DecoderState Transformer::start(const EncoderOutput& encoder) const {
 Tensor Transformer::step(const Tensor& ids, DecoderState& state) const {
   const Pass pass;
   const std::int64_t position = state.position++;
-  Tensor x = embed(ids, position, pass).value();
+  Tensor x = embed_positions_.forward(embed(ids, pass), position, pass).value();
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     x = layers_[i].step(x, *state.layers[i], state.encoder.empty() ? nullptr : &state.encoder[i], position);
   }

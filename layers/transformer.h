@@ -36,7 +36,8 @@ class Transformer {
   Transformer(const Scope& scope, const ModelConfig& config, StackRole role, std::int64_t max_length,
               std::int64_t causal_length, bool attends_to_encoder, const Variable& shared_embedding = Variable());
 
-  /// ids int32 [B, T] -> [B, T, embed_dim]. A decoder is causal. `mask` tells the real tokens of ids.
+  /// ids int32 [B, T] -> [B, T, embed_dim]. A decoder is causal. `mask` tells the real tokens of ids and where
+  /// they stand.
   Variable forward(const Tensor& ids, const SharedPaddingMask& mask, const EncoderOutput& encoder, const Pass& pass) const;
 
   /// The state before the first token; `encoder` is what a decoder of an encoder-decoder attends to.
@@ -50,8 +51,8 @@ class Transformer {
   const AdaptiveEmbedding& adaptive_embedding() const;
 
  private:
-  /// ids int32 [B, T] at positions from `start` on -> [B, T, embed_dim].
-  Variable embed(const Tensor& ids, std::int64_t start, const Pass& pass) const;
+  /// ids int32 [B, T] -> [B, T, embed_dim], without positions.
+  Variable embed(const Tensor& ids, const Pass& pass) const;
 
   StackRole role_;
   double embedding_scale_;

@@ -24,8 +24,15 @@ AttentionSizes attention_sizes(const char* operation, const Variable& query, con
 }
 
 AttentionVisibility visibility_of(const AttentionMask& mask, std::int64_t window) {
-  return {mask.causal, mask.key_mask ? mask.key_mask->real.data() : nullptr, window,
-          mask.dropout ? &*mask.dropout : nullptr};
+  const auto positions = [](const SharedPaddingMask& padding) {
+    return padding && !padding->positions.empty() ? padding->positions.data() : nullptr;
+  };
+  return {.causal = mask.causal,
+          .key_mask = mask.key_mask ? mask.key_mask->real.data() : nullptr,
+          .window = window,
+          .dropout = mask.dropout ? &*mask.dropout : nullptr,
+          .query_positions = positions(mask.query_mask),
+          .key_positions = positions(mask.key_mask)};
 }
 
 Tensor inner_contiguous(const Tensor& x) { return x.stride(-1) == 1 || x.dim(-1) <= 1 ? x : x.contiguous(); }

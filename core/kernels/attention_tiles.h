@@ -20,4 +20,9 @@ inline const std::uint8_t* mask_of(const AttentionVisibility& visibility, const 
   return visibility.key_mask == nullptr ? nullptr : visibility.key_mask + b * sizes.keys;
 }
 
+/// Where the tokens of an item stand: `all` [B, length] at item b, or null.
+inline const std::int32_t* positions_of(const std::int32_t* all, std::int64_t b, std::int64_t length) {
+  return all == nullptr ? nullptr : all + b * length;
+}
+
 }  // namespace cosformer::detail

@@ -36,9 +36,13 @@ struct Heads {
 struct AttentionVisibility {
   bool causal = false;                     ///< query i sees keys j ≤ i (then T = S)
   const std::uint8_t* key_mask = nullptr;  ///< [B, S], 1 = a real token, 0 = padding, anywhere; null = all real
-  std::int64_t window = -1;                ///< |i - j| ≤ window; negative = no limit
+  std::int64_t window = -1;                ///< |position of i - position of j| ≤ window; negative = no limit
   /// Of softmax's weights: that of query i and key j is element ((b · H + h) · T + i) · S + j. Null = none.
   const DropoutMask* dropout = nullptr;
+  /// Where queries and keys stand in their texts, [B, T] and [B, S], never falling within an item; null = i and j. A window
+  /// needs both or neither.
+  const std::int32_t* query_positions = nullptr;
+  const std::int32_t* key_positions = nullptr;
 };
 
 }  // namespace cosformer

@@ -55,6 +55,11 @@ void check_steps(const AttentionSizes& sizes, const LinearAttentionOptions& opti
                     "[linear attention] causal attention needs equal angle steps for queries and keys");
 }
 
+/// Whether weights depend on positions that are not those of consecutive tokens.
+bool weighs_by_position(const AttentionVisibility& visibility, const LinearAttentionOptions& options) {
+  return options.cos_reweighting && (visibility.query_positions != nullptr || visibility.key_positions != nullptr);
+}
+
 void check_arguments(const AttentionSizes& sizes, const AttentionVisibility& visibility,
                      const LinearAttentionOptions& options) {
   check_sizes(sizes);
@@ -68,6 +73,9 @@ void check_arguments(const AttentionSizes& sizes, const AttentionVisibility& vis
                     " form is causal only");
   check<ShapeError>(!visibility.causal || options.form != LinearAttentionForm::linear,
                     "[linear attention] the linear form is not causal; the chunked form is");
+  check<ShapeError>(
+      options.form != LinearAttentionForm::chunked || !weighs_by_position(visibility, options),
+      "[linear attention] the chunked form re-weights consecutive tokens only; the recurrent form takes positions");
   check<ShapeError>(options.normalization == AttentionNormalization::sum || options.form == LinearAttentionForm::automatic ||
                         options.form == LinearAttentionForm::quadratic,
                     "[linear attention] the L1 norm needs the quadratic form, not the ", form_name(options.form), " one");
@@ -79,6 +87,7 @@ LinearAttentionForm chosen_form(const AttentionSizes& sizes, const AttentionVisi
                                 const LinearAttentionOptions& options) {
   if (options.form != LinearAttentionForm::automatic) return options.form;
   if (options.normalization == AttentionNormalization::l1) return LinearAttentionForm::quadratic;
+  if (visibility.causal && weighs_by_position(visibility, options)) return LinearAttentionForm::recurrent;
   if (visibility.causal) return LinearAttentionForm::chunked;
   const double queries = static_cast<double>(sizes.queries), keys = static_cast<double>(sizes.keys);
   const double state = static_cast<double>((options.cos_reweighting ? 2 : 1) * sizes.head_dim * sizes.value_dim);
@@ -92,8 +101,8 @@ class LinearHeads {
  public:
   LinearHeads(const AttentionSizes& sizes, const AttentionVisibility& visibility, const LinearAttentionOptions& options,
               const Heads<const T>& query, const Heads<const T>& key, const Heads<const T>& value)
-      : query_table_(steps(options, options.query_angle_step), sizes.queries),
-        key_table_(steps(options, options.key_angle_step), sizes.keys) {
+      : query_table_(steps(options, options.query_angle_step), sizes.queries, visibility.query_positions),
+        key_table_(steps(options, options.key_angle_step), sizes.keys, visibility.key_positions) {
     for (std::int64_t b = 0; b < sizes.batch; ++b) {
       for (std::int64_t h = 0; h < sizes.heads; ++h) {
         heads_.push_back({.queries = sizes.queries,

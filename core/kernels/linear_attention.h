@@ -41,9 +41,10 @@ struct LinearAttentionOptions {
 inline constexpr double kNormalizerFloor = 1e-6;
 
 /// Writes `out` [B, T, H, E] and `normalizer` [B, T, H] (D before the guard; the backward pass needs it). float or
-/// double. `key_mask` of `visibility` is honoured, `window` is not supported. Throws ShapeError where the form does not
-/// fit (causal with T ≠ S or unequal angle steps, linear with causal, chunked or recurrent without causal, any but
-/// automatic and quadratic with `l1`).
+/// double. `key_mask` of `visibility` is honoured, `window` is not supported; with positions the token at position p has the
+/// angle (p + 1) · step. Throws ShapeError where the form does not fit (causal with T ≠ S or unequal angle steps, linear
+/// with causal, chunked or recurrent without causal, chunked with re-weighting and positions, any but automatic and
+/// quadratic with `l1`).
 template <class T>
 void linear_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility,
                               const LinearAttentionOptions& options, Heads<const T> query, Heads<const T> key,

@@ -25,12 +25,13 @@ struct Angles {
   Angles from(std::int64_t position) const { return cosines ? Angles{cosines + position, sines + position} : Angles{}; }
 };
 
-/// cos and sin of (i + 1) · step for every position, one pair of rows for each distinct step of the batch.
+/// cos and sin of (p + 1) · step of every token of every item, where token i stands at position p. Without positions p = i,
+/// and items with equal steps share a pair of rows.
 template <class T>
 class AngleTable {
  public:
-  /// Without steps the table is empty and `item` gives no angles.
-  AngleTable(std::span<const double> steps, std::int64_t length);
+  /// `positions` is [steps.size(), length] or null. Without steps the table is empty and `item` gives no angles.
+  AngleTable(std::span<const double> steps, std::int64_t length, const std::int32_t* positions);
 
   Angles<T> item(std::int64_t b) const {
     if (row_of_item_.empty()) return {};

@@ -74,29 +74,53 @@ std::vector<std::int64_t> index_of_distinct(std::span<const double> steps, std::
   return indices;
 }
 
-}  // namespace
-
+/// cos and sin of (p + 1) · step for p below `length`, a pair of rows a step.
 template <class T>
-AngleTable<T>::AngleTable(std::span<const double> steps, std::int64_t length) : rows_(0, 0) {
-  std::vector<double> distinct;
-  row_of_item_ = index_of_distinct(steps, &distinct);
-  const auto count = static_cast<std::int64_t>(distinct.size());
-  rows_ = Scratch<T>(2 * count, length);
+Scratch<T> consecutive_angles(std::span<const double> steps, std::int64_t length) {
+  const auto count = static_cast<std::int64_t>(steps.size());
+  Scratch<T> rows(2 * count, length);
   parallel_for(count, [&](std::int64_t row) {
-    const double step = distinct[static_cast<std::size_t>(row)];
+    const double step = steps[static_cast<std::size_t>(row)];
     double block_cos[kAngleBlock], block_sin[kAngleBlock];
     for (std::int64_t i = 0; i < std::min(kAngleBlock, length); ++i) {
       block_cos[i] = std::cos(static_cast<double>(i) * step);
       block_sin[i] = std::sin(static_cast<double>(i) * step);
     }
-    T* cosines = rows_[2 * row];
-    T* sines = rows_[2 * row + 1];
+    T* cosines = rows[2 * row];
+    T* sines = rows[2 * row + 1];
     for (std::int64_t begin = 0; begin < length; begin += kAngleBlock) {
       const double c = std::cos(static_cast<double>(begin + 1) * step), s = std::sin(static_cast<double>(begin + 1) * step);
       for (std::int64_t i = 0; i < std::min(kAngleBlock, length - begin); ++i) {
         cosines[begin + i] = static_cast<T>(c * block_cos[i] - s * block_sin[i]);
         sines[begin + i] = static_cast<T>(s * block_cos[i] + c * block_sin[i]);
       }
+    }
+  });
+  return rows;
+}
+
+}  // namespace
+
+template <class T>
+AngleTable<T>::AngleTable(std::span<const double> steps, std::int64_t length, const std::int32_t* positions) : rows_(0, 0) {
+  std::vector<double> distinct;
+  row_of_item_ = index_of_distinct(steps, &distinct);
+  const auto items = static_cast<std::int64_t>(steps.size());
+  if (positions == nullptr || items * length == 0) {
+    rows_ = consecutive_angles<T>(distinct, length);
+    return;
+  }
+  const std::int64_t last = *std::max_element(positions, positions + items * length);
+  const Scratch<T> consecutive = consecutive_angles<T>(distinct, last + 1);
+  rows_ = Scratch<T>(2 * items, length);
+  parallel_for(items, [&](std::int64_t b) {
+    std::int64_t& row = row_of_item_[static_cast<std::size_t>(b)];
+    const T* cosines = consecutive[2 * row];
+    const T* sines = consecutive[2 * row + 1];
+    row = b;
+    for (std::int64_t i = 0; i < length; ++i) {
+      rows_[2 * b][i] = cosines[positions[b * length + i]];
+      rows_[2 * b + 1][i] = sines[positions[b * length + i]];
     }
   });
 }

@@ -10,7 +10,6 @@ namespace cosformer {
 namespace {
 
 using detail::Factor;
-using detail::mask_of;
 using detail::multiply;
 using detail::Rows;
 using detail::rows_of;
@@ -41,19 +40,19 @@ template <class T>
 void softmax_attention_materialized_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
                                             Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<T> out,
                                             T* probabilities) {
-  detail::check_softmax_attention(sizes, visibility.causal);
+  detail::check_softmax_attention(sizes, visibility);
   const std::int64_t length = sizes.queries, S = sizes.keys, D = sizes.head_dim, E = sizes.value_dim;
   parallel_for(sizes.batch * sizes.heads, [&](std::int64_t task) {
     const std::int64_t b = task / sizes.heads, h = task % sizes.heads;
-    const std::uint8_t* mask = mask_of(visibility, sizes, b);
+    const detail::ItemVisibility item(visibility, sizes, b);
     const Rows<T> p{probabilities + task * length * S, S};
     const Scratch<T> scaled_q(length, D), k(S, D), turned_k(D, S), v(S, E);
     detail::scaled_rows<T>(length, D, scale, rows_of(query, b, h), scaled_q.rows());
-    detail::copy_rows<T>(S, D, rows_of(key, b, h), mask, k.rows());
-    detail::copy_rows<T>(S, E, rows_of(value, b, h), mask, v.rows());
+    detail::copy_rows<T>(S, D, rows_of(key, b, h), item.key_mask, k.rows());
+    detail::copy_rows<T>(S, E, rows_of(value, b, h), item.key_mask, v.rows());
     detail::transpose<T>(S, D, k.rows(), turned_k.rows());
     multiply<T>(length, S, D, scaled_q.rows(), turned_k.rows(), false, p);
-    detail::hide_scores(visibility, mask, {0, length}, {0, S}, p);
+    detail::hide_scores(item, {0, length}, {0, S}, p);
     for (std::int64_t i = 0; i < length; ++i) {
       const T largest = row_max(p[i], S);
       const bool blind = largest == -std::numeric_limits<T>::infinity();
@@ -70,7 +69,7 @@ template <class T>
 void softmax_attention_materialized_backward(const AttentionSizes& sizes, T scale, Heads<const T> query, Heads<const T> key,
                                              Heads<const T> value, const T* probabilities, Heads<const T> dout, T* scratch,
                                              Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue, const DropoutMask* dropout) {
-  detail::check_softmax_attention(sizes, false);
+  detail::check_softmax_attention(sizes, {});
   const std::int64_t length = sizes.queries, S = sizes.keys, D = sizes.head_dim, E = sizes.value_dim;
   parallel_for(sizes.batch * sizes.heads, [&](std::int64_t task) {
     const std::int64_t b = task / sizes.heads, h = task % sizes.heads;

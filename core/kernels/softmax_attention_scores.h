@@ -17,25 +17,49 @@ struct Range {
   std::int64_t end = 0;
 };
 
-/// Keys that at least one query of `queries` sees, by position alone.
-inline Range visible_keys(const AttentionVisibility& visibility, Range queries, std::int64_t keys) {
-  Range range{0, keys};
-  if (visibility.window >= 0) {
-    range.begin = std::max<std::int64_t>(0, queries.begin - visibility.window);
-    range.end = visibility.window < keys - queries.end ? queries.end + visibility.window : keys;
+/// What hides the keys of one item from its queries.
+struct ItemVisibility {
+  ItemVisibility(const AttentionVisibility& visibility, const AttentionSizes& sizes, std::int64_t b)
+      : causal(visibility.causal),
+        window(visibility.window),
+        key_mask(mask_of(visibility, sizes, b)),
+        query_positions(positions_of(visibility.query_positions, b, sizes.queries)),
+        key_positions(positions_of(visibility.key_positions, b, sizes.keys)) {}
+
+  /// Whether something else than causality hides scores.
+  bool has_holes() const { return window >= 0 || key_mask != nullptr; }
+
+  bool causal;
+  std::int64_t window;
+  const std::uint8_t* key_mask;         ///< [S] or null
+  const std::int32_t* query_positions;  ///< [T] or null
+  const std::int32_t* key_positions;    ///< [S] or null
+};
+
+/// Of `count` tokens at `others` those that stand within `window` of one of `tokens`, whose positions are `own`.
+inline Range within_window(const std::int32_t* own, Range tokens, const std::int32_t* others, std::int64_t count,
+                           std::int64_t window) {
+  if (own == nullptr) {
+    return {std::max<std::int64_t>(0, tokens.begin - window), window < count - tokens.end ? tokens.end + window : count};
   }
-  if (visibility.causal) range.end = std::min(range.end, queries.end);
+  if (tokens.begin == tokens.end) return {0, 0};
+  const std::int64_t first = own[tokens.begin] - window, last = own[tokens.end - 1] + window;
+  return {std::lower_bound(others, others + count, first) - others, std::upper_bound(others, others + count, last) - others};
+}
+
+/// Keys that at least one query of `queries` sees, by position alone.
+inline Range visible_keys(const ItemVisibility& item, Range queries, std::int64_t keys) {
+  Range range{0, keys};
+  if (item.window >= 0) range = within_window(item.query_positions, queries, item.key_positions, keys, item.window);
+  if (item.causal) range.end = std::min(range.end, queries.end);
   return {range.begin, std::max(range.begin, std::min(range.end, keys))};
 }
 
 /// Queries that see at least one key of `keys`, by position alone.
-inline Range visible_queries(const AttentionVisibility& visibility, Range keys, std::int64_t queries) {
+inline Range visible_queries(const ItemVisibility& item, Range keys, std::int64_t queries) {
   Range range{0, queries};
-  if (visibility.window >= 0) {
-    range.begin = std::max<std::int64_t>(0, keys.begin - visibility.window);
-    range.end = visibility.window < queries - keys.end ? keys.end + visibility.window : queries;
-  }
-  if (visibility.causal) range.begin = std::max(range.begin, keys.begin);
+  if (item.window >= 0) range = within_window(item.key_positions, keys, item.query_positions, queries, item.window);
+  if (item.causal) range.begin = std::max(range.begin, keys.begin);
   return {std::min(range.begin, range.end), range.end};
 }
 
@@ -43,8 +67,8 @@ inline Range visible_queries(const AttentionVisibility& visibility, Range keys, 
 /// sees the first i + 1.
 struct TileColumns {
   /// Of queries and keys that begin at multiples of one size, or the keys before.
-  TileColumns(const AttentionVisibility& visibility, Range queries, Range keys) : whole(keys.end - keys.begin) {
-    if (!visibility.causal || visibility.window >= 0) return;
+  TileColumns(const ItemVisibility& item, Range queries, Range keys) : whole(keys.end - keys.begin) {
+    if (!item.causal || item.window >= 0) return;
     const std::int64_t width = whole;
     whole = std::clamp<std::int64_t>(queries.begin - keys.begin, 0, width);
     diagonal = width - whole;
@@ -52,11 +76,6 @@ struct TileColumns {
   std::int64_t width() const { return whole + diagonal; }
   /// Columns that row i sees.
   std::int64_t seen(std::int64_t i) const { return whole + std::min(i + 1, diagonal); }
-
-  /// Whether something else than causality hides scores.
-  static bool has_holes(const AttentionVisibility& visibility, const std::uint8_t* key_mask) {
-    return visibility.window >= 0 || key_mask != nullptr;
-  }
 
   std::int64_t whole;
   std::int64_t diagonal = 0;
@@ -95,21 +114,20 @@ void add_transposed(std::int64_t rows, const TileColumns& columns, std::int64_t 
   }
 }
 
-/// Sets the scores of a tile that do not count to -infinity. `key_mask` is the item's, [S] or null.
+/// Sets the scores of a tile that do not count to -infinity.
 template <class T>
-void hide_scores(const AttentionVisibility& visibility, const std::uint8_t* key_mask, Range queries, Range keys,
-                 Rows<T> scores) {
+void hide_scores(const ItemVisibility& item, Range queries, Range keys, Rows<T> scores) {
   constexpr T kHidden = -std::numeric_limits<T>::infinity();
   const std::int64_t width = keys.end - keys.begin;
   for (std::int64_t i = queries.begin; i < queries.end; ++i) {
     T* row = scores[i - queries.begin];
-    const Range seen = visible_keys(visibility, {i, i + 1}, keys.end);
+    const Range seen = visible_keys(item, {i, i + 1}, keys.end);
     const std::int64_t first = std::clamp<std::int64_t>(seen.begin - keys.begin, 0, width);
     const std::int64_t last = std::clamp<std::int64_t>(seen.end - keys.begin, first, width);
     std::fill(row, row + first, kHidden);
     std::fill(row + last, row + width, kHidden);
-    if (key_mask == nullptr) continue;
-    for (std::int64_t j = first; j < last; ++j) row[j] = key_mask[keys.begin + j] != 0 ? row[j] : kHidden;
+    if (item.key_mask == nullptr) continue;
+    for (std::int64_t j = first; j < last; ++j) row[j] = item.key_mask[keys.begin + j] != 0 ? row[j] : kHidden;
   }
 }
 
@@ -122,15 +140,18 @@ void scaled_rows(std::int64_t count, std::int64_t width, T factor, Rows<const T>
 }
 
 /// Throws ShapeError where the sizes make no sense together.
-inline void check_softmax_attention(const AttentionSizes& sizes, bool causal) {
+inline void check_softmax_attention(const AttentionSizes& sizes, const AttentionVisibility& visibility) {
   check<ShapeError>(sizes.batch >= 0 && sizes.queries >= 0 && sizes.keys >= 0 && sizes.heads >= 0,
                     "[softmax attention] sizes must not be negative");
   check<ShapeError>(sizes.head_dim >= 1 && sizes.value_dim >= 1,
                     "[softmax attention] head_dim and value_dim must be at least 1, not ", sizes.head_dim, " and ",
                     sizes.value_dim);
-  check<ShapeError>(!causal || sizes.queries == sizes.keys,
+  check<ShapeError>(!visibility.causal || sizes.queries == sizes.keys,
                     "[softmax attention] causal attention needs as many keys as queries, found ", sizes.queries,
                     " queries and ", sizes.keys, " keys");
+  check<ShapeError>(
+      visibility.window < 0 || (visibility.query_positions == nullptr) == (visibility.key_positions == nullptr),
+      "[softmax attention] a window needs the positions of queries and keys, or of neither");
 }
 
 }  // namespace cosformer::detail

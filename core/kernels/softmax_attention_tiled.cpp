@@ -10,7 +10,6 @@ namespace cosformer {
 
 namespace {
 
-using detail::mask_of;
 using detail::Range;
 using detail::Rows;
 using detail::rows_of;
@@ -57,7 +56,7 @@ template <class T>
 void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
                                Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<T> out,
                                T* log_sum_exp) {
-  detail::check_softmax_attention(sizes, visibility.causal);
+  detail::check_softmax_attention(sizes, visibility);
   const std::int64_t D = sizes.head_dim, E = sizes.value_dim;
   const TileSize tile(visibility);
   const std::int64_t tiles = (sizes.queries + tile.queries - 1) / tile.queries;
@@ -65,8 +64,7 @@ void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisib
     const std::int64_t b = task / tiles / sizes.heads, h = task / tiles % sizes.heads;
     const Range queries{task % tiles * tile.queries, std::min((task % tiles + 1) * tile.queries, sizes.queries)};
     const std::int64_t count = queries.end - queries.begin;
-    const std::uint8_t* mask = mask_of(visibility, sizes, b);
-    const bool has_holes = detail::TileColumns::has_holes(visibility, mask);
+    const detail::ItemVisibility item(visibility, sizes, b);
     const Scratch<T> scaled_q(tile.queries, D), k(tile.keys, D), turned_k(D, tile.keys), v(tile.keys, E),
         scores(tile.queries, tile.keys);
     const Scratch<T> max(1, tile.queries), sum(1, tile.queries);
@@ -75,17 +73,17 @@ void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisib
     std::fill(max[0], max[0] + count, -kInfinity<T>);
     std::fill(sum[0], sum[0] + count, T{0});
     detail::scaled_rows<T>(count, D, scale, rows_of(query, b, h).from(queries.begin), scaled_q.rows());
-    const Range seen = visible_keys(visibility, queries, sizes.keys);
+    const Range seen = visible_keys(item, queries, sizes.keys);
     for (std::int64_t begin = seen.begin; begin < seen.end; begin += tile.keys) {
       const Range keys{begin, std::min(begin + tile.keys, seen.end)};
       const std::int64_t width = keys.end - keys.begin;
-      const std::uint8_t* tile_mask = mask == nullptr ? nullptr : mask + begin;
+      const std::uint8_t* tile_mask = item.key_mask == nullptr ? nullptr : item.key_mask + begin;
       detail::copy_rows<T>(width, D, rows_of(key, b, h).from(begin), tile_mask, k.rows());
       detail::copy_rows<T>(width, E, rows_of(value, b, h).from(begin), tile_mask, v.rows());
       transpose<T>(width, D, k.rows(), turned_k.rows());
-      const detail::TileColumns columns(visibility, queries, keys);
+      const detail::TileColumns columns(item, queries, keys);
       detail::multiply_scores<T>(count, columns, D, scaled_q.rows(), turned_k.rows(), scores.rows());
-      if (has_holes) detail::hide_scores(visibility, mask, queries, keys, scores.rows());
+      if (item.has_holes()) detail::hide_scores(item, queries, keys, scores.rows());
       for (std::int64_t i = 0; i < count; ++i) {
         const T correction = advance_row(scores[i], columns.seen(i), max[0] + i, sum[0] + i);
         std::fill(scores[i] + columns.seen(i), scores[i] + width, T{0});
@@ -111,13 +109,12 @@ template <class T>
 void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
                                 Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<const T> out,
                                 const T* log_sum_exp, Heads<const T> dout, Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue) {
-  detail::check_softmax_attention(sizes, visibility.causal);
+  detail::check_softmax_attention(sizes, visibility);
   const std::int64_t D = sizes.head_dim, E = sizes.value_dim;
   const TileSize tile(visibility);
   parallel_for(sizes.batch * sizes.heads, [&](std::int64_t task) {
     const std::int64_t b = task / sizes.heads, h = task % sizes.heads;
-    const std::uint8_t* mask = mask_of(visibility, sizes, b);
-    const bool has_holes = detail::TileColumns::has_holes(visibility, mask);
+    const detail::ItemVisibility item(visibility, sizes, b);
     const T* row_log_sum_exp = log_sum_exp + task * sizes.queries;
     const Rows<T> dq = rows_of(dquery, b, h);
     const Scratch<T> scaled_q(sizes.queries, D), g(sizes.queries, E), delta(1, sizes.queries);
@@ -131,23 +128,24 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
     for (std::int64_t begin = 0; begin < sizes.keys; begin += tile.keys) {
       const Range keys{begin, std::min(begin + tile.keys, sizes.keys)};
       const std::int64_t width = keys.end - keys.begin;
-      const std::uint8_t* tile_mask = mask == nullptr ? nullptr : mask + begin;
+      const std::uint8_t* tile_mask = item.key_mask == nullptr ? nullptr : item.key_mask + begin;
       detail::copy_rows<T>(width, D, rows_of(key, b, h).from(begin), tile_mask, k.rows());
       detail::copy_rows<T>(width, E, rows_of(value, b, h).from(begin), tile_mask, v.rows());
       transpose<T>(width, D, k.rows(), turned_k.rows());
       transpose<T>(width, E, v.rows(), turned_v.rows());
       dk.fill_zero();
       dv.fill_zero();
-      const Range seeing = visible_queries(visibility, keys, sizes.queries);
+      const Range seeing = visible_queries(item, keys, sizes.queries);
       for (std::int64_t first = seeing.begin; first < seeing.end; first += tile.queries) {
         const Range queries{first, std::min(first + tile.queries, seeing.end)};
         const std::int64_t count = queries.end - queries.begin;
         // Of this tile of keys, those that this tile of queries can see.
-        const Range seen = visible_keys(visibility, queries, keys.end);
+        const Range seen = visible_keys(item, queries, keys.end);
         const std::int64_t from = std::max(keys.begin, seen.begin) - begin, seen_width = seen.end - begin - from;
-        const detail::TileColumns columns(visibility, queries, {begin + from, seen.end});
+        if (seen_width <= 0) continue;  // Between positions that are far apart a window holds no key.
+        const detail::TileColumns columns(item, queries, {begin + from, seen.end});
         detail::multiply_scores<T>(count, columns, D, scaled_q.from(first), turned_k.from(0, from), p.rows());
-        if (has_holes) detail::hide_scores(visibility, mask, queries, {begin + from, seen.end}, p.rows());
+        if (item.has_holes()) detail::hide_scores(item, queries, {begin + from, seen.end}, p.rows());
         detail::multiply_scores<T>(count, columns, E, g.from(first), turned_v.from(0, from), dp.rows());
         for (std::int64_t i = 0; i < count; ++i) {
           // A query that sees nothing has log_sum_exp = -infinity; its probabilities are 0.

@@ -1,5 +1,7 @@
 #include "layers/attention/attention_weights.h"
 
+#include "core/error.h"
+
 namespace cosformer {
 
 Tensor attention_weights(const Attention& attention, const Tensor& query, const Tensor& key, const AttentionMask& mask) {
@@ -13,6 +15,8 @@ Tensor attention_weights(const Attention& attention, const Tensor& query, const 
 
 AttentionRecord record_attention(const Attention& attention, const Tensor& query, const Tensor& key,
                                  const AttentionMask& mask) {
+  check<Error>(!mask.key_mask || mask.key_mask->positions.empty(),
+               "[attention] a record shows every position; this text was read without its padding");
   AttentionRecord record{query, key, attention_weights(attention, query, key, mask), {}, 0, mask.causal};
   if (const auto plain = attention.without_reweighting()) {
     record.plain_weights = attention_weights(*plain, query, key, mask);

@@ -148,7 +148,8 @@ class LinearAttention : public Attention {
     AngleSteps steps;
     for (std::int64_t b = 0; b < query.dim(0); ++b) {
       const std::int64_t keys = key_mask ? key_mask->item_length(b) : key.dim(1);
-      const AngleStep step = angle_step_of(std::max(position + 1, keys), keys, std::max(position + 1, key.dim(1)), mask);
+      const AngleStep step = angle_step_of(std::max(position + 1, keys), keys,
+                                           std::max(position + 1, key_mask ? key_mask->full_length() : key.dim(1)), mask);
       // The kernel counts this one query as its first: its first angle is that of the position.
       steps.query.push_back(static_cast<double>(position + 1) * step.query);
       steps.key.push_back(step.key);
@@ -232,10 +233,11 @@ class LinearAttention : public Attention {
   /// Of all items.
   AngleSteps angle_steps(std::int64_t batch, std::int64_t queries, std::int64_t keys, const AttentionMask& mask) const {
     AngleSteps steps;
+    const std::int64_t padded = std::max(mask.query_mask ? mask.query_mask->full_length() : queries,
+                                         mask.key_mask ? mask.key_mask->full_length() : keys);
     for (std::int64_t b = 0; b < batch; ++b) {
-      const AngleStep step =
-          angle_step_of(mask.query_mask ? mask.query_mask->item_length(b) : queries,
-                        mask.key_mask ? mask.key_mask->item_length(b) : keys, std::max(queries, keys), mask);
+      const AngleStep step = angle_step_of(mask.query_mask ? mask.query_mask->item_length(b) : queries,
+                                           mask.key_mask ? mask.key_mask->item_length(b) : keys, padded, mask);
       steps.query.push_back(step.query);
       steps.key.push_back(step.key);
     }

@@ -45,6 +45,8 @@ class SoftmaxAttention : public Attention {
     options.materialized = false;
     options.window = -1;
     const std::int64_t keys = key.dim(1);
+    check<Error>(options_.window < 0 || !key_mask || key_mask->positions.empty(),
+                 "[softmax attention] a window over a text that was encoded without its padding is not supported");
     // The keys that the window leaves, [first, end).
     const std::int64_t first = options_.window < 0 ? 0 : std::clamp<std::int64_t>(position - options_.window, 0, keys);
     const std::int64_t end =

@@ -256,48 +256,5 @@ TEST_CASE("Different steps for every item act on that item alone") {
                 {second(result.out), second(result.dquery), second(result.dkey), second(result.dvalue), {}});
 }
 
-TEST_CASE("What does not fit together is refused") {
-  AttentionCase shape{.batch = 2, .queries = 4, .keys = 4, .heads = 1, .head_dim = 2, .value_dim = 2, .causal = true};
-  Setup setup(shape, LinearAttentionForm::automatic);
-  const auto require_refused = [&](const char* part) {
-    REQUIRE_THROWS_WITH(run_linear<float>(shape, setup.options, random_inputs(shape, 1)), Catch::Matchers::Contains(part));
-    REQUIRE_THROWS_AS(run_linear<float>(shape, setup.options, random_inputs(shape, 1)), ShapeError);
-  };
-  SECTION("causal attention with another number of keys") {
-    shape.keys = 5;
-    require_refused("4 queries and 5 keys");
-  }
-  SECTION("causal attention with unequal angle steps") {
-    const std::vector<double> other{0.01, 0.02};
-    setup.options.key_angle_step = other;
-    require_refused("equal angle steps");
-  }
-  SECTION("too few angle steps") {
-    setup.options.query_angle_step = setup.options.query_angle_step.first(1);
-    require_refused("angle step for each of 2 items");
-  }
-  SECTION("the linear form with causal attention") {
-    setup.options.form = LinearAttentionForm::linear;
-    require_refused("linear form");
-  }
-  SECTION("causal forms without causal attention") {
-    shape.causal = false;
-    setup.options.form = GENERATE(LinearAttentionForm::chunked, LinearAttentionForm::recurrent);
-    require_refused("causal only");
-  }
-  SECTION("a window") {
-    shape.window = 3;
-    require_refused("window");
-  }
-  SECTION("chunks of no size") {
-    setup.options.chunk_size = 0;
-    require_refused("chunk_size");
-  }
-  SECTION("heads of no width") {
-    shape.head_dim = 0;
-    require_refused("head_dim");
-  }
-}
-
 }  // namespace
 }  // namespace cosformer

@@ -125,6 +125,28 @@ TEST_CASE("A window shows the same keys as a dense mask would") {
   require_reference<double>(cross, 1e-12, 1e-11);
 }
 
+TEST_CASE("A window goes by where tokens stand, also where they stand far apart") {
+  const auto window = GENERATE(0, 3, 100);
+  const bool causal = GENERATE(true, false);
+  AttentionCase shape{.batch = 2, .queries = 330, .keys = 330, .heads = 1, .head_dim = 4, .value_dim = 4, .causal = causal};
+  shape.window = window;
+  for (std::int32_t b = 0; b < 2; ++b) {
+    // Runs of neighbours with gaps of 50 and of 1000 between them, of which no window reaches across the second.
+    for (std::int32_t i = 0; i < 330; ++i) shape.key_positions.push_back(i + i / 7 * 50 * b + i / 70 * 1000);
+  }
+  shape.query_positions = shape.key_positions;
+  require_reference<double>(shape, 1e-12, 1e-11);
+  if (causal) return;
+  AttentionCase cross = shape;
+  cross.queries = 70;
+  cross.query_positions.clear();
+  for (std::int32_t i = 0; i < 140; ++i) cross.query_positions.push_back(i % 70 * 60);
+  require_reference<double>(cross, 1e-12, 1e-11);
+  std::swap(cross.queries, cross.keys);
+  std::swap(cross.query_positions, cross.key_positions);
+  require_reference<double>(cross, 1e-12, 1e-11);
+}
+
 TEST_CASE("A query that sees no key gives exactly 0 and a log-sum-exp of minus infinity") {
   AttentionCase shape{.batch = 1, .queries = 70, .keys = 70, .heads = 2, .head_dim = 4, .value_dim = 3, .causal = true};
   shape.key_mask.assign(70, 1);
@@ -250,6 +272,10 @@ TEST_CASE("Softmax attention refuses sizes that do not fit together") {
   REQUIRE_THROWS_AS(test::run_softmax<float>(shape, 1, inputs), ShapeError);
   REQUIRE_THROWS_WITH(test::run_materialized_softmax<float>(shape, 1, inputs),
                       Catch::Matchers::Contains("3 queries and 4 keys"));
+  shape = {.batch = 1, .queries = 3, .keys = 3, .heads = 2, .head_dim = 4, .value_dim = 5, .window = 1};
+  shape.key_positions = {0, 2, 3};
+  REQUIRE_THROWS_WITH(test::run_softmax<float>(shape, 1, random_inputs(shape, 1)),
+                      Catch::Matchers::Contains("positions of queries and keys"));
 }
 
 }  // namespace

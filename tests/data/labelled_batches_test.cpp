@@ -60,7 +60,7 @@ TEST_CASE("rows stand with the longest first and carry their own labels and toke
   const LabelledBatches batches(data, {.seq_len = 5}, 1);
   for (const LabelledBatch& batch : {batches.evaluation_batch(0, 5), batches.training_batch(0, 5)}) {
     CHECK(examples_of(batch) == std::vector<std::int64_t>{4, 1, 3, 0, 2});
-    CHECK(batch.rows[0].texts == std::vector<std::vector<std::int32_t>>{{1, 2, 3, 4, 5}});
+    CHECK(batch.rows[0].texts.front().tokens == std::vector<std::int32_t>{1, 2, 3, 4, 5});
     CHECK(batch.rows[0].label == 0);
     CHECK(batch.rows[3].label == 2);
     CHECK(batch.tokens == 5 + 4 + 3 + 2 + 1);
@@ -103,11 +103,37 @@ TEST_CASE("second texts follow all first ones, padded with them") {
   CHECK(mask_of(padded) == std::vector<int>{1, 0, 0, 1, 1, 0, 1, 1, 1, 1, 0, 0});
 }
 
-TEST_CASE("tokens with the padding id are read or masked as the options say") {
-  const ListedSequences data({{0, {{0, 2, 0}}}, {0, {{3, 0}}}});
-  const LabelledBatches reads(data, {.seq_len = 9}, 1), masks(data, {.seq_len = 9, .mask_padding_id = true}, 1);
-  CHECK(mask_of(reads.pad(reads.evaluation_batch(0, 2), 0, 2)) == std::vector<int>{1, 1, 1, 1, 1, 0});
-  CHECK(mask_of(masks.pad(masks.evaluation_batch(0, 2), 0, 2)) == std::vector<int>{0, 1, 0, 1, 0, 0});
+TEST_CASE("tokens with the padding id are read or left out as the options say") {
+  const ListedSequences data({{0, {{0, 2, 0, 0, 5, 0}}}, {0, {{3, 0}}}, {0, {{4, 6}}}});
+  const LabelledBatches reads(data, {.seq_len = 9}, 1), leaves(data, {.seq_len = 9, .mask_padding_id = true}, 1);
+  const PaddedTexts read = reads.pad(reads.evaluation_batch(0, 3), 0, 3);
+  CHECK(mask_of(read) == std::vector<int>{1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0});
+  CHECK(read.mask->positions.empty());
+  CHECK(read.mask->full_length() == 6);
+  const LabelledBatch batch = leaves.evaluation_batch(0, 3);
+  // The first token stays for models that read its hidden state, but as padding.
+  CHECK(batch.rows[0].texts.front().tokens == std::vector<std::int32_t>{0, 2, 5});
+  CHECK(batch.rows[0].texts.front().positions == std::vector<std::int32_t>{0, 1, 4});
+  CHECK(batch.rows[0].texts.front().length == 6);
+  CHECK(batch.tokens == 3 + 2 + 1);
+  const PaddedTexts left = leaves.pad(batch, 0, 3);
+  CHECK(left.ids == std::vector<std::int32_t>{0, 2, 5, 4, 6, 0, 3, 0, 0});
+  CHECK(mask_of(left) == std::vector<int>{0, 1, 1, 1, 1, 0, 1, 0, 0});
+  CHECK(left.mask->positions == std::vector<std::int32_t>{0, 1, 4, 0, 1, 1, 0, 0, 0});
+  CHECK(left.mask->full_length() == 6);
+  CHECK(left.mask->item_length(0) == 5);
+  CHECK(left.mask->item_length(2) == 1);
+  CHECK(leaves.pad(batch, 1, 1).mask == nullptr);
+}
+
+TEST_CASE("a text of nothing but padding keeps one token that is not read") {
+  const ListedSequences data({{0, {{0, 0, 0}}}});
+  const LabelledBatches batches(data, {.seq_len = 9, .mask_padding_id = true}, 1);
+  const PaddedTexts padded = batches.pad(batches.training_batch(0, 1), 0, 1);
+  CHECK(padded.ids == std::vector<std::int32_t>{0});
+  CHECK(mask_of(padded) == std::vector<int>{0});
+  CHECK(padded.mask->item_length(0) == 0);
+  CHECK(padded.mask->full_length() == 3);
 }
 
 TEST_CASE("a class token stands before the tokens that seq_len counts") {

@@ -130,6 +130,64 @@ TEST_CASE("what stands in padded keys changes no bit, wherever they are") {
   }
 }
 
+TEST_CASE("padding between real tokens that is left out changes neither classes nor gradients") {
+  const ThreadCountScope one_thread(1);
+  const SharedPaddingMask whole = mask_of({"101100000111", "000010010001", "111111111111", "100000000000"});
+  // The same tokens without the padding between them; as a data set leaves it out, the first token stays.
+  const std::vector<std::vector<std::int32_t>> kept = {
+      {0, 2, 3, 9, 10, 11}, {0, 4, 7, 11}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, {0}};
+  const Tensor ids = random_ids({4, 12}, 5, 13);
+  PaddingMask left_out{4, 12, {}, {}, 12};
+  std::vector<std::int32_t> left_ids;
+  for (std::size_t b = 0; b < 4; ++b) {
+    for (std::size_t i = 0; i < 12; ++i) {
+      const std::size_t place = 12 * b + static_cast<std::size_t>(kept[b][std::min(i, kept[b].size() - 1)]);
+      left_out.positions.push_back(static_cast<std::int32_t>(place - 12 * b));
+      left_out.real.push_back(i < kept[b].size() ? whole->real[place] : 0);
+      left_ids.push_back(std::as_const(ids).span<std::int32_t>()[place]);
+    }
+  }
+  const SharedPaddingMask mask = std::make_shared<const PaddingMask>(std::move(left_out));
+  const Tensor tokens = Tensor::from<std::int32_t>({4, 12}, std::span<const std::int32_t>(left_ids));
+  struct Choice {
+    Positions positions;
+    Pooling pooling;
+    PoolingDivisor divisor;
+    ReweightingLength reweighting_length;
+  };
+  constexpr Choice kChoices[] = {
+      {Positions::learned, Pooling::mean, PoolingDivisor::padded, ReweightingLength::padded},
+      {Positions::sinusoidal, Pooling::mean, PoolingDivisor::real, ReweightingLength::automatic},
+      {Positions::none, Pooling::first, PoolingDivisor::real, ReweightingLength::padded},
+  };
+  for (const Variant& variant : attention_variants()) {
+    if (variant.config.feature_map == "identity" || variant.config.feature_map == "leaky_relu") continue;
+    for (const Choice& choice : kChoices) {
+      CAPTURE(variant.name, static_cast<int>(choice.positions));
+      ModelConfig config = small_model(ModelKind::encoder, variant.config, 12);
+      config.positions = choice.positions;
+      config.pooling = choice.pooling;
+      config.pooling_divisor = choice.divisor;
+      config.attention.reweighting_length = choice.reweighting_length;
+      config.attention.window = 2;
+      const Model model(config, 12, 7, DType::float64);
+      const auto run = [&](const Tensor& texts, const SharedPaddingMask& real) {
+        const Pass pass{.record_gradients = true};
+        const Variable classes = model.classify(model.encode(texts, real, pass), real, pass);
+        const Gradients gradients = backward(uneven_loss(classes));
+        std::vector<Values> results{values_of(classes.value())};
+        for (const Parameter& parameter : model.parameters()) results.push_back(values_of(gradients.of(parameter.variable)));
+        return results;
+      };
+      const std::vector<Values> expected = run(ids, whole), actual = run(tokens, mask);
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        CAPTURE(i == 0 ? std::string("classes") : model.parameters()[i - 1].name);
+        require_close("results", expected[i], actual[i], {.rel = 1e-9, .abs = 1e-12});
+      }
+    }
+  }
+}
+
 TEST_CASE("an encoder's classes do not depend on an item's neighbours") {
   const ThreadCountScope one_thread(1);
   const std::vector<std::int64_t> lengths = {9, 4, 12};

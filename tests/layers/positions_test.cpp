@@ -46,6 +46,21 @@ TEST_CASE("positions are added row by row from where the text stands") {
   }
 }
 
+TEST_CASE("tokens that stand apart get the positions where they stand") {
+  const Tensor x = random_tensor({2, 3, 6}, 1, DType::float64);
+  const Tensor places = Tensor::from<std::int32_t>({2, 3}, std::vector<std::int32_t>{0, 4, 9, 3, 3, 5});
+  for (const Positions kind : {Positions::learned, Positions::sinusoidal, Positions::none}) {
+    ParameterStore store(4, DType::float64);
+    const PositionEmbedding positions(Scope(store, "encoder"), kind, 10, 6);
+    const Values whole = values_of(positions.forward(Variable(Tensor::zeros({1, 10, 6}, DType::float64)), 0, {}).value());
+    Values expected = values_of(x);
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      expected[i] += whole[static_cast<std::size_t>(places.span<std::int32_t>()[i / 6]) * 6 + i % 6];
+    }
+    require_close("positions", expected, values_of(positions.forward_at(Variable(x), places, {}).value()), {.rel = 1e-15});
+  }
+}
+
 TEST_CASE("a text longer than the learned positions is refused") {
   ParameterStore store(4, DType::float32);
   const PositionEmbedding positions(Scope(store, "decoder"), Positions::learned, 10, 6);
@@ -54,6 +69,10 @@ TEST_CASE("a text longer than the learned positions is refused") {
   };
   CHECK(message(7).empty());
   CHECK(message(8) == "model.max_length: 10 learned positions cannot serve a text of 11 tokens");
+  const Tensor places = Tensor::from<std::int32_t>({1, 3}, std::vector<std::int32_t>{0, 4, 10});
+  CHECK(input_error_of([&] {
+          positions.forward_at(Variable(Tensor::zeros({1, 3, 6})), places, {});
+        }) == "model.max_length: 10 learned positions cannot serve a text of 11 tokens");
 }
 
 }  // namespace cosformer::test

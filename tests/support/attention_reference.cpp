@@ -35,11 +35,12 @@ AttentionGradients zero_gradients(const AttentionCase& shape) {
           std::vector<double>(size(shape.keys, shape.value_dim))};
 }
 
-double angle_weight(const ReferenceAngles& angles, std::int64_t b, std::int64_t i, std::int64_t j) {
+double angle_weight(const AttentionCase& shape, const ReferenceAngles& angles, std::int64_t b, std::int64_t i,
+                    std::int64_t j) {
   if (angles.query_steps.empty()) return 1;
   const auto item = static_cast<std::size_t>(b);
-  return std::cos(static_cast<double>(i + 1) * angles.query_steps[item] -
-                  static_cast<double>(j + 1) * angles.key_steps[item]);
+  return std::cos(static_cast<double>(shape.query_position(b, i) + 1) * angles.query_steps[item] -
+                  static_cast<double>(shape.key_position(b, j) + 1) * angles.key_steps[item]);
 }
 
 /// Calls visit(b, h, i) for every query of every head.
@@ -52,9 +53,17 @@ void for_each_query(const AttentionCase& shape, Visit visit) {
 
 }  // namespace
 
+std::int64_t AttentionCase::query_position(std::int64_t b, std::int64_t i) const {
+  return query_positions.empty() ? i : query_positions[static_cast<std::size_t>(b * queries + i)];
+}
+
+std::int64_t AttentionCase::key_position(std::int64_t b, std::int64_t j) const {
+  return key_positions.empty() ? j : key_positions[static_cast<std::size_t>(b * keys + j)];
+}
+
 bool AttentionCase::sees(std::int64_t b, std::int64_t i, std::int64_t j) const {
   if (causal && j > i) return false;
-  if (window >= 0 && std::abs(i - j) > window) return false;
+  if (window >= 0 && std::abs(query_position(b, i) - key_position(b, j)) > window) return false;
   return key_mask.empty() || key_mask[static_cast<std::size_t>(b * keys + j)] != 0;
 }
 
@@ -84,7 +93,7 @@ std::vector<double> reference_linear_attention(const AttentionCase& shape, const
         score += feature.value(query[at(shape, shape.queries, shape.head_dim, b, i, h) + static_cast<std::size_t>(d)]) *
                  feature.value(key[at(shape, shape.keys, shape.head_dim, b, j, h) + static_cast<std::size_t>(d)]);
       }
-      score *= angle_weight(angles, b, i, j);
+      score *= angle_weight(shape, angles, b, i, j);
       sum += shape.l1_norm ? std::fabs(score) : score;
       for (std::int64_t e = 0; e < shape.value_dim; ++e) {
         o[e] += score * value[at(shape, shape.keys, shape.value_dim, b, j, h) + static_cast<std::size_t>(e)];
@@ -113,7 +122,7 @@ AttentionGradients reference_linear_attention_gradients(const AttentionCase& sha
       for (std::size_t d = 0; d < static_cast<std::size_t>(D); ++d) {
         score += feature.value(query[q + d]) * feature.value(key[k + d]);
       }
-      scores[static_cast<std::size_t>(j)] = score * angle_weight(angles, b, i, j);
+      scores[static_cast<std::size_t>(j)] = score * angle_weight(shape, angles, b, i, j);
       const double s = scores[static_cast<std::size_t>(j)];
       sum += shape.l1_norm ? std::fabs(s) : s;
     }
@@ -127,7 +136,7 @@ AttentionGradients reference_linear_attention_gradients(const AttentionCase& sha
       }
       const double s = scores[static_cast<std::size_t>(j)];
       const double slope = !shape.l1_norm ? 1 : s > 0 ? 1 : s < 0 ? -1 : 0;  // dD_i / ds_ij
-      const double dscore = (dot(&dout[o], &value[v], E) / normalizer + dsum * slope) * angle_weight(angles, b, i, j);
+      const double dscore = (dot(&dout[o], &value[v], E) / normalizer + dsum * slope) * angle_weight(shape, angles, b, i, j);
       for (std::size_t d = 0; d < static_cast<std::size_t>(D); ++d) {
         gradients.dquery[q + d] += dscore * feature.value(key[k + d]) * feature.slope(query[q + d]);
         gradients.dkey[k + d] += dscore * feature.value(query[q + d]) * feature.slope(key[k + d]);

@@ -32,7 +32,12 @@ inline AttentionSizes sizes_of(const AttentionCase& shape) {
 }
 
 inline AttentionVisibility visibility_of(const AttentionCase& shape, const DropoutMask* dropout = nullptr) {
-  return {shape.causal, shape.key_mask.empty() ? nullptr : shape.key_mask.data(), shape.window, dropout};
+  return {.causal = shape.causal,
+          .key_mask = shape.key_mask.empty() ? nullptr : shape.key_mask.data(),
+          .window = shape.window,
+          .dropout = dropout,
+          .query_positions = shape.query_positions.empty() ? nullptr : shape.query_positions.data(),
+          .key_positions = shape.key_positions.empty() ? nullptr : shape.key_positions.data()};
 }
 
 inline AttentionInputs random_inputs(const AttentionCase& shape, std::uint64_t seed, double low = -1) {

@@ -150,7 +150,7 @@ constexpr Field kFields[] = {
                                             "may ask for, classification: of the longest text beside it, or seq_len (no "
                                             "time is spent on padding)"),
     boolean<&C::task, &Task::mask_padding_id>("task.mask_padding_id",
-                                              "tokens with the format's padding id (black pixels) count as padding, "
+                                              "tokens with the format's padding id (black pixels) are left out and cost no time, "
                                               "classification"),
     boolean<&C::task, &Task::class_token>("task.class_token",
                                           "a token of its own stands before each text, classification; for pooling = "

@@ -83,7 +83,7 @@ class Classification : public Task {
     constexpr std::int64_t kSample = 256;
     TokenWeightedLength mean;
     for (const LabelledBatch::Row& row : batches(Split::train).training_batch(0, kSample).rows) {
-      for (const auto& text : row.texts) mean.add(text.size());
+      for (const auto& text : row.texts) mean.add(text.tokens.size());
     }
     return mean.value();
   }
@@ -144,7 +144,7 @@ class Classification : public Task {
   SampleSequence sample(Split split, std::int64_t max_tokens) const override {
     // A sequence is given without a mask.
     if (config_.task.mask_padding_id) return {};
-    std::vector<std::int32_t> ids = batches(split).evaluation_batch(0, 1).rows.front().texts.front();
+    std::vector<std::int32_t> ids = batches(split).evaluation_batch(0, 1).rows.front().texts.front().tokens;
     if (static_cast<std::int64_t>(ids.size()) > max_tokens) ids.resize(static_cast<std::size_t>(max_tokens));
     return {ids, {}};
   }
