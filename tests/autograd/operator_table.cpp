@@ -4,6 +4,15 @@
 
 namespace cosformer::test {
 
+Tensor ids(const Shape& shape, std::vector<std::int32_t> values) {
+  return Tensor::from<std::int32_t>(shape, std::span<const std::int32_t>(values));
+}
+
+SharedPaddingMask some_mask() {
+  // Padding in the middle of item 0, at the end of item 1, all of item 2.
+  return std::make_shared<const PaddingMask>(PaddingMask{3, 4, {1, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0}});
+}
+
 namespace {
 
 using Inputs = std::span<const Variable>;
@@ -15,15 +24,6 @@ std::function<Values(const Reference&)> elementwise(double (*f)(double)) {
     for (const double x : in[0]) out.push_back(f(x));
     return out;
   };
-}
-
-Tensor ids(const Shape& shape, std::vector<std::int32_t> values) {
-  return Tensor::from<std::int32_t>(shape, std::span<const std::int32_t>(values));
-}
-
-SharedPaddingMask some_mask() {
-  // Padding in the middle of item 0, at the end of item 1, all of item 2.
-  return std::make_shared<const PaddingMask>(PaddingMask{3, 4, {1, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0}});
 }
 
 Values matrix_product(const Values& a, const Values& b_transposed, std::size_t m, std::size_t n, std::size_t k) {
@@ -264,110 +264,6 @@ std::vector<OperatorCase> operator_cases() {
   for (OperatorCase& row : fused_cases()) cases.push_back(std::move(row));
   for (OperatorCase& row : adaptive_cases()) cases.push_back(std::move(row));
   return cases;
-}
-
-std::vector<BadInput> bad_inputs() {
-  const auto zeros = [](const Shape& shape) { return Variable(Tensor::zeros(shape)); };
-  const auto heads = zeros({2, 3, 2, 4});
-  std::vector<BadInput> rows = {
-      {"add", "two shapes", [=] { add(zeros({2}), zeros({3})); }},
-      {"subtract", "two shapes", [=] { subtract(zeros({2}), zeros({3})); }},
-      {"multiply", "two shapes", [=] { multiply(zeros({2}), zeros({3})); }},
-      {"concatenate", "other rows",
-       [=] {
-         concatenate(zeros({2, 3}), zeros({3, 3}));
-       }},
-      {"concatenate", "another number of axes",
-       [=] {
-         concatenate(zeros({2, 3}), zeros({3}));
-       }},
-      {"add_rows", "rows of another width",
-       [=] {
-         add_rows(zeros({2, 3, 4}), zeros({3, 5}));
-       }},
-      {"weighted_sum", "weights of another shape", [=] { weighted_sum(zeros({2}), Tensor::zeros({3})); }},
-      {"matmul", "inner sizes differ",
-       [=] {
-         matmul(zeros({2, 3}), zeros({2, 3}));
-       }},
-      {"reshape", "another size",
-       [=] {
-         reshape(zeros({2, 3}), {7});
-       }},
-      {"narrow", "past the end",
-       [=] {
-         narrow(zeros({2, 3}), 1, 2, 2);
-       }},
-      {"mean_pool", "a mask of another length",
-       [=] {
-         mean_pool(zeros({3, 5, 2}), some_mask());
-       }},
-      {"first_token", "no tokens",
-       [=] {
-         first_token(zeros({2, 0, 3}));
-       }},
-      {"bias_activation", "bias of another width",
-       [=] {
-         bias_activation(zeros({2, 3}), zeros({2}), Activation::relu);
-       }},
-      {"dropout", "probability 1", [=] { dropout(zeros({2}), 1.0, Random(1, "test")); }},
-      {"linear", "input of another width",
-       [=] {
-         linear(zeros({2, 3}), zeros({4, 5}), Variable());
-       }},
-      {"linear", "bias of another width",
-       [=] {
-         linear(zeros({2, 3}), zeros({4, 3}), zeros({5}));
-       }},
-      {"layer_norm", "weight of another width",
-       [=] {
-         layer_norm(zeros({2, 3}), zeros({4}), zeros({4}), 1e-5);
-       }},
-      {"embedding", "an id past the table",
-       [=] {
-         embedding(zeros({5, 3}), ids({1}, {5}));
-       }},
-      {"embedding", "a negative id",
-       [=] {
-         embedding(zeros({5, 3}), ids({1}, {-1}));
-       }},
-      {"softmax_attention", "causal with T != S",
-       [=] {
-         softmax_attention(heads, zeros({2, 4, 2, 4}), zeros({2, 4, 2, 4}), {.causal = true}, {});
-       }},
-      {"softmax_attention", "head sizes differ",
-       [=] {
-         softmax_attention(heads, zeros({2, 3, 2, 5}), heads, {}, {});
-       }},
-      {"linear_attention", "no angle steps", [=] { linear_attention(heads, heads, heads, {}, {}); }},
-      {"linear_attention", "a mask of another shape",
-       [=] { linear_attention(heads, heads, heads, {.key_mask = some_mask()}, {.cos_reweighting = false}); }},
-      {"linear_attention", "dropout of weights that it has not",
-       [=] {
-         AttentionMask mask;
-         mask.dropout = dropout_mask(0.1, Random(1, "test"));
-         linear_attention(heads, heads, heads, mask, {.cos_reweighting = false});
-       }},
-      {"favor_features", "another head_dim",
-       [=] {
-         favor_features(heads, Tensor::zeros({2, 8, 5}));
-       }},
-      {"cross_entropy", "a target past the classes",
-       [=] {
-         cross_entropy(zeros({1, 3}), ids({1}, {3}), 1);
-       }},
-      {"cross_entropy", "too few targets",
-       [=] {
-         cross_entropy(zeros({2, 3}), ids({1}, {0}), 1);
-       }},
-      {"linear_cross_entropy", "widths differ",
-       [=] {
-         linear_cross_entropy(zeros({1, 3}), zeros({4, 2}), Variable(), ids({1}, {0}), 1);
-       }},
-  };
-  for (BadInput& row : bad_fused_inputs()) rows.push_back(std::move(row));
-  for (BadInput& row : bad_adaptive_inputs()) rows.push_back(std::move(row));
-  return rows;
 }
 
 }  // namespace cosformer::test

@@ -32,7 +32,12 @@ struct BadInput {
 };
 
 std::vector<OperatorCase> operator_cases();
+/// In operator_bad_inputs.cpp.
 std::vector<BadInput> bad_inputs();
+
+Tensor ids(const Shape& shape, std::vector<std::int32_t> values);
+/// [3, 4] with padding in the middle, at the end and everywhere.
+SharedPaddingMask some_mask();
 
 /// Attention's rows (operator_table_attention.cpp), part of `operator_cases`.
 std::vector<OperatorCase> attention_cases();

@@ -9,10 +9,6 @@ namespace {
 using Inputs = std::span<const Variable>;
 using Reference = std::vector<Values>;
 
-Tensor ids(const Shape& shape, std::vector<std::int32_t> values) {
-  return Tensor::from<std::int32_t>(shape, std::span<const std::int32_t>(values));
-}
-
 /// Row `row` of a matrix of `width` columns.
 Values row_of(const Values& matrix, std::size_t row, std::size_t width) {
   const auto begin = matrix.begin() + static_cast<std::ptrdiff_t>(row * width);

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Everything that decides a run, as plain values. docs/config.md lists the keys; `schema.cpp` ties them to these members.
+/// Everything that decides a run, as plain values. docs/config.md lists the keys; `schema_*_fields.cpp` tie them to these members.
 
 #include <array>
 #include <cstdint>

@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::string_view kIntroduction = R"(# Config keys
 
-This page is made by `cosformer config list --markdown`; the list itself is `train/config/schema.cpp`.
+This page is made by `cosformer config list --markdown`; the list itself is `train/config/schema_*_fields.cpp`.
 
 A config is a TOML file. `extends = "base.toml"` (or an array of files, later ones win) at its top takes over other files' keys;
 these paths are relative to the file. Paths of data are relative to the current folder, and `~` has no meaning in them.

@@ -2,7 +2,7 @@
 /// \file
 /// The one list of config keys: reading, writing, messages and docs/config.md all come from it.
 ///
-/// A new key is a member of a struct in config.h or layers/model_config.h and one row in schema.cpp.
+/// A new key is a member of a struct in config.h or layers/model_config.h and one row in a schema_*_fields.cpp.
 
 #include <cstdint>
 #include <limits>

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/nearest_name.h"
 #include "train/config/schema.h"
+#include "train/sweep/sweep_file_reader.h"
 #include "train/tasks/task.h"
 
 namespace cosformer {
@@ -15,146 +16,28 @@ namespace {
 
 constexpr std::int64_t kMaxSeed = std::int64_t{1} << 53;
 constexpr std::size_t kMaxStages = 16;
-constexpr const char* kSeedKey = "train.seed";
-constexpr const char* kInitKey = "train.init_from";
-
-/// Values of one file, with errors that say where they stand.
-class Reader {
- public:
-  explicit Reader(std::string source) : source_(std::move(source)) {}
-
-  [[noreturn]] void fail(TomlPosition position, const std::string& message) const {
-    throw InputError(error_at(source_, position, message));
-  }
-
-  /// Refuses keys of `table` that are not in `known`.
-  void check_keys(const TomlTable& table, std::initializer_list<std::string_view> known) const {
-    for (const TomlEntry& entry : table) {
-      if (std::ranges::find(known, entry.key) != known.end()) continue;
-      const std::vector<std::string_view> names(known);
-      fail(entry.position, concat("unknown key '", entry.key, "'", name_hint(entry.key, names)));
-    }
-  }
-
-  static const TomlValue* find(const TomlTable& table, std::string_view key) {
-    const auto found = std::ranges::find(table, key, &TomlEntry::key);
-    return found == table.end() ? nullptr : &found->value;
-  }
-
-  /// `what` stands for the value in messages.
-  template <class T>
-  const T& as(const TomlValue& value, std::string_view what, const char* expected) const {
-    const T* data = std::get_if<T>(&value.data);
-    if (!data) fail(value.position, concat(what, " must be ", expected, ", not ", describe(value)));
-    return *data;
-  }
-
-  /// One line of text; `otherwise` where the key is missing.
-  std::string text(const TomlTable& table, std::string_view key, const std::string& otherwise) const {
-    const TomlValue* value = find(table, key);
-    if (!value) return otherwise;
-    const auto& text = as<std::string>(*value, key, "a string");
-    const bool is_line = std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
-    if (!is_line) fail(value->position, concat(key, " must be one line without control characters"));
-    return text;
-  }
-
-  std::string required_text(const TomlTable& table, std::string_view key, TomlPosition table_position) const {
-    if (!find(table, key)) fail(table_position, concat("expected the key '", key, "'"));
-    std::string value = text(table, key, "");
-    if (value.empty()) fail(find(table, key)->position, concat(key, " must not be empty"));
-    return value;
-  }
-
-  TomlTable table(const TomlTable& parent, std::string_view key) const {
-    const TomlValue* value = find(parent, key);
-    return value ? as<TomlTable>(*value, key, "a table") : TomlTable();
-  }
-
-  /// The tables of [[key]].
-  struct Item {
-    TomlTable table;
-    TomlPosition position;
-  };
-  std::vector<Item> tables(const TomlTable& parent, std::string_view key) const {
-    std::vector<Item> items;
-    const TomlValue* value = find(parent, key);
-    if (!value) return items;
-    for (const TomlValue& element : as<TomlArray>(*value, key, "an array of tables")) {
-      items.push_back({as<TomlTable>(element, key, "an array of tables"), element.position});
-    }
-    return items;
-  }
-
-  /// Calls visit(full key, its entry) for each config key, written "attention.kind" or as nested tables.
-  template <class Visit>
-  void for_each_key(const TomlTable& table, const std::string& prefix, const Visit& visit) const {
-    for (const TomlEntry& entry : table) {
-      const std::string key = prefix.empty() ? entry.key : concat(prefix, ".", entry.key);
-      if (const auto* inner = std::get_if<TomlTable>(&entry.value.data)) {
-        for_each_key(*inner, key, visit);
-      } else {
-        visit(key, entry);
-      }
-    }
-  }
-
-  /// A config key with a value that the schema takes.
-  SweepSetting setting(const std::string& key, TomlPosition key_position, const TomlValue& value) const {
-    const Field* field = find_field(key);
-    if (!field) fail(key_position, concat("unknown config key '", key, "'", unknown_key_hint(key)));
-    if (key == kSeedKey) fail(key_position, "train.seed is what the key seeds of a sweep is for");
-    if (key == kInitKey) fail(key_position, "train.init_from is what init_from of a stage is for");
-    Config scratch;
-    if (const auto problem = assign(scratch, *field, value)) fail(value.position, *problem);
-    const ConfigValue taken = field->get(scratch);
-    const auto* text = std::get_if<std::string>(&taken);
-    return {key, format_value(taken), text ? *text : format_value(taken)};
-  }
-
-  std::vector<SweepSetting> settings(const TomlTable& table) const {
-    std::vector<SweepSetting> all;
-    for_each_key(table, "", [&](const std::string& key, const TomlEntry& entry) {
-      if (std::ranges::find(all, key, &SweepSetting::key) != all.end()) fail(entry.position, concat(key, " is set twice"));
-      all.push_back(setting(key, entry.position, entry.value));
-    });
-    return all;
-  }
-
-  /// One choice for each element of an array of values.
-  std::vector<SweepChoice> axis(const std::string& key, const TomlEntry& entry) const {
-    const auto& values = as<TomlArray>(entry.value, key, "an array of the values to take");
-    if (values.empty()) fail(entry.value.position, concat(key, " must have at least one value"));
-    std::vector<SweepChoice> choices;
-    for (const TomlValue& value : values) choices.push_back({"", {setting(key, entry.position, value)}});
-    return choices;
-  }
-
- private:
-  std::string source_;
-};
 
 /// A key that is varied in two places would have two values.
 class VariedKeys {
  public:
-  explicit VariedKeys(const Reader& reader) : reader_(reader) {}
+  explicit VariedKeys(const SweepFileReader& reader) : reader_(reader) {}
   void add(const std::string& key, TomlPosition position) {
     if (!keys_.insert(key).second) reader_.fail(position, concat(key, " is varied already, in [grid], [zip] or [[list]]"));
   }
 
  private:
-  const Reader& reader_;
+  const SweepFileReader& reader_;
   std::set<std::string> keys_;
 };
 
-void check_run_value(const Reader& reader, const std::string& metric, TomlPosition position) {
+void check_run_value(const SweepFileReader& reader, const std::string& metric, TomlPosition position) {
   const std::vector<std::string_view> names(std::begin(kRunValues), std::end(kRunValues));
   if (std::ranges::find(names, metric) != names.end()) return;
   reader.fail(position, concat("metric must be a value of the run where split is \"\", not \"", metric, '"',
                                name_hint(metric, names)));
 }
 
-SweepStage read_stage(const Reader& reader, const TomlTable& table, TomlPosition position, const std::string& name,
+SweepStage read_stage(const SweepFileReader& reader, const TomlTable& table, TomlPosition position, const std::string& name,
                       const std::filesystem::path& folder) {
   SweepStage stage;
   stage.name = name;
@@ -163,12 +46,12 @@ SweepStage read_stage(const Reader& reader, const TomlTable& table, TomlPosition
   stage.split = reader.text(table, "split", "valid");
   constexpr std::string_view kSplits[] = {"valid", "test", "train", ""};
   if (std::ranges::find(kSplits, stage.split) == std::end(kSplits) || stage.split == "train") {
-    reader.fail(Reader::find(table, "split")->position,
+    reader.fail(SweepFileReader::find(table, "split")->position,
                 concat("split must be \"valid\", \"test\" or \"\", not \"", stage.split, '"'));
   }
   if (stage.split.empty()) {
-    const TomlValue* metric = Reader::find(table, "metric");
-    check_run_value(reader, stage.metric, metric ? metric->position : Reader::find(table, "split")->position);
+    const TomlValue* metric = SweepFileReader::find(table, "metric");
+    check_run_value(reader, stage.metric, metric ? metric->position : SweepFileReader::find(table, "split")->position);
   }
   return stage;
 }
@@ -179,11 +62,11 @@ bool is_folder_name(const std::string& name) {
   });
 }
 
-std::vector<SweepStage> read_stages(const Reader& reader, const TomlTable& root, const std::filesystem::path& folder) {
-  const std::vector<Reader::Item> items = reader.tables(root, "stages");
+std::vector<SweepStage> read_stages(const SweepFileReader& reader, const TomlTable& root, const std::filesystem::path& folder) {
+  const std::vector<SweepFileReader::Item> items = reader.tables(root, "stages");
   if (items.empty()) return {read_stage(reader, root, {}, "train", folder)};
   for (const char* key : {"base", "metric", "split"}) {
-    if (const TomlValue* value = Reader::find(root, key))
+    if (const TomlValue* value = SweepFileReader::find(root, key))
       reader.fail(value->position, concat(key, " belongs into each of the [[stages]] where there are any"));
   }
   if (items.size() > kMaxStages) reader.fail(items[kMaxStages].position, concat("more than ", kMaxStages, " stages"));
@@ -191,7 +74,7 @@ std::vector<SweepStage> read_stages(const Reader& reader, const TomlTable& root,
   for (const auto& [table, position] : items) {
     reader.check_keys(table, {"name", "base", "metric", "split", "init_from", "set"});
     const std::string name = reader.required_text(table, "name", position);
-    const TomlPosition name_position = Reader::find(table, "name")->position;
+    const TomlPosition name_position = SweepFileReader::find(table, "name")->position;
     if (!is_folder_name(name)) {
       reader.fail(name_position, "the name of a stage must be letters, digits and _ - . (it becomes the name of a folder)");
     }
@@ -202,7 +85,7 @@ std::vector<SweepStage> read_stages(const Reader& reader, const TomlTable& root,
     std::vector<std::string_view> earlier;
     for (const SweepStage& other : stages) earlier.push_back(other.name);
     if (!stage.init_from.empty() && std::ranges::find(earlier, stage.init_from) == earlier.end()) {
-      reader.fail(Reader::find(table, "init_from")->position,
+      reader.fail(SweepFileReader::find(table, "init_from")->position,
                   concat("init_from must be the name of an earlier stage, not \"", stage.init_from, '"',
                          earlier.empty() ? "" : name_hint(stage.init_from, earlier)));
     }
@@ -212,9 +95,9 @@ std::vector<SweepStage> read_stages(const Reader& reader, const TomlTable& root,
   return stages;
 }
 
-std::vector<std::int64_t> read_seeds(const Reader& reader, const TomlTable& root) {
+std::vector<std::int64_t> read_seeds(const SweepFileReader& reader, const TomlTable& root) {
   std::vector<std::int64_t> seeds;
-  const TomlValue* value = Reader::find(root, "seeds");
+  const TomlValue* value = SweepFileReader::find(root, "seeds");
   if (!value) return seeds;
   for (const TomlValue& element : reader.as<TomlArray>(*value, "seeds", "an array of integers")) {
     const std::int64_t seed = reader.as<std::int64_t>(element, "a seed", "an integer");
@@ -227,14 +110,14 @@ std::vector<std::int64_t> read_seeds(const Reader& reader, const TomlTable& root
   return seeds;
 }
 
-void read_grid(const Reader& reader, const TomlTable& root, VariedKeys& varied, SweepFile& sweep) {
+void read_grid(const SweepFileReader& reader, const TomlTable& root, VariedKeys& varied, SweepFile& sweep) {
   reader.for_each_key(reader.table(root, "grid"), "", [&](const std::string& key, const TomlEntry& entry) {
     varied.add(key, entry.position);
     sweep.grid.push_back(reader.axis(key, entry));
   });
 }
 
-void read_zip(const Reader& reader, const TomlTable& root, VariedKeys& varied, SweepFile& sweep) {
+void read_zip(const SweepFileReader& reader, const TomlTable& root, VariedKeys& varied, SweepFile& sweep) {
   reader.for_each_key(reader.table(root, "zip"), "", [&](const std::string& key, const TomlEntry& entry) {
     varied.add(key, entry.position);
     const std::vector<SweepChoice> choices = reader.axis(key, entry);
@@ -247,12 +130,12 @@ void read_zip(const Reader& reader, const TomlTable& root, VariedKeys& varied, S
   });
 }
 
-void read_list(const Reader& reader, const TomlTable& root, VariedKeys& varied, SweepFile& sweep) {
+void read_list(const SweepFileReader& reader, const TomlTable& root, VariedKeys& varied, SweepFile& sweep) {
   std::set<std::string> keys;
   for (auto& [table, position] : reader.tables(root, "list")) {
     SweepChoice choice;
     choice.name = reader.required_text(table, "name", position);
-    const TomlPosition name_position = Reader::find(table, "name")->position;
+    const TomlPosition name_position = SweepFileReader::find(table, "name")->position;
     if (std::ranges::find(sweep.list, choice.name, &SweepChoice::name) != sweep.list.end())
       reader.fail(name_position, concat("the name \"", choice.name, "\" occurs twice in [[list]]"));
     TomlTable rest = table;
@@ -265,7 +148,7 @@ void read_list(const Reader& reader, const TomlTable& root, VariedKeys& varied, 
   }
 }
 
-std::vector<PublishedFigure> read_published(const Reader& reader, const TomlTable& root,
+std::vector<PublishedFigure> read_published(const SweepFileReader& reader, const TomlTable& root,
                                             const std::vector<SweepStage>& stages) {
   std::vector<PublishedFigure> figures;
   std::vector<std::string_view> names;
@@ -276,10 +159,10 @@ std::vector<PublishedFigure> read_published(const Reader& reader, const TomlTabl
     figure.group = reader.required_text(table, "group", position);
     figure.stage = reader.text(table, "stage", stages.front().name);
     if (std::ranges::find(names, figure.stage) == names.end()) {
-      reader.fail(Reader::find(table, "stage")->position,
+      reader.fail(SweepFileReader::find(table, "stage")->position,
                   concat("there is no stage \"", figure.stage, '"', name_hint(figure.stage, names)));
     }
-    const TomlValue* value = Reader::find(table, "value");
+    const TomlValue* value = SweepFileReader::find(table, "value");
     if (!value) reader.fail(position, "expected the key 'value'");
     const auto* integer = std::get_if<std::int64_t>(&value->data);
     figure.value = integer ? static_cast<double>(*integer) : reader.as<double>(*value, "value", "a number");
@@ -294,7 +177,7 @@ std::vector<PublishedFigure> read_published(const Reader& reader, const TomlTabl
 
 SweepFile read_sweep_file(const std::filesystem::path& path) {
   const TomlTable root = read_toml(path);
-  const Reader reader(path.string());
+  const SweepFileReader reader(path.string());
   reader.check_keys(root,
                     {"question", "base", "seeds", "metric", "split", "set", "grid", "zip", "list", "stages", "published"});
   SweepFile sweep;

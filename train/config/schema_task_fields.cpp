@@ -1,0 +1,69 @@
+#include "train/config/schema_fields.h"
+#include "train/config/schema_sections.h"
+
+namespace cosformer::schema {
+
+namespace {
+
+constexpr Named<RatingClasses> kRatingClasses[] = {{"stars", RatingClasses::stars}, {"polarity", RatingClasses::polarity}};
+constexpr Named<PadTo> kPadTo[] = {{"longest", PadTo::longest}, {"seq_len", PadTo::seq_len}};
+// A name that stays a string.
+constexpr std::string_view kTokenizers[] = {"byte", "char", "word", "bpe"};
+
+using C = Config;
+using Task = TaskConfig;
+
+constexpr Field kFields[] = {
+    text<&C::task, &Task::name>("task.name", nullptr,
+                                "what is learnt: language_modeling, masked_language_modeling, translation, or the format of "
+                                "the data to classify (listops, text, "
+                                "retrieval, image, pathfinder; sst2, qqp, mnli, imdb, amazon)"),
+    text<&C::task, &Task::train>("task.train", nullptr, "path of the training data, relative to the current folder"),
+    text<&C::task, &Task::valid>("task.valid", nullptr, "path of the validation data; empty: none"),
+    text<&C::task, &Task::test>("task.test", nullptr, "path of the test data; empty: none"),
+    integer<&C::task, &Task::seq_len>("task.seq_len", 1, kMaxLength, "tokens of a sequence"),
+    integer<&C::task, &Task::context_window>(
+        "task.context_window", 0, kMaxLength,
+        "tokens at the head of each evaluation window but the first that are read and not "
+        "scored, language_modeling; windows then overlap by so many, and each token is "
+        "still scored once"),
+    text<&C::task, &Task::tokenizer>("task.tokenizer", names_of<kTokenizers>, "how text becomes tokens"),
+    text<&C::task, &Task::tokenizer_folder>("task.tokenizer_folder", nullptr,
+                                            "folder with the tokenizer's files (bpe: vocab.json, merges.txt); empty: made "
+                                            "from the training text"),
+    integer<&C::task, &Task::tokenizer_vocab_size>("task.tokenizer_vocab_size", 0, kMaxVocabulary,
+                                                   "most entries of a word or bpe vocabulary that is made; 0: every word, "
+                                                   "8192 for bpe"),
+    integer<&C::task, &Task::tokenizer_min_count>("task.tokenizer_min_count", 1, kMaxSteps,
+                                                  "words that occur less often become the unknown token"),
+    number<&C::task, &Task::mask_probability>("task.mask_probability", {.minimum = 0, .maximum = 1, .above_minimum = true},
+                                              "share of the tokens that masked_language_modeling predicts"),
+    choice<kPadTo, &C::task, &Task::pad_to>("task.pad_to",
+                                            "the padded length that attention.reweighting_length and model.pooling_divisor "
+                                            "may ask for, classification: of the longest text beside it, or seq_len (no "
+                                            "time is spent on padding)"),
+    boolean<&C::task, &Task::mask_padding_id>(
+        "task.mask_padding_id",
+        "tokens with the format's padding id (black pixels) are left out and cost no time, "
+        "classification"),
+    boolean<&C::task, &Task::class_token>("task.class_token",
+                                          "a token of its own stands before each text, classification; for pooling = "
+                                          "\"first\""),
+    choice<kRatingClasses, &C::task, &Task::rating_classes>(
+        "task.rating_classes",
+        "classes of amazon: 5, one for each number of stars, or 2, negative (1 and 2) and positive (4 and 5)"),
+    text<&C::task, &Task::source_language>("task.source_language", nullptr,
+                                           "translation reads the files NAME.<source_language> and "
+                                           "NAME.<target_language>, plain or .gz, of the NAME in task.train"),
+    text<&C::task, &Task::target_language>("task.target_language", nullptr, "the language that translation writes"),
+    number<&C::task, &Task::label_smoothing>(
+        "task.label_smoothing", kFraction,
+        "share of a target that is spread over all classes in equal parts, translation; "
+        "0: none"),
+};
+
+}  // namespace
+
+std::span<const Field> task_fields() { return kFields; }
+
+}  // namespace cosformer::schema

@@ -1,0 +1,100 @@
+#include <algorithm>
+
+#include "train/config/schema_fields.h"
+#include "train/config/schema_sections.h"
+
+namespace cosformer::schema {
+
+namespace {
+
+// Names that stay strings.
+constexpr std::string_view kOptimizers[] = {"adamw", "adam", "sgd"};
+constexpr std::string_view kSchedules[] = {"constant", "linear", "cosine", "inverse_sqrt", "cosine_cycles"};
+
+ConfigValue get_betas(const Config& config) {
+  return std::vector<double>(config.optimizer.betas.begin(), config.optimizer.betas.end());
+}
+
+void set_betas(Config& config, const ConfigValue& value) {
+  const auto& betas = std::get<std::vector<double>>(value);
+  std::copy_n(betas.begin(), config.optimizer.betas.size(), config.optimizer.betas.begin());
+}
+
+using C = Config;
+using O = OptimizerConfig;
+using S = ScheduleConfig;
+using T = TrainConfig;
+using D = DecodingConfig;
+using K = CheckpointConfig;
+using L = LoggingConfig;
+
+constexpr Field kFields[] = {
+    text<&C::optimizer, &O::name>("optimizer.name", names_of<kOptimizers>, "the update rule"),
+    number<&C::optimizer, &O::learning_rate>("optimizer.learning_rate", kNotNegative, "the highest of the schedule"),
+    {"optimizer.betas", FieldType::numbers, kFraction, nullptr, "decay of Adam's two moments", get_betas, set_betas, 2},
+    number<&C::optimizer, &O::eps>("optimizer.eps", kPositive, "Adam's ε"),
+    number<&C::optimizer, &O::weight_decay>("optimizer.weight_decay", kNotNegative,
+                                            "decoupled for adamw, added to the gradient for adam and sgd"),
+    number<&C::optimizer, &O::momentum>("optimizer.momentum", kFraction, "of sgd"),
+    boolean<&C::optimizer, &O::nesterov>("optimizer.nesterov", "Nesterov's form of momentum, sgd"),
+    number<&C::optimizer, &O::clip_norm>("optimizer.clip_norm", kNotNegative,
+                                         "gradients of a larger norm are scaled to it; 0: no clipping"),
+
+    text<&C::schedule, &S::name>("schedule.name", names_of<kSchedules>, "course of the learning rate after the warm-up"),
+    integer<&C::schedule, &S::warmup_steps>("schedule.warmup_steps", 0, kMaxSteps, "steps with a rising learning rate"),
+    number<&C::schedule, &S::warmup_start_ratio>("schedule.warmup_start_ratio", kRatio,
+                                                 "first learning rate of the warm-up over the highest"),
+    integer<&C::schedule, &S::decay_steps>("schedule.decay_steps", 0, kMaxSteps,
+                                           "step where linear and cosine end; 0: train.max_steps"),
+    number<&C::schedule, &S::min_ratio>("schedule.min_ratio", kRatio, "least learning rate over the highest"),
+    integer<&C::schedule, &S::period_steps>("schedule.period_steps", 0, kMaxSteps,
+                                            "steps of the first cycle after the warm-up, cosine_cycles"),
+    number<&C::schedule, &S::period_factor>("schedule.period_factor", {.minimum = 1},
+                                            "how much longer each cycle is than the one before, cosine_cycles"),
+    number<&C::schedule, &S::peak_factor>("schedule.peak_factor", kRatio,
+                                          "learning rates of each cycle over those of the one before, cosine_cycles"),
+
+    text<&C::train, &T::init_from>("train.init_from", nullptr,
+                                   "run, checkpoint or .safetensors file whose parameters, and tokenizer where "
+                                   "task.tokenizer_folder is empty, a new run begins with; a resumed run does not read it"),
+    integer<&C::train, &T::max_steps>("train.max_steps", 0, kMaxSteps, "optimizer steps of the run"),
+    integer<&C::train, &T::batch_size>("train.batch_size", 1, kMaxWidth,
+                                       "sequences a step, all micro-batches and shards together"),
+    integer<&C::train, &T::accumulation>("train.accumulation", 1, kMaxWidth,
+                                         "micro-batches that a step's sequences are cut into; saves memory"),
+    automatic<&C::train, &T::shards>("train.shards", 1, 4096,
+                                     "pieces of a micro-batch that run side by side, each on one thread"),
+    integer<&C::train, &T::threads>("train.threads", 0, 4096, "threads; 0: all. The result does not depend on it"),
+    integer<&C::train, &T::seed>("train.seed", 0, kMaxSeed, "of parameters, data order and dropout"),
+    integer<&C::train, &T::log_every>("train.log_every", 1, kMaxSteps, "steps between training records"),
+    integer<&C::train, &T::eval_every>("train.eval_every", 0, kMaxSteps, "steps between evaluations; 0: only at the end"),
+    integer<&C::train, &T::eval_max_batches>("train.eval_max_batches", 0, kMaxSteps,
+                                             "batches of an evaluation while training; 0: the whole split"),
+    integer<&C::train, &T::patience>("train.patience", 0, kMaxSteps,
+                                     "evaluations in a row without a better result that end the run; 0: none do"),
+    number<&C::train, &T::max_minutes>("train.max_minutes", kNotNegative, "the run ends after so long; 0: no limit"),
+    integer<&C::train, &T::max_nonfinite_steps>("train.max_nonfinite_steps", 1, kMaxSteps,
+                                                "skipped steps in a row (loss or gradient not finite) that end the run"),
+
+    integer<&C::decoding, &D::beam>("decoding.beam", 1, 256,
+                                    "beginnings that the search for a translation keeps; 1: always the likeliest token"),
+    number<&C::decoding, &D::length_penalty>("decoding.length_penalty", kNotNegative,
+                                             "p of a translation's score Σ log P / length^p; 0 favours short ones"),
+    number<&C::decoding, &D::max_length_ratio>("decoding.max_length_ratio", {.minimum = 0, .maximum = 1000},
+                                               "a translation ends at this many times the source's tokens, and"),
+    integer<&C::decoding, &D::max_length_extra>("decoding.max_length_extra", 1, kMaxLength,
+                                                "so many more; at task.seq_len in any case"),
+
+    integer<&C::checkpoint, &K::every>("checkpoint.every", 0, kMaxSteps, "steps between checkpoints; 0: only at the end"),
+    integer<&C::checkpoint, &K::keep_last>("checkpoint.keep_last", 1, kMaxCheckpoints, "newest checkpoints that are kept"),
+    boolean<&C::checkpoint, &K::keep_best>("checkpoint.keep_best", "the best by validation is kept as well"),
+
+    boolean<&C::logging, &L::tensorboard>("logging.tensorboard", "writes TensorBoard events"),
+    boolean<&C::logging, &L::progress>("logging.progress", "shows progress on standard error"),
+};
+
+}  // namespace
+
+std::span<const Field> training_fields() { return kFields; }
+
+}  // namespace cosformer::schema
