@@ -32,6 +32,13 @@ std::string metadata_row(const PathfinderSettings& settings, std::int64_t batch,
   return row.str();
 }
 
+/// `given` where there is one, else `otherwise`.
+int setting_of(const char* name, const std::optional<std::int64_t>& given, int least, int most, int otherwise) {
+  if (!given) return otherwise;
+  check<InputError>(*given >= least && *given <= most, name, ": expected ", least, " to ", most, ", found ", *given);
+  return static_cast<int>(*given);
+}
+
 }  // namespace
 
 PathfinderStatistics make_pathfinder(const PathfinderOptions& options, GeneratedFiles& files,
@@ -39,7 +46,12 @@ PathfinderStatistics make_pathfinder(const PathfinderOptions& options, Generated
   constexpr std::int64_t kMaxCount = 10'000'000;
   check<InputError>(options.count >= 1 && options.count <= kMaxCount, "count: expected 1 to ", kMaxCount,
                     " pictures, found ", options.count);
-  const PathfinderSettings settings = pathfinder_settings(options.image_size, options.difficulty);
+  // Longer paths than the hardest set's may not fit into a picture.
+  constexpr int kLongest = 14, kMostDistractors = 20;
+  PathfinderSettings settings = pathfinder_settings(options.image_size, options.difficulty);
+  settings.contour_length = setting_of("contour-length", options.contour_length, 2, kLongest, settings.contour_length);
+  settings.num_distractors =
+      setting_of("distractors", options.num_distractors, 0, kMostDistractors, settings.num_distractors);
   std::vector<Dashes> dashes;
   for (const int margin : settings.margins) dashes.emplace_back(settings, margin);
 

@@ -99,6 +99,24 @@ TEST_CASE("Pathfinder files depend on the seed and not on the number of threads"
   CHECK(make({.count = 30, .seed = 2}).all() != make({.count = 30}).all());
 }
 
+TEST_CASE("paths and distractors of a set can be fewer than its difficulty's") {
+  const MemoryFiles easy = make({.difficulty = "easy", .count = 40});
+  const MemoryFiles fewer = make({.difficulty = "easy", .count = 40, .contour_length = 3, .num_distractors = 0});
+  CHECK_THAT(fewer.content.at("metadata/0.npy"),
+             Catch::Matchers::StartsWith("imgs/0 sample_0.png 0 ") && Contains(" 1.0 3 2 2 0.5 1 1\n"));
+  const ScratchFolder folder, fewer_folder;
+  easy.write_to(folder);
+  fewer.write_to(fewer_folder);
+  // Two paths of three dashes in place of two of six and ten of two.
+  const double full = 1 - brightness(*load_pathfinder(folder.path(), DataPart::train))[0];
+  const double part = 1 - brightness(*load_pathfinder(fewer_folder.path(), DataPart::train))[0];
+  CAPTURE(full, part);
+  CHECK(part < 0.4 * full);
+  CHECK(input_error([] { make({.count = 1, .contour_length = 15}); }) == "contour-length: expected 2 to 14, found 15");
+  CHECK(input_error([] { make({.count = 1, .contour_length = 1}); }) == "contour-length: expected 2 to 14, found 1");
+  CHECK(input_error([] { make({.count = 1, .num_distractors = 21}); }) == "distractors: expected 0 to 20, found 21");
+}
+
 TEST_CASE("pictures of every size and difficulty are drawn") {
   for (const int size : {32, 64, 128}) {
     for (const char* difficulty : {"easy", "intermediate", "hard"}) {

@@ -141,12 +141,21 @@ int make_pathfinder_set(int argc, char** argv) {
   line.options()("difficulty", "easy, intermediate or hard",
                  cxxopts::value<std::string>()->default_value(defaults.difficulty), "D");
   line.options()("count", "pictures", count_option(defaults.count), "N");
+  line.options()("contour-length", "dashes of a long path, 2 to 14, in place of the difficulty's 6, 9 or 14",
+                 cxxopts::value<std::int64_t>(), "N");
+  line.options()("distractors", "short paths, 0 to 20, in place of the difficulty's", cxxopts::value<std::int64_t>(), "N");
   const auto given = line.parse(argc, argv);
   if (!given) return 0;
+  const auto number = [&](const char* option) -> std::optional<std::int64_t> {
+    if (given->count(option) == 0) return std::nullopt;
+    return (*given)[option].as<std::int64_t>();
+  };
   const PathfinderOptions options{.image_size = (*given)["size"].as<std::int64_t>(),
                                   .difficulty = (*given)["difficulty"].as<std::string>(),
                                   .count = (*given)["count"].as<std::int64_t>(),
-                                  .seed = (*given)["seed"].as<std::uint64_t>()};
+                                  .seed = (*given)["seed"].as<std::uint64_t>(),
+                                  .contour_length = number("contour-length"),
+                                  .num_distractors = number("distractors")};
   return make(*given, [&](GeneratedFiles& files, const GeneratorProgress& progress) {
     const PathfinderStatistics made = make_pathfinder(options, files, progress);
     return ordered_json{{"pictures", made.pictures}, {"connected", made.connected}, {"png_bytes", made.png_bytes}};
