@@ -20,17 +20,20 @@ Variable linear_attention(const Variable& query, const Variable& key, const Vari
   const Tensor q = inner_contiguous(query.value()), k = inner_contiguous(key.value()), v = inner_contiguous(value.value());
   Tensor out = Tensor::empty({sizes.batch, sizes.queries, sizes.heads, sizes.value_dim}, query.dtype());
   Tensor normalizer = Tensor::empty({sizes.batch, sizes.queries, sizes.heads}, query.dtype());
+  Tensor sums = Tensor::empty({sizes.batch, sizes.heads, linear_attention_saved_size(sizes, visibility_of(mask), options)},
+                              query.dtype());
   dispatch_float(query.dtype(), [&](auto type) {
     using T = decltype(type);
     linear_attention_forward<T>(sizes, visibility_of(mask), options, heads_of<T>(q), heads_of<T>(k), heads_of<T>(v),
-                                mutable_heads_of<T>(out), normalizer.data<T>());
+                                mutable_heads_of<T>(out), normalizer.data<T>(), sums.data<T>());
   });
   // The options' spans end with this call: the closure keeps the angle steps itself.
   const std::vector<double> query_steps(options.query_angle_step.begin(), options.query_angle_step.end());
   const std::vector<double> key_steps(options.key_angle_step.begin(), options.key_angle_step.end());
   return Variable::from_operation(
       "linear_attention", out, {&query, &key, &value},
-      [sizes, mask, saved = options, query_steps, key_steps, q, k, v, out, normalizer](const Tensor& dout, InputGradients& inputs) {
+      [sizes, mask, saved = options, query_steps, key_steps, q, k, v, out, normalizer, sums](const Tensor& dout,
+                                                                                             InputGradients& inputs) {
         LinearAttentionOptions own = saved;
         own.query_angle_step = query_steps;
         own.key_angle_step = key_steps;
@@ -39,7 +42,7 @@ Variable linear_attention(const Variable& query, const Variable& key, const Vari
         dispatch_float(q.dtype(), [&](auto type) {
           using T = decltype(type);
           linear_attention_backward<T>(sizes, visibility_of(mask), own, heads_of<T>(q), heads_of<T>(k), heads_of<T>(v),
-                                       heads_of<T>(out), normalizer.data<T>(), heads_of<T>(dy),
+                                       heads_of<T>(out), normalizer.data<T>(), sums.data<T>(), heads_of<T>(dy),
                                        mutable_heads_of<T>(gradients.dquery), mutable_heads_of<T>(gradients.dkey),
                                        mutable_heads_of<T>(gradients.dvalue));
         });

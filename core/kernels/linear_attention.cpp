@@ -85,6 +85,7 @@ void check_arguments(const AttentionSizes& sizes, const AttentionVisibility& vis
 /// The form with the least arithmetic. (Causal: the chunked form with one chunk is the quadratic one.)
 LinearAttentionForm chosen_form(const AttentionSizes& sizes, const AttentionVisibility& visibility,
                                 const LinearAttentionOptions& options) {
+  if (sizes.queries == 0) return LinearAttentionForm::quadratic;  // its backward pass writes zeros for the keys and values
   if (options.form != LinearAttentionForm::automatic) return options.form;
   if (options.normalization == AttentionNormalization::l1) return LinearAttentionForm::quadratic;
   if (visibility.causal && weighs_by_position(visibility, options)) return LinearAttentionForm::recurrent;
@@ -154,17 +155,25 @@ Rows<T> normalizer_of(T* normalizer, const AttentionSizes& sizes, std::int64_t b
 
 }  // namespace
 
+std::int64_t linear_attention_saved_size(const AttentionSizes& sizes, const AttentionVisibility& visibility,
+                                         const LinearAttentionOptions& options) {
+  const bool keeps = chosen_form(sizes, visibility, options) == LinearAttentionForm::linear;
+  return keeps ? linear_attention_state_size(sizes, options) : 0;
+}
+
 template <class T>
 void linear_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility,
                               const LinearAttentionOptions& options, Heads<const T> query, Heads<const T> key,
-                              Heads<const T> value, Heads<T> out, T* normalizer) {
+                              Heads<const T> value, Heads<T> out, T* normalizer, T* saved) {
   check_arguments(sizes, visibility, options);
   const LinearHeads<T> heads(sizes, visibility, options, query, key, value);
   if (heads.all().empty() || sizes.queries == 0) return;
+  const std::int64_t saved_size = linear_attention_saved_size(sizes, visibility, options);
   std::vector<LinearHeadOutput<T>> outputs;
   for (std::int64_t b = 0; b < sizes.batch; ++b) {
     for (std::int64_t h = 0; h < sizes.heads; ++h) {
-      outputs.push_back({rows_of(out, b, h), normalizer_of(normalizer, sizes, b, h)});
+      T* own = saved == nullptr ? nullptr : saved + (b * sizes.heads + h) * saved_size;
+      outputs.push_back({rows_of(out, b, h), normalizer_of(normalizer, sizes, b, h), own});
     }
   }
   const LinearAttentionForm form = chosen_form(sizes, visibility, options);
@@ -185,20 +194,23 @@ void linear_attention_forward(const AttentionSizes& sizes, const AttentionVisibi
 template <class T>
 void linear_attention_backward(const AttentionSizes& sizes, const AttentionVisibility& visibility,
                                const LinearAttentionOptions& options, Heads<const T> query, Heads<const T> key,
-                               Heads<const T> value, Heads<const T> out, const T* normalizer, Heads<const T> dout,
-                               Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue) {
+                               Heads<const T> value, Heads<const T> out, const T* normalizer, const T* saved,
+                               Heads<const T> dout, Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue) {
   check_arguments(sizes, visibility, options);
   const LinearHeads<T> heads(sizes, visibility, options, query, key, value);
   if (heads.all().empty()) return;
+  const std::int64_t saved_size = linear_attention_saved_size(sizes, visibility, options);
+  check<ShapeError>(saved_size == 0 || saved != nullptr,
+                    "[linear attention] a backward pass needs what the forward pass saved");
   std::vector<LinearHeadGradients<T>> gradients;
   for (std::int64_t b = 0; b < sizes.batch; ++b) {
     for (std::int64_t h = 0; h < sizes.heads; ++h) {
-      gradients.push_back({rows_of(out, b, h), normalizer_of(normalizer, sizes, b, h), rows_of(dout, b, h),
+      const T* own = saved == nullptr ? nullptr : saved + (b * sizes.heads + h) * saved_size;
+      gradients.push_back({rows_of(out, b, h), normalizer_of(normalizer, sizes, b, h), own, rows_of(dout, b, h),
                            rows_of(dquery, b, h), rows_of(dkey, b, h), rows_of(dvalue, b, h)});
     }
   }
-  LinearAttentionForm form = chosen_form(sizes, visibility, options);
-  if (sizes.queries == 0) form = LinearAttentionForm::quadratic;  // writes zeros for the keys and values
+  const LinearAttentionForm form = chosen_form(sizes, visibility, options);
   if (form == LinearAttentionForm::linear) return detail::linear_backward<T>(heads.all(), gradients);
   if (form == LinearAttentionForm::chunked) {
     return for_each_head_group(sizes, [&](std::size_t first, std::size_t count) {
@@ -256,14 +268,14 @@ void linear_attention_step(const AttentionSizes& sizes, const LinearAttentionOpt
   });
 }
 
-#define COSFORMER_INSTANTIATE(T)                                                                                            \
-  template void linear_attention_forward<T>(const AttentionSizes&, const AttentionVisibility&,                              \
-                                            const LinearAttentionOptions&, Heads<const T>, Heads<const T>, Heads<const T>,  \
-                                            Heads<T>, T*);                                                                  \
-  template void linear_attention_backward<T>(const AttentionSizes&, const AttentionVisibility&,                             \
-                                             const LinearAttentionOptions&, Heads<const T>, Heads<const T>, Heads<const T>, \
-                                             Heads<const T>, const T*, Heads<const T>, Heads<T>, Heads<T>, Heads<T>);       \
-  template void linear_attention_step<T>(const AttentionSizes&, const LinearAttentionOptions&, std::int64_t,                \
+#define COSFORMER_INSTANTIATE(T)                                                                                           \
+  template void linear_attention_forward<T>(const AttentionSizes&, const AttentionVisibility&,                             \
+                                            const LinearAttentionOptions&, Heads<const T>, Heads<const T>, Heads<const T>, \
+                                            Heads<T>, T*, T*);                                                             \
+  template void linear_attention_backward<T>(                                                                              \
+      const AttentionSizes&, const AttentionVisibility&, const LinearAttentionOptions&, Heads<const T>, Heads<const T>,    \
+      Heads<const T>, Heads<const T>, const T*, const T*, Heads<const T>, Heads<T>, Heads<T>, Heads<T>);                   \
+  template void linear_attention_step<T>(const AttentionSizes&, const LinearAttentionOptions&, std::int64_t,               \
                                          Heads<const T>, Heads<const T>, Heads<const T>, T*, Heads<T>);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)

@@ -40,23 +40,28 @@ struct LinearAttentionOptions {
 /// without any similarity gives exactly 0.
 inline constexpr double kNormalizerFloor = 1e-6;
 
-/// Writes `out` [B, T, H, E] and `normalizer` [B, T, H] (D before the guard; the backward pass needs it). float or
-/// double. `key_mask` of `visibility` is honoured, `window` is not supported; with positions the token at position p has the
-/// angle (p + 1) · step. Throws ShapeError where the form does not fit (causal with T ≠ S or unequal angle steps, linear
-/// with causal, chunked or recurrent without causal, chunked with re-weighting and positions, any but automatic and
-/// quadratic with `l1`).
+/// Elements a head of what the forward pass leaves for the backward pass beside the normaliser; 0 in all forms but the
+/// linear one, whose sums over the keys both passes need.
+std::int64_t linear_attention_saved_size(const AttentionSizes& sizes, const AttentionVisibility& visibility,
+                                         const LinearAttentionOptions& options);
+
+/// Writes `out` [B, T, H, E], `normalizer` [B, T, H] (D before the guard) and `saved` [B, H, saved size], which the backward
+/// pass needs; a forward pass that none follows may have a null `saved`. float or double. `key_mask` of `visibility` is
+/// honoured, `window` is not supported; with positions the token at position p has the angle (p + 1) · step. Throws
+/// ShapeError where the form does not fit (causal with T ≠ S or unequal angle steps, linear with causal, chunked or
+/// recurrent without causal, chunked with re-weighting and positions, any but automatic and quadratic with `l1`).
 template <class T>
 void linear_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility,
                               const LinearAttentionOptions& options, Heads<const T> query, Heads<const T> key,
-                              Heads<const T> value, Heads<T> out, T* normalizer);
+                              Heads<const T> value, Heads<T> out, T* normalizer, T* saved);
 
 /// Writes (does not accumulate) the gradients of the three inputs. Nothing of size T×S (but in the quadratic form, one
 /// head at a time) or T×D×E is stored. Masked keys and values get gradients of exactly 0.
 template <class T>
 void linear_attention_backward(const AttentionSizes& sizes, const AttentionVisibility& visibility,
                                const LinearAttentionOptions& options, Heads<const T> query, Heads<const T> key,
-                               Heads<const T> value, Heads<const T> out, const T* normalizer, Heads<const T> dout,
-                               Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue);
+                               Heads<const T> value, Heads<const T> out, const T* normalizer, const T* saved,
+                               Heads<const T> dout, Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue);
 
 /// Elements of the recurrent state of one head: (1 or 2 with re-weighting)·D × (E + 1), the last column the normaliser's.
 std::int64_t linear_attention_state_size(const AttentionSizes& sizes, const LinearAttentionOptions& options);

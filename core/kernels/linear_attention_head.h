@@ -69,6 +69,7 @@ template <class T>
 struct LinearHeadOutput {
   Rows<T> out;
   Rows<T> normalizer;  ///< one column
+  T* saved = nullptr;  ///< of the linear form: Σ_j [v_j | 1]~ᵀ φ(k_j) (X × D) of all keys; null = not kept
 };
 
 /// What the backward pass of one head reads and writes beside the inputs.
@@ -76,6 +77,7 @@ template <class T>
 struct LinearHeadGradients {
   Rows<const T> out;
   Rows<const T> normalizer;  ///< one column
+  const T* saved = nullptr;  ///< as the forward pass left it
   Rows<const T> dout;
   Rows<T> dquery, dkey, dvalue;
 };

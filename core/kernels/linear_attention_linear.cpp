@@ -93,23 +93,20 @@ void read_sums(const LinearHead<T>& head, const Segments& segments, std::int64_t
   });
 }
 
-/// Σ_j [v_j | 1]~ᵀ φ(k_j) (X × D): one head's keys from one segment, laid out for the gradient of the queries.
+/// The same sums as Σ_j [v_j | 1]~ᵀ φ(k_j) (X × D), as the gradient of the queries reads them.
 template <class T>
-void sum_values(const LinearHead<T>& head, const Segments& segments, std::int64_t segment, Rows<T> sums) {
-  const std::int64_t D = head.head_dim, E = head.value_dim, X = head.parts() * (E + 1);
-  const Scratch<T> phi_k(kTile, D), values(kTile, E + 1), rotated_values(kTile, X);
-  zero_rows(X, D, sums);
-  segments.for_each_tile(segment, head.keys, [&](std::int64_t begin, std::int64_t count) {
-    feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k.rows());
-    extended_value_rows(count, E, head.value.from(begin), head.mask_from(begin), values.rows());
-    rotate_extended_rows<T>(count, E, values.rows(), head.key_angles.from(begin), rotated_values.rows());
-    multiply<T>(X, D, count, Factor<T>::transposed(rotated_values.rows()), phi_k.rows(), true, sums);
-  });
+void save_sums(const LinearHead<T>& head, Rows<const T> sums, T* saved) {
+  const std::int64_t D = head.head_dim, E = head.value_dim, parts = head.parts();
+  const Rows<T> rows{saved, D};
+  for (std::int64_t part = 0; part < parts; ++part) {
+    transpose<T>(D, E, sums.from(part * D), rows.from(part * E));
+    copy_rows<T>(1, D, sums.from(parts * D, part * D), nullptr, rows.from(parts * E + part));
+  }
 }
 
 /// dquery of one segment; this segment's part of Σ_i [a_i | b_i]~ᵀ φ(q_i) (X × D).
 template <class T>
-void query_gradient(const LinearHead<T>& head, const Segments& segments, std::int64_t segment, Rows<const T> value_sums,
+void query_gradient(const LinearHead<T>& head, const Segments& segments, std::int64_t segment, Rows<const T> key_sums,
                     const LinearHeadGradients<T>& gradients, Rows<T> sums) {
   const std::int64_t D = head.head_dim, E = head.value_dim, X = head.parts() * (E + 1);
   const Scratch<T> phi_q(kTile, D), a(kTile, E + 1), rotated_a(kTile, X), dphi_q(kTile, D);
@@ -118,7 +115,7 @@ void query_gradient(const LinearHead<T>& head, const Segments& segments, std::in
     feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
     normalizer_gradient_rows(gradients, begin, count, E, a.rows());
     rotate_extended_rows<T>(count, E, a.rows(), head.query_angles.from(begin), rotated_a.rows());
-    multiply<T>(count, D, X, rotated_a.rows(), value_sums, false, dphi_q.rows());
+    multiply<T>(count, D, X, rotated_a.rows(), key_sums, false, dphi_q.rows());
     multiply<T>(X, D, count, Factor<T>::transposed(rotated_a.rows()), phi_q.rows(), true, sums);
     feature_gradient_rows<T>(head.map, count, D, head.query.from(begin), nullptr, dphi_q.rows(),
                              gradients.dquery.from(begin));
@@ -167,7 +164,11 @@ void linear_forward(std::span<const LinearHead<T>> heads, std::span<const Linear
   const PartialSums<T> sums(count, key_cut.count, W + 1, std::max(W, shape.value_dim));
   for_each_piece(count, key_cut,
                  [&](std::int64_t h, std::int64_t segment) { sum_keys(head(h), key_cut, segment, sums.piece(h, segment)); });
-  parallel_for(count, [&](std::int64_t h) { sums.sum(h); });
+  parallel_for(count, [&](std::int64_t h) {
+    sums.sum(h);
+    T* saved = outputs[static_cast<std::size_t>(h)].saved;
+    if (saved != nullptr) save_sums<T>(head(h), sums.piece(h, 0), saved);
+  });
   for_each_piece(count, query_cut, [&](std::int64_t h, std::int64_t segment) {
     read_sums<T>(head(h), query_cut, segment, sums.piece(h, 0), outputs[static_cast<std::size_t>(h)]);
   });
@@ -183,14 +184,10 @@ void linear_backward(std::span<const LinearHead<T>> heads, std::span<const Linea
     return gradients[static_cast<std::size_t>(h)];
   };
   const Segments key_cut(count, shape.keys), query_cut(count, shape.queries);
-  const PartialSums<T> value_sums(count, key_cut.count, X, shape.head_dim);
   const PartialSums<T> query_sums(count, query_cut.count, X, shape.head_dim);
-  for_each_piece(count, key_cut, [&](std::int64_t h, std::int64_t segment) {
-    sum_values(head(h), key_cut, segment, value_sums.piece(h, segment));
-  });
-  parallel_for(count, [&](std::int64_t h) { value_sums.sum(h); });
   for_each_piece(count, query_cut, [&](std::int64_t h, std::int64_t segment) {
-    query_gradient<T>(head(h), query_cut, segment, value_sums.piece(h, 0), gradient(h), query_sums.piece(h, segment));
+    const Rows<const T> key_sums{gradient(h).saved, shape.head_dim};
+    query_gradient<T>(head(h), query_cut, segment, key_sums, gradient(h), query_sums.piece(h, segment));
   });
   parallel_for(count, [&](std::int64_t h) { query_sums.sum(h); });
   for_each_piece(count, key_cut, [&](std::int64_t h, std::int64_t segment) {

@@ -118,14 +118,17 @@ AttentionResult run_attention(const AttentionCase& shape, const AttentionInputs&
 template <class T>
 AttentionResult run_linear(const AttentionCase& shape, const LinearAttentionOptions& options, const AttentionInputs& inputs,
                            Layout layout = Layout::contiguous) {
+  std::vector<T> saved;
   return run_attention<T>(
       shape, inputs, layout,
       [&](auto q, auto k, auto v, auto out, T* normalizer) {
-        linear_attention_forward<T>(sizes_of(shape), visibility_of(shape), options, q, k, v, out, normalizer);
+        const std::int64_t size = linear_attention_saved_size(sizes_of(shape), visibility_of(shape), options);
+        saved.assign(static_cast<std::size_t>(shape.batch * shape.heads * size), T{-7});
+        linear_attention_forward<T>(sizes_of(shape), visibility_of(shape), options, q, k, v, out, normalizer, saved.data());
       },
       [&](auto q, auto k, auto v, auto out, const T* normalizer, auto dout, auto dq, auto dk, auto dv) {
-        linear_attention_backward<T>(sizes_of(shape), visibility_of(shape), options, q, k, v, out, normalizer, dout, dq, dk,
-                                     dv);
+        linear_attention_backward<T>(sizes_of(shape), visibility_of(shape), options, q, k, v, out, normalizer, saved.data(),
+                                     dout, dq, dk, dv);
       });
 }
 
