@@ -92,10 +92,11 @@ void chunked_forward(std::span<const LinearHead<T>> heads, std::int64_t chunk_si
 
 namespace {
 
-/// dquery, from the prefix state kept as Σ [v | 1]~ᵀ φ(k), (E + 1) parts × D.
+/// dquery, from the prefix state kept as Σ [v | 1]~ᵀ φ(k), (E + 1) parts × D. Leaves the normalisers' gradients in `b`, a
+/// row a head.
 template <class T>
 void chunked_query_gradient(std::span<const LinearHead<T>> heads, std::int64_t C, const ChunkWeights<T>& weights,
-                            std::span<const LinearHeadGradients<T>> all_gradients) {
+                            std::span<const LinearHeadGradients<T>> all_gradients, Rows<T> b) {
   const LinearHead<T>& shape = heads.front();
   const std::int64_t D = shape.head_dim, E = shape.value_dim, X = shape.parts() * (E + 1), H = std::ssize(heads);
   // [ã⁺ | dscores] · [state ; φ(k)], a state for each head
@@ -110,7 +111,8 @@ void chunked_query_gradient(std::span<const LinearHead<T>> heads, std::int64_t C
       const Rows<T> dscores = left.from(0, X), right = rights.from(h * (X + C)), phi_k = right.from(X);
       feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k);
       extended_value_rows(count, E, head.value.from(begin), head.mask_from(begin), values.rows());
-      normalizer_gradient_rows(gradients, begin, count, E, a.rows());
+      normalizer_gradients(gradients, begin, count, E, b[h] + begin);
+      extended_gradient_rows<T>(gradients, begin, count, E, b[h] + begin, a.rows());
       transpose<T>(count, E + 1, values.rows(), turned_values.rows());
       multiply<T>(count, count, E + 1, a.rows(), turned_values.rows(), false, dscores, {Band::lower_columns});
       weigh_diagonals(count, count, weights.lower(), dscores);
@@ -127,10 +129,11 @@ void chunked_query_gradient(std::span<const LinearHead<T>> heads, std::int64_t C
   });
 }
 
-/// dkey and dvalue, from the suffix state Σ [a | b]~ᵀ φ(q), (E + 1) parts × D, and its transpose without b, Σ q̃ᵀ a.
+/// dkey and dvalue, from the normalisers' gradients and the suffix state Σ [a | b]~ᵀ φ(q), (E + 1) parts × D, and its
+/// transpose without b, Σ q̃ᵀ a.
 template <class T>
 void chunked_key_value_gradient(std::span<const LinearHead<T>> heads, std::int64_t C, const ChunkWeights<T>& weights,
-                                std::span<const LinearHeadGradients<T>> all_gradients) {
+                                std::span<const LinearHeadGradients<T>> all_gradients, Rows<const T> b) {
   const LinearHead<T>& shape = heads.front();
   const std::int64_t D = shape.head_dim, E = shape.value_dim, W = shape.parts() * D, X = shape.parts() * (E + 1);
   const std::int64_t H = std::ssize(heads);
@@ -152,7 +155,7 @@ void chunked_key_value_gradient(std::span<const LinearHead<T>> heads, std::int64
       feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q);
       feature_rows(head.map, count, D, head.key.from(begin), mask, phi_k.rows());
       extended_value_rows(count, E, head.value.from(begin), mask, values.rows());
-      normalizer_gradient_rows(gradients, begin, count, E, a);
+      extended_gradient_rows<T>(gradients, begin, count, E, b[h] + begin, a);
       transpose<T>(count, E + 1, a, turned_a.rows());
       transpose<T>(count, D, phi_q, turned_q.rows());
       multiply<T>(count, count, E + 1, values.rows(), turned_a.rows(), false, dscores, {Band::upper_columns});
@@ -184,8 +187,9 @@ void chunked_backward(std::span<const LinearHead<T>> heads, std::int64_t chunk_s
                       std::span<const LinearHeadGradients<T>> gradients) {
   const std::int64_t C = std::min(chunk_size, heads.front().queries);
   const ChunkWeights<T> weights(heads.front().query_angles.cosines, C);
-  chunked_query_gradient(heads, C, weights, gradients);
-  chunked_key_value_gradient(heads, C, weights, gradients);
+  const Scratch<T> b(std::ssize(heads), heads.front().queries);
+  chunked_query_gradient<T>(heads, C, weights, gradients, b.rows());
+  chunked_key_value_gradient<T>(heads, C, weights, gradients, b.rows());
 }
 
 template void chunked_forward<float>(std::span<const LinearHead<float>>, std::int64_t, std::span<const LinearHeadOutput<float>>);

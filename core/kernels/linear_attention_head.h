@@ -142,10 +142,19 @@ void rotate_rows(std::int64_t count, std::int64_t width, Rows<const T> x, Angles
 template <class T>
 void rotate_extended_rows(std::int64_t count, std::int64_t width, Rows<const T> x, Angles<T> angles, Rows<T> target);
 
-/// a_i = dout_i / guard(D_i) in columns [0, E), b_i = -(dout_i · out_i) / D_i, or 0 where the guard is active, in column E.
+/// b_i = -(dout_i · out_i) / D_i, or 0 where the guard is active.
 template <class T>
-void normalizer_gradient_rows(const LinearHeadGradients<T>& gradients, std::int64_t begin, std::int64_t count,
-                              std::int64_t value_dim, Rows<T> target);
+void normalizer_gradients(const LinearHeadGradients<T>& gradients, std::int64_t begin, std::int64_t count,
+                          std::int64_t value_dim, T* target);
+
+/// target row = [a | b] with a_i = dout_i / guard(D_i).
+template <class T>
+void extended_gradient_rows(const LinearHeadGradients<T>& gradients, std::int64_t begin, std::int64_t count,
+                            std::int64_t value_dim, const T* normalizer_gradients, Rows<T> target);
+/// The same with b taken on the way.
+template <class T>
+void extended_gradient_rows(const LinearHeadGradients<T>& gradients, std::int64_t begin, std::int64_t count,
+                            std::int64_t value_dim, Rows<T> target);
 
 /// target row = [v | 1]; rows whose mask is 0 become 0.
 template <class T>

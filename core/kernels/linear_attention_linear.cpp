@@ -113,7 +113,7 @@ void query_gradient(const LinearHead<T>& head, const Segments& segments, std::in
   zero_rows(X, D, sums);
   segments.for_each_tile(segment, head.queries, [&](std::int64_t begin, std::int64_t count) {
     feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
-    normalizer_gradient_rows(gradients, begin, count, E, a.rows());
+    extended_gradient_rows<T>(gradients, begin, count, E, a.rows());
     rotate_extended_rows<T>(count, E, a.rows(), head.query_angles.from(begin), rotated_a.rows());
     multiply<T>(count, D, X, rotated_a.rows(), key_sums, false, dphi_q.rows());
     multiply<T>(X, D, count, Factor<T>::transposed(rotated_a.rows()), phi_q.rows(), true, sums);

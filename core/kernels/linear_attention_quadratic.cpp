@@ -94,7 +94,7 @@ void quadratic_backward(const LinearHead<T>& head, const LinearHeadGradients<T>&
     const std::int64_t count = std::min(kQueryBlock, head.queries - begin);
     const std::int64_t keys = head.causal ? begin + count : S;
     feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
-    normalizer_gradient_rows(gradients, begin, count, E, a.rows());
+    extended_gradient_rows<T>(gradients, begin, count, E, a.rows());
     multiply<T>(count, keys, D, phi_q.rows(), turned_k.rows(), false, scores.rows());
     reweight_and_mask(head, begin, count, keys, scores.rows());
     // The column of ones that ends the values adds b_i for every key; the L1 norm's term has the similarity's sign.

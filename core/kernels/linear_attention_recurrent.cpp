@@ -71,14 +71,14 @@ void recurrent_backward(const LinearHead<T>& head, const LinearHeadGradients<T>&
       extended_value_rows<T>(1, E, head.value.from(t), nullptr, value.rows());
       add_outer_product<T>(W, E + 1, rotated[0], value[0], state.rows());
     }
-    normalizer_gradient_rows(gradients, t, 1, E, a.rows());
+    extended_gradient_rows<T>(gradients, t, 1, E, a.rows());
     for (std::int64_t w = 0; w < W; ++w) gradient[0][w] = row_dot(state[w], a[0], E + 1);
     unrotated_gradient(head, head.query[t], head.query_angles.from(t), gradient, gradients.dquery[t]);
   }
   // Keys and values: the suffix state, from the last token on.
   state.fill_zero();
   for (std::int64_t t = head.queries - 1; t >= 0; --t) {
-    normalizer_gradient_rows(gradients, t, 1, E, a.rows());
+    extended_gradient_rows<T>(gradients, t, 1, E, a.rows());
     rotated_feature(head.map, D, head.query[t], head.query_angles.from(t), feature, rotated);
     add_outer_product<T>(W, E + 1, rotated[0], a[0], state.rows());
     if (head.masked(t)) {

@@ -9,6 +9,9 @@ namespace cosformer::detail {
 
 namespace {
 
+/// Rows whose reciprocals are on the stack at once.
+constexpr std::int64_t kGradientRows = 64;
+
 /// Positions that share one directly computed angle; those between follow by the sum formulas, in double.
 constexpr std::int64_t kAngleBlock = 64;
 
@@ -174,20 +177,38 @@ void rotate_extended_rows(std::int64_t count, std::int64_t width, Rows<const T> 
 }
 
 template <class T>
-void normalizer_gradient_rows(const LinearHeadGradients<T>& gradients, std::int64_t begin, std::int64_t count,
-                              std::int64_t value_dim, Rows<T> target) {
-  constexpr std::int64_t kRows = 64;
-  T inverses[kRows], dots[kRows];
+void normalizer_gradients(const LinearHeadGradients<T>& gradients, std::int64_t begin, std::int64_t count,
+                          std::int64_t value_dim, T* target) {
+  row_dots<T>(count, value_dim, gradients.dout.from(begin), gradients.out.from(begin), target);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const T normalizer = *gradients.normalizer[begin + i];
+    target[i] = guard_is_active(normalizer) ? T{0} : -target[i] / guarded(normalizer);
+  }
+}
+
+template <class T>
+void extended_gradient_rows(const LinearHeadGradients<T>& gradients, std::int64_t begin, std::int64_t count,
+                            std::int64_t value_dim, const T* normalizer_gradients, Rows<T> target) {
+  constexpr std::int64_t kRows = kGradientRows;
+  T inverses[kRows];
   for (std::int64_t first = 0; first < count; first += kRows) {
     const std::int64_t rows = std::min(kRows, count - first);
-    const Rows<const T> dout = gradients.dout.from(begin + first);
-    row_dots<T>(rows, value_dim, dout, gradients.out.from(begin + first), dots);
     for (std::int64_t i = 0; i < rows; ++i) {
-      const T normalizer = *gradients.normalizer[begin + first + i];
-      inverses[i] = 1 / guarded(normalizer);
-      target[first + i][value_dim] = guard_is_active(normalizer) ? T{0} : -dots[i] * inverses[i];
+      inverses[i] = 1 / guarded(*gradients.normalizer[begin + first + i]);
+      target[first + i][value_dim] = normalizer_gradients[first + i];
     }
-    scale_rows<T>(rows, value_dim, inverses, dout, target.from(first));
+    scale_rows<T>(rows, value_dim, inverses, gradients.dout.from(begin + first), target.from(first));
+  }
+}
+
+template <class T>
+void extended_gradient_rows(const LinearHeadGradients<T>& gradients, std::int64_t begin, std::int64_t count,
+                            std::int64_t value_dim, Rows<T> target) {
+  T b[kGradientRows];
+  for (std::int64_t first = 0; first < count; first += kGradientRows) {
+    const std::int64_t rows = std::min(kGradientRows, count - first);
+    normalizer_gradients(gradients, begin + first, rows, value_dim, b);
+    extended_gradient_rows<T>(gradients, begin + first, rows, value_dim, b, target.from(first));
   }
 }
 
@@ -205,8 +226,11 @@ void extended_value_rows(std::int64_t count, std::int64_t value_dim, Rows<const 
                                          Rows<const T>, Rows<T>);                                                     \
   template void rotate_rows<T>(std::int64_t, std::int64_t, Rows<const T>, Angles<T>, Rows<T>);                        \
   template void rotate_extended_rows<T>(std::int64_t, std::int64_t, Rows<const T>, Angles<T>, Rows<T>);               \
-  template void normalizer_gradient_rows<T>(const LinearHeadGradients<T>&, std::int64_t, std::int64_t, std::int64_t,  \
-                                            Rows<T>);                                                                 \
+  template void normalizer_gradients<T>(const LinearHeadGradients<T>&, std::int64_t, std::int64_t, std::int64_t, T*); \
+  template void extended_gradient_rows<T>(const LinearHeadGradients<T>&, std::int64_t, std::int64_t, std::int64_t,    \
+                                          const T*, Rows<T>);                                                         \
+  template void extended_gradient_rows<T>(const LinearHeadGradients<T>&, std::int64_t, std::int64_t, std::int64_t,    \
+                                          Rows<T>);                                                                   \
   template void extended_value_rows<T>(std::int64_t, std::int64_t, Rows<const T>, const std::uint8_t*, Rows<T>);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)
