@@ -177,7 +177,7 @@ void linear_attention_forward(const AttentionSizes& sizes, const AttentionVisibi
     }
   }
   const LinearAttentionForm form = chosen_form(sizes, visibility, options);
-  if (form == LinearAttentionForm::linear) return detail::linear_forward<T>(heads.all(), outputs);
+  if (form == LinearAttentionForm::linear) return detail::linear_forward<T>(heads.all(), sizes.heads, outputs);
   if (form == LinearAttentionForm::chunked) {
     return for_each_head_group(sizes, [&](std::size_t first, std::size_t count) {
       detail::chunked_forward<T>(heads.all().subspan(first, count), options.chunk_size, std::span(std::as_const(outputs)).subspan(first, count));
@@ -211,7 +211,7 @@ void linear_attention_backward(const AttentionSizes& sizes, const AttentionVisib
     }
   }
   const LinearAttentionForm form = chosen_form(sizes, visibility, options);
-  if (form == LinearAttentionForm::linear) return detail::linear_backward<T>(heads.all(), gradients);
+  if (form == LinearAttentionForm::linear) return detail::linear_backward<T>(heads.all(), sizes.heads, gradients);
   if (form == LinearAttentionForm::chunked) {
     return for_each_head_group(sizes, [&](std::size_t first, std::size_t count) {
       detail::chunked_backward<T>(heads.all().subspan(first, count), options.chunk_size,

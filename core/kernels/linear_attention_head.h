@@ -104,12 +104,14 @@ void chunked_backward(std::span<const LinearHead<T>> heads, std::int64_t chunk_s
 template <class T>
 void recurrent_step(const LinearHead<T>& head, Rows<T> state, T* out);
 
-/// The form that is not causal runs over all heads at once: it also cuts the length where there are few heads.
-/// `heads` are B · H in number.
+/// The form that is not causal runs over all heads at once: it also cuts the length where there are few. `heads` are B · H in
+/// number, H of them of each item.
 template <class T>
-void linear_forward(std::span<const LinearHead<T>> heads, std::span<const LinearHeadOutput<T>> outputs);
+void linear_forward(std::span<const LinearHead<T>> heads, std::int64_t heads_per_item,
+                    std::span<const LinearHeadOutput<T>> outputs);
 template <class T>
-void linear_backward(std::span<const LinearHead<T>> heads, std::span<const LinearHeadGradients<T>> gradients);
+void linear_backward(std::span<const LinearHead<T>> heads, std::int64_t heads_per_item,
+                     std::span<const LinearHeadGradients<T>> gradients);
 
 /// sign(D) · max(|D|, floor), sign(0) = +1; NaN stays NaN.
 template <class T>
