@@ -141,13 +141,13 @@ OperatorCase linear_case(const Sample& sample, FeatureMap map, const char* map_n
   return row;
 }
 
-OperatorCase favor_case() {
+OperatorCase favor_case(const char* sample, std::int64_t batch, std::int64_t length) {
   constexpr std::int64_t kHeads = 2, kFeatures = 5, kDim = 3;
   Tensor projection = Tensor::empty({kHeads, kFeatures, kDim}, DType::float64);
   for (std::size_t i = 0; i < 30; ++i) projection.span<double>()[i] = std::sin(1.0 + static_cast<double>(i));
   return {.op = "favor_features",
-          .sample = "odd sizes",
-          .shapes = {{2, 4, kHeads, kDim}},
+          .sample = sample,
+          .shapes = {{batch, length, kHeads, kDim}},
           .apply = [=](Inputs in) { return favor_features(in[0], projection.to(in[0].dtype())); },
           .reference =
               [=](const std::vector<Values>& in) {
@@ -171,7 +171,8 @@ OperatorCase favor_case() {
 }  // namespace
 
 std::vector<OperatorCase> attention_cases() {
-  std::vector<OperatorCase> cases{favor_case()};
+  std::vector<OperatorCase> cases{favor_case("odd sizes", 2, 4), favor_case("longer than a tile", 1, 50),
+                                  favor_case("nothing", 2, 0)};
   constexpr std::pair<FeatureMap, const char*> kMaps[] = {{FeatureMap::identity, "identity"},
                                                           {FeatureMap::leaky_relu, "leaky_relu"},
                                                           {FeatureMap::relu, "relu"},

@@ -183,6 +183,15 @@ Prepared prepare_l1_norm() {
   });
 }
 
+Prepared prepare_favor_features() {
+  constexpr std::int64_t kLength = 1024, kFeatures = 256;
+  const double flops = 2.0 * kBatch * kHeads * kLength * kHeadDim * kFeatures;
+  const Tensor projection = normal_tensor({kHeads, kFeatures, kHeadDim}, "operator/projection");
+  // The projection is constant: the backward pass has one product.
+  return prepare({{kBatch, kLength, kHeads, kHeadDim}}, {.flops = flops}, {.flops = 2 * flops},
+                 [projection](const auto& x) { return favor_features(x[0], projection); });
+}
+
 template <bool causal>
 Prepared prepare_softmax() {
   constexpr std::int64_t kLength = 1024;
@@ -218,6 +227,7 @@ constexpr OperatorRow kRows[] = {
     {"cosformer", "batch 4, length 2048, 8 heads of 64", prepare_cosformer<false>},
     {"cosformer_causal", "batch 4, length 2048, 8 heads of 64", prepare_cosformer<true>},
     {"linear_l1_norm", "batch 4, length 1024, 8 heads of 64", prepare_l1_norm},
+    {"favor_features", "batch 4, length 1024, 8 heads, 64 to 256", prepare_favor_features},
     {"softmax", "batch 4, length 1024, 8 heads of 64", prepare_softmax<false>},
     {"softmax_causal", "batch 4, length 1024, 8 heads of 64", prepare_softmax<true>},
     {"layer_norm", "65536 rows of 256", prepare_layer_norm},

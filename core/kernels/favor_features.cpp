@@ -1,0 +1,96 @@
+#include "core/kernels/favor_features.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/kernels/attention_tiles.h"
+#include "core/parallel.h"
+#include "core/simd.h"
+
+namespace cosformer {
+
+namespace {
+
+using detail::multiply;
+using detail::Rows;
+using detail::rows_of;
+using detail::Scratch;
+
+/// Rows whose features are in cache at once.
+constexpr std::int64_t kTile = 48;
+
+double input_scale(const FavorSizes& sizes) { return std::pow(static_cast<double>(sizes.head_dim), -0.25); }
+double feature_scale(const FavorSizes& sizes) { return 1.0 / std::sqrt(static_cast<double>(sizes.features)); }
+
+/// Calls `visit(b, h)` for every head, in parallel.
+template <class Visit>
+void for_each_head(const FavorSizes& sizes, Visit&& visit) {
+  parallel_for(sizes.batch * sizes.heads, [&](std::int64_t task) { visit(task / sizes.heads, task % sizes.heads); });
+}
+
+/// Calls `visit(begin, count)` for the tiles of a length.
+template <class Visit>
+void for_each_tile(std::int64_t length, Visit&& visit) {
+  for (std::int64_t begin = 0; begin < length; begin += kTile) visit(begin, std::min(kTile, length - begin));
+}
+
+}  // namespace
+
+template <class T>
+void favor_features_forward(const FavorSizes& sizes, Heads<const T> x, const T* projection, Heads<T> features) {
+  const std::int64_t D = sizes.head_dim, F = sizes.features;
+  const auto scale = static_cast<T>(input_scale(sizes)), share = static_cast<T>(feature_scale(sizes));
+  for_each_head(sizes, [&](std::int64_t b, std::int64_t h) {
+    const Scratch<T> scaled(kTile, D), turned(D, F), products(kTile, F);
+    detail::transpose<T>(F, D, {projection + h * F * D, D}, turned.rows());
+    for_each_tile(sizes.length, [&](std::int64_t begin, std::int64_t count) {
+      const Rows<const T> rows = rows_of(x, b, h).from(begin);
+      const Rows<T> results = rows_of(features, b, h).from(begin);
+      for (std::int64_t i = 0; i < count; ++i) row_scale(scale, rows[i], scaled[i], D);
+      multiply<T>(count, F, D, scaled.rows(), turned.rows(), false, products.rows());
+      for (std::int64_t i = 0; i < count; ++i) {
+        const T half_norm = row_dot(scaled[i], scaled[i], D) / 2;
+        row_exp_sum(products[i], T{1}, half_norm, products[i], F);
+        T* phi = results[i];
+        for (std::int64_t f = 0; f < F; ++f) phi[f] = (products[i][f] + static_cast<T>(kFavorFloor)) * share;
+      }
+    });
+  });
+}
+
+template <class T>
+void favor_features_backward(const FavorSizes& sizes, Heads<const T> x, const T* projection, Heads<const T> features,
+                             Heads<const T> dfeatures, Heads<T> dx) {
+  const std::int64_t D = sizes.head_dim, F = sizes.features;
+  const auto scale = static_cast<T>(input_scale(sizes)), floor = static_cast<T>(kFavorFloor * feature_scale(sizes));
+  for_each_head(sizes, [&](std::int64_t b, std::int64_t h) {
+    // g = dφ ∘ (φ without its floor): the gradient of the exponent.
+    const Scratch<T> g(kTile, F), products(kTile, D);
+    const Rows<const T> weights{projection + h * F * D, D};
+    for_each_tile(sizes.length, [&](std::int64_t begin, std::int64_t count) {
+      const Rows<const T> rows = rows_of(x, b, h).from(begin), phis = rows_of(features, b, h).from(begin),
+                          gradients = rows_of(dfeatures, b, h).from(begin);
+      const Rows<T> results = rows_of(dx, b, h).from(begin);
+      for (std::int64_t i = 0; i < count; ++i) {
+        const T *phi = phis[i], *dphi = gradients[i];
+        for (std::int64_t f = 0; f < F; ++f) g[i][f] = dphi[f] * (phi[f] - floor);
+      }
+      multiply<T>(count, D, F, g.rows(), weights, false, products.rows());
+      for (std::int64_t i = 0; i < count; ++i) {
+        const T factor = -row_sum(g[i], F) * scale * scale;
+        row_scale(scale, products[i], results[i], D);
+        row_add_scaled(factor, rows[i], results[i], D);
+      }
+    });
+  });
+}
+
+#define COSFORMER_INSTANTIATE(T)                                                                                        \
+  template void favor_features_forward<T>(const FavorSizes&, Heads<const T>, const T*, Heads<T>);                       \
+  template void favor_features_backward<T>(const FavorSizes&, Heads<const T>, const T*, Heads<const T>, Heads<const T>, \
+                                           Heads<T>);
+COSFORMER_INSTANTIATE(float)
+COSFORMER_INSTANTIATE(double)
+#undef COSFORMER_INSTANTIATE
+
+}  // namespace cosformer
