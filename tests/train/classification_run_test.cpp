@@ -32,7 +32,7 @@ struct Run {
 /// Trains in `folder` up to `steps`, going on where a run is.
 Run train(Config config, const LabelledSplits& splits, const std::filesystem::path& folder, std::int64_t steps) {
   config.train.max_steps = steps;
-  config.schedule.decay_steps = 60;
+  config.schedule.decay_steps = 240;
   FileSystem files;
   const auto task = make_classification(config, splits);
   config.model = task->complete(config.model);
@@ -72,8 +72,9 @@ TEST_CASE("a classifier learns, and its accuracy survives a reload with the data
     config.model.attention.reweighting_length = ReweightingLength::padded;
     config.task.class_token = pooling == Pooling::first;
     config.train.batch_size = 16;
+    config.optimizer.learning_rate = 0.006;
     const TemporaryFolder folder;
-    const Run run = train(config, splits_of(train_data, valid), folder / "run", 60);
+    const Run run = train(config, splits_of(train_data, valid), folder / "run", 240);
     REQUIRE(run.state.best_metric.has_value());
     CAPTURE(*run.state.best_metric);
     // A third would be chance.
