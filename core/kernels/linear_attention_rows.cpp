@@ -189,10 +189,9 @@ void normalizer_gradients(const LinearHeadGradients<T>& gradients, std::int64_t 
 template <class T>
 void extended_gradient_rows(const LinearHeadGradients<T>& gradients, std::int64_t begin, std::int64_t count,
                             std::int64_t value_dim, const T* normalizer_gradients, Rows<T> target) {
-  constexpr std::int64_t kRows = kGradientRows;
-  T inverses[kRows];
-  for (std::int64_t first = 0; first < count; first += kRows) {
-    const std::int64_t rows = std::min(kRows, count - first);
+  T inverses[kGradientRows];
+  for (std::int64_t first = 0; first < count; first += kGradientRows) {
+    const std::int64_t rows = std::min(kGradientRows, count - first);
     for (std::int64_t i = 0; i < rows; ++i) {
       inverses[i] = 1 / guarded(*gradients.normalizer[begin + first + i]);
       target[first + i][value_dim] = normalizer_gradients[first + i];
