@@ -22,14 +22,20 @@ COSFORMER_INLINE Floats load(const float* p) {
 
 COSFORMER_INLINE void store(float* p, Floats v) { __builtin_memcpy(p, &v, sizeof v); }
 
-/// The sum of all lanes, halves first.
-COSFORMER_INLINE float add_lanes(Floats v) {
-  float s[kLanes];
-  __builtin_memcpy(s, &v, sizeof v);
-  for (int half = kLanes / 2; half > 0; half /= 2) {
-    for (int j = 0; j < half; ++j) s[j] += s[j + half];
+/// The sum of all lanes, halves first. Shuffles, for a vector that goes through memory waits for its own store at every
+/// half.
+template <class Vector>
+COSFORMER_INLINE float add_lanes(Vector v) {
+  constexpr int kCount = sizeof v / sizeof(float);
+  if constexpr (kCount == 16) {
+    return add_lanes(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                     __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15));
+  } else if constexpr (kCount == 8) {
+    return add_lanes(__builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7));
+  } else {
+    static_assert(kCount == 4);
+    return (v[0] + v[2]) + (v[1] + v[3]);
   }
-  return s[0];
 }
 
 }  // namespace
