@@ -2,10 +2,42 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
+#include <vector>
 
 #include "core/error.h"
 
 namespace cosformer {
+
+namespace {
+
+/// Positions that share one directly computed angle; the others follow by the sum formulas, in double.
+constexpr std::int64_t kWaveBlock = 64;
+
+/// sin and cos of (first + p) · frequency for p < count, a row a position.
+class Waves {
+ public:
+  Waves(std::span<const double> frequencies, std::int64_t first, std::int64_t count)
+      : width_(frequencies.size()), values_(2 * width_ * static_cast<std::size_t>(count)) {
+    for (std::int64_t p = 0; p < count; ++p) {
+      for (std::size_t i = 0; i < width_; ++i) {
+        const double angle = static_cast<double>(first + p) * frequencies[i];
+        values_[row(p) + i] = std::sin(angle);
+        values_[row(p) + width_ + i] = std::cos(angle);
+      }
+    }
+  }
+  const double* sines(std::int64_t p) const { return values_.data() + row(p); }
+  const double* cosines(std::int64_t p) const { return sines(p) + width_; }
+
+ private:
+  std::size_t row(std::int64_t p) const { return 2 * width_ * static_cast<std::size_t>(p); }
+
+  std::size_t width_;
+  std::vector<double> values_;
+};
+
+}  // namespace
 
 PositionEmbedding::PositionEmbedding(const Scope& scope, Positions kind, std::int64_t max_length, std::int64_t embed_dim)
     : kind_(kind) {
@@ -37,19 +69,31 @@ Variable PositionEmbedding::learned_table(std::int64_t length, const Pass& pass)
 }
 
 Tensor sinusoidal_positions(std::int64_t start, std::int64_t length, std::int64_t embed_dim, DType dtype) {
-  Tensor table = Tensor::zeros({length, embed_dim}, DType::float64);
-  const auto values = table.span<double>();
+  Tensor table = Tensor::zeros({length, embed_dim}, dtype);
   const std::int64_t half = embed_dim / 2;
+  if (half == 0 || length == 0) return table;
+  std::vector<double> frequencies(static_cast<std::size_t>(half));
   for (std::int64_t i = 0; i < half; ++i) {
-    const double frequency =
+    frequencies[static_cast<std::size_t>(i)] =
         std::exp(-std::log(10000.0) * static_cast<double>(i) / static_cast<double>(std::max<std::int64_t>(half - 1, 1)));
-    for (std::int64_t t = 0; t < length; ++t) {
-      const double angle = static_cast<double>(start + t) * frequency;
-      values[static_cast<std::size_t>(t * embed_dim + i)] = std::sin(angle);
-      values[static_cast<std::size_t>(t * embed_dim + half + i)] = std::cos(angle);
-    }
   }
-  return table.to(dtype);
+  const Waves steps(frequencies, 0, std::min(kWaveBlock, length));
+  dispatch_float(dtype, [&](auto type) {
+    using T = decltype(type);
+    T* row = table.data<T>();
+    for (std::int64_t begin = 0; begin < length; begin += kWaveBlock) {
+      const Waves base(frequencies, start + begin, 1);
+      for (std::int64_t t = 0; t < std::min(kWaveBlock, length - begin); ++t, row += embed_dim) {
+        const double *sine = steps.sines(t), *cosine = steps.cosines(t), *base_sine = base.sines(0),
+                     *base_cosine = base.cosines(0);
+        for (std::int64_t i = 0; i < half; ++i) {
+          row[i] = static_cast<T>(base_sine[i] * cosine[i] + base_cosine[i] * sine[i]);
+          row[half + i] = static_cast<T>(base_cosine[i] * cosine[i] - base_sine[i] * sine[i]);
+        }
+      }
+    }
+  });
+  return table;
 }
 
 }  // namespace cosformer

@@ -1,6 +1,7 @@
 #include "layers/positions.h"
 
 #include <cmath>
+#include <utility>
 
 #include "tests/catch.h"
 #include "tests/support/input_error.h"
@@ -11,8 +12,8 @@ namespace cosformer::test {
 
 TEST_CASE("sinusoidal positions are the published formula in fairseq's layout") {
   for (const std::int64_t dim : {2, 6, 7, 16}) {
-    for (const std::int64_t start : {0, 5}) {
-      const std::int64_t length = 11, half = dim / 2;
+    for (const auto& [start, length] : {std::pair<std::int64_t, std::int64_t>{0, 11}, {5, 11}, {7, 1}, {3, 150}}) {
+      const std::int64_t half = dim / 2;
       Values expected(static_cast<std::size_t>(length * dim));
       for (std::int64_t t = 0; t < length; ++t) {
         for (std::int64_t i = 0; i < half; ++i) {
@@ -22,7 +23,7 @@ TEST_CASE("sinusoidal positions are the published formula in fairseq's layout") 
           expected[static_cast<std::size_t>(t * dim + half + i)] = std::cos(angle);
         }
       }
-      CAPTURE(dim, start);
+      CAPTURE(dim, start, length);
       require_close("double", expected, values_of(sinusoidal_positions(start, length, dim, DType::float64)), {.rel = 1e-13});
       require_close("float", expected, values_of(sinusoidal_positions(start, length, dim, DType::float32)), {.rel = 1e-7});
     }
