@@ -43,6 +43,16 @@ void for_each_chunk_from_end(std::int64_t length, std::int64_t chunk_size, Visit
   }
 }
 
+/// Where a pass over the chunks stands.
+struct Place {
+  std::int64_t head, begin;
+};
+
+/// The place after (head, begin), heads first; `step` is ±C.
+Place following(std::int64_t head, std::int64_t heads, std::int64_t begin, std::int64_t step) {
+  return head + 1 < heads ? Place{head + 1, begin} : Place{0, begin + step};
+}
+
 }  // namespace
 
 template <class T>
@@ -64,18 +74,28 @@ void chunked_forward(std::span<const LinearHead<T>> heads, std::int64_t chunk_si
     for (std::int64_t h = 0; h < H; ++h) {
       const LinearHead<T>& head = heads[static_cast<std::size_t>(h)];
       const LinearHeadOutput<T>& output = outputs[static_cast<std::size_t>(h)];
+      simd::UpcomingRows upcoming;
+      if (const Place next = following(h, H, begin, C); next.begin < length) {
+        const LinearHead<T>& other = heads[static_cast<std::size_t>(next.head)];
+        const std::int64_t rows = std::min(C, length - next.begin);
+        expect_rows(upcoming, rows, D, other.query.from(next.begin));
+        expect_rows(upcoming, rows, D, other.key.from(next.begin));
+        expect_rows(upcoming, rows, E, other.value.from(next.begin));
+        expect_rows(upcoming, rows, E, outputs[static_cast<std::size_t>(next.head)].out.from(next.begin));
+      }
       const Rows<T> scores = left.from(0, W), right = rights.from(h * (W + C)), values = right.from(W);
       feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
       feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k.rows());
       copy_rows(count, E, head.value.from(begin), head.mask_from(begin), values);
       transpose<T>(count, D, phi_k.rows(), turned_k.rows());
-      multiply<T>(count, count, D, phi_q.rows(), turned_k.rows(), false, scores, {Band::lower_columns});
+      multiply<T>(count, count, D, phi_q.rows(), turned_k.rows(), false, scores,
+                  {.band = Band::lower_columns, .upcoming = &upcoming});
       weigh_diagonals(count, count, weights.lower(), scores);
       // The first chunk has no state.
       const std::int64_t skipped = begin == 0 ? W : 0;
       if (begin > 0) rotate_rows<T>(count, D, phi_q.rows(), head.query_angles.from(begin), left.rows());
       multiply<T>(count, E, W + count - skipped, left.from(0, skipped), right.from(skipped), false, sums.rows(),
-                  {Band::lower_inner, W - skipped});
+                  {.band = Band::lower_inner, .fixed = W - skipped, .upcoming = &upcoming});
       row_dots<T>(count, W + count - skipped, left.from(0, skipped), {ones[h] + skipped, 0}, normalizers[0]);
       for (std::int64_t i = 0; i < count; ++i) {
         *output.normalizer[begin + i] = normalizers[0][i];
@@ -84,7 +104,7 @@ void chunked_forward(std::span<const LinearHead<T>> heads, std::int64_t chunk_si
       scale_rows<T>(count, E, normalizers[1], sums.rows(), output.out.from(begin));
       if (begin + count == length) continue;
       rotate_rows<T>(count, D, phi_k.rows(), head.key_angles.from(begin), rotated_k.rows());
-      multiply<T>(W, E, count, Factor<T>::transposed(rotated_k.rows()), values, true, right);
+      multiply<T>(W, E, count, Factor<T>::transposed(rotated_k.rows()), values, true, right, {.upcoming = &upcoming});
       add_rows<T>(count, W, rotated_k.rows(), ones[h]);
     }
   });
@@ -108,23 +128,36 @@ void chunked_query_gradient(std::span<const LinearHead<T>> heads, std::int64_t C
     for (std::int64_t h = 0; h < H; ++h) {
       const LinearHead<T>& head = heads[static_cast<std::size_t>(h)];
       const LinearHeadGradients<T>& gradients = all_gradients[static_cast<std::size_t>(h)];
+      simd::UpcomingRows upcoming;
+      if (const Place next = following(h, H, begin, C); next.begin < shape.queries) {
+        const LinearHead<T>& other = heads[static_cast<std::size_t>(next.head)];
+        const LinearHeadGradients<T>& others = all_gradients[static_cast<std::size_t>(next.head)];
+        const std::int64_t rows = std::min(C, shape.queries - next.begin);
+        expect_rows(upcoming, rows, D, other.key.from(next.begin));
+        expect_rows(upcoming, rows, E, other.value.from(next.begin));
+        expect_rows(upcoming, rows, E, others.dout.from(next.begin));
+        expect_rows(upcoming, rows, E, others.out.from(next.begin));
+        expect_rows(upcoming, rows, D, other.query.from(next.begin));
+        expect_rows(upcoming, rows, D, others.dquery.from(next.begin));
+      }
       const Rows<T> dscores = left.from(0, X), right = rights.from(h * (X + C)), phi_k = right.from(X);
       feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k);
       extended_value_rows(count, E, head.value.from(begin), head.mask_from(begin), values.rows());
       normalizer_gradients(gradients, begin, count, E, b[h] + begin);
       extended_gradient_rows<T>(gradients, begin, count, E, b[h] + begin, a.rows());
       transpose<T>(count, E + 1, values.rows(), turned_values.rows());
-      multiply<T>(count, count, E + 1, a.rows(), turned_values.rows(), false, dscores, {Band::lower_columns});
+      multiply<T>(count, count, E + 1, a.rows(), turned_values.rows(), false, dscores,
+                  {.band = Band::lower_columns, .upcoming = &upcoming});
       weigh_diagonals(count, count, weights.lower(), dscores);
       const std::int64_t skipped = begin == 0 ? X : 0;
       if (begin > 0) rotate_extended_rows<T>(count, E, a.rows(), head.query_angles.from(begin), left.rows());
       multiply<T>(count, D, X + count - skipped, left.from(0, skipped), right.from(skipped), false, dphi_q.rows(),
-                  {Band::lower_inner, X - skipped});
+                  {.band = Band::lower_inner, .fixed = X - skipped, .upcoming = &upcoming});
       feature_gradient_rows<T>(head.map, count, D, head.query.from(begin), nullptr, dphi_q.rows(),
                                gradients.dquery.from(begin));
       if (begin + count == head.queries) continue;
       rotate_extended_rows<T>(count, E, values.rows(), head.key_angles.from(begin), rotated_values.rows());
-      multiply<T>(X, D, count, Factor<T>::transposed(rotated_values.rows()), phi_k, true, right);
+      multiply<T>(X, D, count, Factor<T>::transposed(rotated_values.rows()), phi_k, true, right, {.upcoming = &upcoming});
     }
   });
 }
@@ -148,6 +181,17 @@ void chunked_key_value_gradient(std::span<const LinearHead<T>> heads, std::int64
     for (std::int64_t h = 0; h < H; ++h) {
       const LinearHead<T>& head = heads[static_cast<std::size_t>(h)];
       const LinearHeadGradients<T>& gradients = all_gradients[static_cast<std::size_t>(h)];
+      simd::UpcomingRows upcoming;
+      if (const Place next = following(h, H, begin, -C); next.begin >= 0) {
+        const LinearHead<T>& other = heads[static_cast<std::size_t>(next.head)];
+        const LinearHeadGradients<T>& others = all_gradients[static_cast<std::size_t>(next.head)];
+        expect_rows(upcoming, C, D, other.query.from(next.begin));
+        expect_rows(upcoming, C, D, other.key.from(next.begin));
+        expect_rows(upcoming, C, E, other.value.from(next.begin));
+        expect_rows(upcoming, C, E, others.dout.from(next.begin));
+        expect_rows(upcoming, C, D, others.dkey.from(next.begin));
+        expect_rows(upcoming, C, E, others.dvalue.from(next.begin));
+      }
       const Rows<T> phi_q = key_rights.from(h * (C + X)), a = value_rights.from(h * (C + W));
       const Rows<T> state = phi_q.from(C), turned_state = a.from(C);
       const std::uint8_t* mask = head.mask_from(begin);
@@ -158,21 +202,25 @@ void chunked_key_value_gradient(std::span<const LinearHead<T>> heads, std::int64
       extended_gradient_rows<T>(gradients, begin, count, E, b[h] + begin, a);
       transpose<T>(count, E + 1, a, turned_a.rows());
       transpose<T>(count, D, phi_q, turned_q.rows());
-      multiply<T>(count, count, E + 1, values.rows(), turned_a.rows(), false, dscores, {Band::upper_columns});
-      multiply<T>(count, count, D, phi_k.rows(), turned_q.rows(), false, scores, {Band::upper_columns});
+      multiply<T>(count, count, E + 1, values.rows(), turned_a.rows(), false, dscores,
+                  {.band = Band::upper_columns, .upcoming = &upcoming});
+      multiply<T>(count, count, D, phi_k.rows(), turned_q.rows(), false, scores,
+                  {.band = Band::upper_columns, .upcoming = &upcoming});
       weigh_diagonals(count, count, weights.upper(), dscores);
       weigh_diagonals(count, count, weights.upper(), scores);
       if (has_state) {
         rotate_extended_rows<T>(count, E, values.rows(), head.key_angles.from(begin), key_left.from(0, C));
         rotate_rows<T>(count, D, phi_k.rows(), head.key_angles.from(begin), value_left.from(0, C));
       }
-      multiply<T>(count, D, has_state ? C + X : count, dscores, phi_q, false, dphi_k.rows(), {Band::upper_inner});
-      multiply<T>(count, E, has_state ? C + W : count, scores, a, false, dvalues.rows(), {Band::upper_inner});
+      multiply<T>(count, D, has_state ? C + X : count, dscores, phi_q, false, dphi_k.rows(),
+                  {.band = Band::upper_inner, .upcoming = &upcoming});
+      multiply<T>(count, E, has_state ? C + W : count, scores, a, false, dvalues.rows(),
+                  {.band = Band::upper_inner, .upcoming = &upcoming});
       feature_gradient_rows<T>(head.map, count, D, head.key.from(begin), mask, dphi_k.rows(), gradients.dkey.from(begin));
       copy_rows<T>(count, E, dvalues.rows(), mask, gradients.dvalue.from(begin));
       if (begin == 0) continue;
       rotate_extended_rows<T>(count, E, a, head.query_angles.from(begin), rotated_a.rows());
-      multiply<T>(X, D, count, Factor<T>::transposed(rotated_a.rows()), phi_q, true, state);
+      multiply<T>(X, D, count, Factor<T>::transposed(rotated_a.rows()), phi_q, true, state, {.upcoming = &upcoming});
       for (std::int64_t part = 0; part < head.parts(); ++part) {
         transpose<T>(E, D, state.from(part * E), turned_state.from(part * D));
       }

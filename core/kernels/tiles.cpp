@@ -33,6 +33,7 @@ void multiply<float>(std::int64_t m, std::int64_t n, std::int64_t k, Factor<floa
   product.accumulate = accumulate;
   product.band = part.band;
   product.fixed = part.fixed;
+  product.upcoming = part.upcoming;
   simd::tile_loops().product(product);
 }
 

@@ -2,6 +2,7 @@
 /// \file
 /// What kernels that work in tiles share inside: scratch matrices, rows, and products of one tile.
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -93,7 +94,17 @@ struct Factor {
 struct ProductPart {
   simd::Band band = simd::Band::whole;
   std::int64_t fixed = 0;
+  simd::UpcomingRows* upcoming = nullptr;  ///< what to fetch meanwhile
 };
+
+/// Adds rows to those that products fetch.
+template <class T>
+void expect_rows(simd::UpcomingRows& upcoming, std::int64_t rows, std::int64_t width, Rows<T> source) {
+  assert(upcoming.count < simd::UpcomingRows::kMostParts);
+  constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
+  upcoming.parts[upcoming.count++] = {reinterpret_cast<const char*>(source.data), rows, width * kSize,
+                                      source.stride * kSize};
+}
 
 /// C (m×n) = A·B, added to C where `accumulate`. On the calling thread, inside a loop of `parallel_for`. Where `part` says
 /// that elements of A are 0 they must be 0.

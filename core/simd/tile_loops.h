@@ -18,6 +18,20 @@ enum class Band : std::uint8_t {
   upper_inner     ///< row i of A: p ≥ i
 };
 
+/// Rows that a later tile will read or write. A product fetches a few of their cache lines before each of its blocks, so
+/// that they arrive while it computes; asked for all at once they would hold up the loads that are needed now.
+struct UpcomingRows {
+  struct Part {
+    const char* data;
+    std::int64_t rows, row_bytes, stride_bytes;
+  };
+  static constexpr int kMostParts = 6;
+  Part parts[kMostParts];
+  int count = 0;
+  int part = 0;  ///< the part, and the row of it, that comes next
+  std::int64_t row = 0;
+};
+
 /// C (m × n) = A B, or C += A B. Element (i, p) of A is a[i · a_row + p · a_column], so A may be read transposed.
 struct TileProduct {
   std::int64_t m, n, k;
@@ -31,6 +45,7 @@ struct TileProduct {
   Band band = Band::whole;
   std::int64_t fixed = 0;      ///< see Band::lower_inner
   const float* row = nullptr;  ///< [n], added to every row of C; null = nothing
+  UpcomingRows* upcoming = nullptr;
 };
 
 struct TileLoops {

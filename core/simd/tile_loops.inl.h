@@ -90,6 +90,21 @@ constexpr ProductBlocks make_blocks() {
 
 constexpr ProductBlocks kBlocks = make_blocks();
 
+/// Fetches the next rows into the second-level cache.
+void fetch(cosformer::simd::UpcomingRows& upcoming) {
+  constexpr int64_t kLineBytes = 64;
+  constexpr int64_t kLines = 48;  // a core can wait for about as many at one time
+  for (int64_t lines = 0; lines < kLines && upcoming.part < upcoming.count;) {
+    const auto& part = upcoming.parts[upcoming.part];
+    const char* row = part.data + upcoming.row * part.stride_bytes;
+    for (int64_t byte = 0; byte < part.row_bytes; byte += kLineBytes, ++lines) __builtin_prefetch(row + byte, 0, 2);
+    if (++upcoming.row >= part.rows) {
+      upcoming.row = 0;
+      ++upcoming.part;
+    }
+  }
+}
+
 void product(const TileProduct& t) {
   constexpr int64_t kWidth = kBlockVectors * kLanes;
   for (int64_t column = 0; column < t.n; column += kWidth) {
@@ -113,6 +128,7 @@ void product(const TileProduct& t) {
           break;
       }
       if (j >= end) continue;
+      if (t.upcoming != nullptr) fetch(*t.upcoming);
       const int64_t vectors = (end - j + kLanes - 1) / kLanes, rest = end - j - (vectors - 1) * kLanes;
       const ProductBlock block = (rest == kLanes ? kBlocks.whole : kBlocks.partial)[rows - 1][vectors - 1];
       block(t, i, j, p_begin, p_end, rest);

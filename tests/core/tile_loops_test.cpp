@@ -47,6 +47,26 @@ bool counts(Band band, std::int64_t fixed, std::int64_t i, std::int64_t x, bool 
   return true;
 }
 
+TEST_CASE("A product fetches what comes next to its end and gives the same bits") {
+  constexpr std::int64_t kSize = 70;
+  const std::vector<float> a = random_values<float>(kSize * kSize, 1), b = random_values<float>(kSize * kSize, 2);
+  on_every_instruction_set([&](const TileLoops& loops) {
+    std::vector<float> plain(at(kSize * kSize)), fetching = plain;
+    simd::TileProduct product{kSize, kSize, kSize, a.data(), kSize, 1, b.data(), kSize, plain.data(), kSize};
+    loops.product(product);
+    // Rows of one byte, of many lines and of none; fetching never reads, so what they hold does not matter.
+    const char* const first = reinterpret_cast<const char*>(b.data());
+    simd::UpcomingRows upcoming{.parts = {{first, 1, 1, 0}, {first, kSize, 4 * kSize, 4 * kSize}, {first, 5, 0, 64}, {first, 2, 640, 64}},
+                                .count = 4};
+    product.c = fetching.data();
+    product.upcoming = &upcoming;
+    for (int calls = 0; upcoming.part < upcoming.count && calls < 100; ++calls) loops.product(product);
+    CHECK((upcoming.part == upcoming.count && upcoming.row == 0));
+    loops.product(product);
+    CHECK(fetching == plain);
+  });
+}
+
 TEST_CASE("A tile's product equals plain loops for every size, transposition and band") {
   const auto size =
       GENERATE(ProductCase{1, 1, 1}, ProductCase{6, 64, 10}, ProductCase{7, 65, 3}, ProductCase{13, 5, 64},
