@@ -56,8 +56,9 @@ TEST_CASE("A product fetches what comes next to its end and gives the same bits"
     loops.product(product);
     // Rows of one byte, of many lines and of none; fetching never reads, so what they hold does not matter.
     const char* const first = reinterpret_cast<const char*>(b.data());
-    simd::UpcomingRows upcoming{.parts = {{first, 1, 1, 0}, {first, kSize, 4 * kSize, 4 * kSize}, {first, 5, 0, 64}, {first, 2, 640, 64}},
-                                .count = 4};
+    simd::UpcomingRows upcoming{
+        .parts = {{first, 1, 1, 0}, {first, kSize, 4 * kSize, 4 * kSize}, {first, 5, 0, 64}, {first, 2, 640, 64}},
+        .count = 4};
     product.c = fetching.data();
     product.upcoming = &upcoming;
     for (int calls = 0; upcoming.part < upcoming.count && calls < 100; ++calls) loops.product(product);
