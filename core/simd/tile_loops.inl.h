@@ -138,7 +138,6 @@ void product(const TileProduct& t) {
 
 void transpose(int64_t rows, int64_t columns, const float* x, int64_t x_row, float* y, int64_t y_row) {
   typedef float Four __attribute__((vector_size(16)));
-  typedef std::int32_t FourIndices __attribute__((vector_size(16)));
   const auto read = [](const float* p) __attribute__((always_inline)) {
     Four v;
     __builtin_memcpy(&v, p, sizeof v);
@@ -149,14 +148,11 @@ void transpose(int64_t rows, int64_t columns, const float* x, int64_t x_row, flo
     for (int64_t i = 0; i < whole_rows; i += 4) {
       const float* from = x + i * x_row + j;
       const Four a = read(from), b = read(from + x_row), c = read(from + 2 * x_row), d = read(from + 3 * x_row);
-      const Four ab_low = __builtin_shuffle(a, b, FourIndices{0, 4, 1, 5}),
-                 ab_high = __builtin_shuffle(a, b, FourIndices{2, 6, 3, 7});
-      const Four cd_low = __builtin_shuffle(c, d, FourIndices{0, 4, 1, 5}),
-                 cd_high = __builtin_shuffle(c, d, FourIndices{2, 6, 3, 7});
-      const Four turned[4] = {__builtin_shuffle(ab_low, cd_low, FourIndices{0, 1, 4, 5}),
-                              __builtin_shuffle(ab_low, cd_low, FourIndices{2, 3, 6, 7}),
-                              __builtin_shuffle(ab_high, cd_high, FourIndices{0, 1, 4, 5}),
-                              __builtin_shuffle(ab_high, cd_high, FourIndices{2, 3, 6, 7})};
+      const Four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+      const Four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+      const Four turned[4] = {
+          __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5), __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
+          __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5), __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7)};
       for (int r = 0; r < 4; ++r) __builtin_memcpy(y + (j + r) * y_row + i, &turned[r], sizeof turned[r]);
     }
   }
