@@ -42,7 +42,7 @@ TEST_CASE("Ranges cover everything once and have the asked size but for the last
     CAPTURE(size, grain);
     std::vector<std::atomic<int>> calls(static_cast<std::size_t>(size));
     std::atomic<int> odd = 0;
-    parallel_ranges(size, grain, [&](std::int64_t begin, std::int64_t end) {
+    parallel_ranges(size, grain, [&, size = size, grain = grain](std::int64_t begin, std::int64_t end) {
       odd += begin % grain != 0 || (end - begin != grain && end != size);
       for (std::int64_t i = begin; i < end; ++i) ++calls[static_cast<std::size_t>(i)];
     });

@@ -3,6 +3,7 @@
 /// Comparison of two ranges of numbers that says where they differ most.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <iterator>
@@ -61,7 +62,7 @@ void require_close(std::string_view name, const Expected& expected, const Actual
 
 /// The same for two numbers.
 inline void require_close(std::string_view name, double expected, double actual, Tolerance tolerance = {}) {
-  require_close(name, std::views::single(expected), std::views::single(actual), tolerance);
+  require_close(name, std::array{expected}, std::array{actual}, tolerance);
 }
 
 }  // namespace cosformer::test
