@@ -13,10 +13,9 @@ Machine good_machine() {
           .features = {"fma", "avx2"},
           .online_processors = 4,
           .usable_processors = 4,
-          .cgroup_processors = {},
           .memory_bytes = std::int64_t{16} << 30,
           .available_memory_bytes = std::int64_t{15} << 30,
-          .cgroup_memory_bytes = {}};
+          .limits = {}};
 }
 
 Setup good_setup() {
@@ -36,12 +35,12 @@ TEST_CASE("A machine in order has no findings, and each fault has one with what 
   const Fault faults[] = {
       {[](Machine&, Setup& setup) { setup.threads = 5; }, "5 threads on 4 processors"},
       {[](Machine&, Setup& setup) { setup.threads = 3; }, "3 threads leave 1 of 4 processors idle"},
-      {[](Machine& machine, Setup&) { machine.cgroup_processors = 1.5; }, "allows 1.5 processors' time for 4 threads"},
+      {[](Machine& machine, Setup&) { machine.limits.processors = 1.5; }, "allows 1.5 processors' time for 4 threads"},
       {[](Machine&, Setup& setup) { setup.blas.openmp = false; }, "not its OpenMP flavour"},
       {[](Machine&, Setup& setup) { setup.blas.core = "Nehalem"; }, "its Nehalem kernels"},
       {[](Machine&, Setup& setup) { setup.instruction_set = "baseline"; }, "the loops use the baseline"},
       {[](Machine& machine, Setup&) { machine.features = {"avx"}; }, "no AVX2 and FMA"},
-      {[](Machine& machine, Setup&) { machine.cgroup_memory_bytes = 1 << 30; }, "little memory: 1.0 GiB"},
+      {[](Machine& machine, Setup&) { machine.limits.memory_bytes = 1 << 30; }, "little memory: 1.0 GiB"},
       {[](Machine&, Setup& setup) { setup.free_disk_bytes = 512; }, "512 B"},
       {[](Machine&, Setup& setup) { setup.optimized_build = false; }, "debug build"},
   };
@@ -73,8 +72,8 @@ TEST_CASE("The machine is read from the kernel's files, the tightest control gro
   CHECK(machine.features == std::vector<std::string>{"fma", "avx2"});
   CHECK(machine.memory_bytes == 2048 * 1024);
   CHECK(machine.available_memory_bytes == 1024 * 1024);
-  CHECK(machine.cgroup_memory_bytes == 1000);
-  CHECK(machine.cgroup_processors == 1.5);
+  CHECK(machine.limits.memory_bytes == 1000);
+  CHECK(machine.limits.processors == 1.5);
 }
 
 TEST_CASE("A machine without the kernel's files is read as unknown") {

@@ -49,13 +49,14 @@ nlohmann::ordered_json to_json(const Machine& machine, const Setup& setup, const
       {"processor_features", machine.features},
       {"online_processors", machine.online_processors},
       {"usable_processors", machine.usable_processors},
-      {"cgroup_processors", or_null(machine.cgroup_processors)},
+      {"cgroup_processors", or_null(machine.limits.processors)},
+      {"cgroup_cpuset_processors", or_null(machine.limits.allowed_processors)},
       {"instruction_set", setup.instruction_set},
       {"threads", setup.threads},
       {"blas", {{"version", setup.blas.version}, {"core", setup.blas.core}, {"openmp", setup.blas.openmp}}},
       {"memory_bytes", machine.memory_bytes},
       {"available_memory_bytes", machine.available_memory_bytes},
-      {"cgroup_memory_bytes", or_null(machine.cgroup_memory_bytes)},
+      {"cgroup_memory_bytes", or_null(machine.limits.memory_bytes)},
       {"free_disk_bytes", setup.free_disk_bytes},
       {"findings", nlohmann::ordered_json::array()}};
   for (const Finding& finding : findings) json["findings"].push_back({{"what", finding.what}, {"fix", finding.fix}});
@@ -67,11 +68,13 @@ void print(const Machine& machine, const Setup& setup, const std::vector<Finding
   for (const std::string& feature : machine.features) features += concat(features.empty() ? "" : " ", feature);
   std::cout << "cosformer     " << COSFORMER_VERSION << (setup.optimized_build ? "" : ", debug build") << ", compiler "
             << kCompiler << "\nprocessor     " << (machine.processor.empty() ? "unknown" : machine.processor) << ", "
-            << machine.usable_processors << " of " << machine.online_processors << " usable\nfeatures      " << features
-            << "\nloops use     " << setup.instruction_set << "\nthreads       " << setup.threads << "\nBLAS          "
-            << setup.blas.version << ", kernels " << setup.blas.core << "\nmemory        "
-            << format_bytes(machine.available_memory_bytes) << " of " << format_bytes(machine.memory_bytes) << " available"
-            << (machine.cgroup_memory_bytes ? ", limit " + format_bytes(*machine.cgroup_memory_bytes) : std::string())
+            << machine.usable_processors << " of " << machine.online_processors << " usable"
+            << (machine.limits.processors ? concat(", time of ", *machine.limits.processors, " by the control group") : "")
+            << "\nfeatures      " << features << "\nloops use     " << setup.instruction_set << "\nthreads       "
+            << setup.threads << "\nBLAS          " << setup.blas.version << ", kernels " << setup.blas.core
+            << "\nmemory        " << format_bytes(machine.available_memory_bytes) << " of "
+            << format_bytes(machine.memory_bytes) << " available"
+            << (machine.limits.memory_bytes ? ", limit " + format_bytes(*machine.limits.memory_bytes) : std::string())
             << "\ndisk here     " << format_bytes(setup.free_disk_bytes) << " free\n\n";
   for (const Finding& finding : findings) std::cout << "! " << finding.what << "\n  -> " << finding.fix << '\n';
   if (findings.empty()) std::cout << "Nothing is missing.\n";

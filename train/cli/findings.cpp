@@ -31,10 +31,10 @@ std::vector<Finding> find_faults(const Machine& machine, const Setup& setup) {
     findings.push_back(
         {concat(setup.threads, " threads on ", machine.usable_processors, " processors get in each other's way"),
          concat("set OMP_NUM_THREADS=", machine.usable_processors, " or train.threads")});
-  if (machine.cgroup_processors && setup.threads > std::ceil(*machine.cgroup_processors))
-    findings.push_back({concat("the control group allows ", *machine.cgroup_processors, " processors' time for ",
+  if (machine.limits.processors && setup.threads > std::ceil(*machine.limits.processors))
+    findings.push_back({concat("the control group allows ", *machine.limits.processors, " processors' time for ",
                                setup.threads, " threads"),
-                        concat("set OMP_NUM_THREADS=", std::max(1.0, std::floor(*machine.cgroup_processors)))});
+                        concat("set OMP_NUM_THREADS=", threads_within(machine.limits, machine.usable_processors))});
   if (setup.threads < machine.usable_processors)
     findings.push_back({concat(setup.threads, " threads leave ", machine.usable_processors - setup.threads, " of ",
                                machine.usable_processors, " processors idle"),
@@ -51,7 +51,7 @@ std::vector<Finding> find_faults(const Machine& machine, const Setup& setup) {
     findings.push_back({"the processor has no AVX2 and FMA, or hides them: training is several times slower",
                         "on a virtual machine, choose the host's processor type"});
   }
-  const std::int64_t memory = std::min(machine.available_memory_bytes, machine.cgroup_memory_bytes.value_or(INT64_MAX));
+  const std::int64_t memory = std::min(machine.available_memory_bytes, machine.limits.memory_bytes.value_or(INT64_MAX));
   if (memory < kLittleMemory)
     findings.push_back({concat("little memory: ", format_bytes(memory)), "close other programs or train a small model"});
   if (setup.free_disk_bytes < kLittleDisk)

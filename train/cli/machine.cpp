@@ -33,33 +33,6 @@ std::int64_t kibibytes(const std::string& text) {
   return value * 1024;
 }
 
-template <class T>
-void keep_least(std::optional<T>& least, T value) {
-  if (!least || value < *least) least = value;
-}
-
-/// The limits of the control group (version 2) at `folder`, into `machine`.
-void read_cgroup_limits(const std::filesystem::path& folder, Machine& machine) {
-  if (std::int64_t bytes = 0; std::ifstream(folder / "memory.max") >> bytes) keep_least(machine.cgroup_memory_bytes, bytes);
-  double quota = 0, period = 0;
-  if (std::ifstream(folder / "cpu.max") >> quota >> period && period > 0)
-    keep_least(machine.cgroup_processors, quota / period);
-}
-
-/// The group of this process and those that it lies in: each may limit it.
-void read_cgroups(const std::filesystem::path& root, Machine& machine) {
-  const std::filesystem::path top = root / "sys/fs/cgroup";
-  std::ifstream groups(root / "proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    constexpr std::string_view kVersion2 = "0::/";
-    if (!line.starts_with(kVersion2)) continue;
-    std::filesystem::path folder = top;
-    read_cgroup_limits(folder, machine);
-    for (const auto& part : std::filesystem::path(line.substr(kVersion2.size())))
-      read_cgroup_limits(folder /= part, machine);
-  }
-}
-
 }  // namespace
 
 Machine read_machine(const std::filesystem::path& root) {
@@ -75,7 +48,7 @@ Machine read_machine(const std::filesystem::path& root) {
       sched_getaffinity(0, sizeof usable, &usable) == 0 ? CPU_COUNT(&usable) : machine.online_processors;
   machine.memory_bytes = kibibytes(field_of(memory_info, "MemTotal"));
   machine.available_memory_bytes = kibibytes(field_of(memory_info, "MemAvailable"));
-  read_cgroups(root, machine);
+  machine.limits = read_cgroup_limits(root);
   return machine;
 }
 
