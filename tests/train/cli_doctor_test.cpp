@@ -22,6 +22,7 @@ Setup good_setup() {
   return {.threads = 4,
           .instruction_set = "avx2",
           .blas = {"OpenBLAS", "Haswell", true},
+          .blas_kernels = {.name = "Haswell", .found = "Haswell", .asked = {}, .processor = VectorLevel::avx2},
           .free_disk_bytes = std::int64_t{100} << 30,
           .optimized_build = true};
 }
@@ -37,7 +38,6 @@ TEST_CASE("A machine in order has no findings, and each fault has one with what 
       {[](Machine&, Setup& setup) { setup.threads = 3; }, "3 threads leave 1 of 4 processors idle"},
       {[](Machine& machine, Setup&) { machine.limits.processors = 1.5; }, "allows 1.5 processors' time for 4 threads"},
       {[](Machine&, Setup& setup) { setup.blas.openmp = false; }, "not its OpenMP flavour"},
-      {[](Machine&, Setup& setup) { setup.blas.core = "Nehalem"; }, "its Nehalem kernels"},
       {[](Machine&, Setup& setup) { setup.instruction_set = "baseline"; }, "the loops use the baseline"},
       {[](Machine& machine, Setup&) { machine.features = {"avx"}; }, "no AVX2 and FMA"},
       {[](Machine& machine, Setup&) { machine.limits.memory_bytes = 1 << 30; }, "little memory: 1.0 GiB"},
@@ -54,6 +54,23 @@ TEST_CASE("A machine in order has no findings, and each fault has one with what 
     CHECK(findings[0].what.find(fault.expected) != std::string::npos);
     CHECK_FALSE(findings[0].fix.empty());
   }
+}
+
+TEST_CASE("Weak kernels of OpenBLAS are advised on by who chose them") {
+  const auto fix_of = [](const BlasKernels& kernels) -> std::string {
+    Setup setup = good_setup();
+    setup.blas_kernels = kernels;
+    const auto findings = find_faults(good_machine(), setup);
+    REQUIRE(findings.size() == 1);
+    CHECK(findings[0].what.starts_with("OpenBLAS uses its Nehalem kernels, without AVX2"));
+    return findings[0].fix;
+  };
+  BlasKernels kernels = {.name = "Nehalem", .found = "Nehalem", .asked = "nehalem", .processor = VectorLevel::avx2};
+  CHECK(fix_of(kernels) == "unset OPENBLAS_CORETYPE");
+  kernels.asked.clear();
+  CHECK(fix_of(kernels) == "install an OpenBLAS built for several processors (DYNAMIC_ARCH)");
+  kernels.wrong = {"Haswell", "Sandybridge"};
+  CHECK(fix_of(kernels) == "install a newer OpenBLAS");
 }
 
 TEST_CASE("The machine is read from the kernel's files, the tightest control group counts") {

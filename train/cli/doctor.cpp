@@ -31,6 +31,7 @@ Setup read_setup() {
   return {.threads = num_threads(),
           .instruction_set = instruction_set(),
           .blas = blas_info(),
+          .blas_kernels = blas_kernels(),
           .free_disk_bytes = failure ? 0 : static_cast<std::int64_t>(space.available),
           .optimized_build = kOptimizedBuild};
 }
@@ -53,7 +54,14 @@ nlohmann::ordered_json to_json(const Machine& machine, const Setup& setup, const
       {"cgroup_cpuset_processors", or_null(machine.limits.allowed_processors)},
       {"instruction_set", setup.instruction_set},
       {"threads", setup.threads},
-      {"blas", {{"version", setup.blas.version}, {"core", setup.blas.core}, {"openmp", setup.blas.openmp}}},
+      {"blas",
+       {{"version", setup.blas.version},
+        {"core", setup.blas.core},
+        {"core_found", setup.blas_kernels.found},
+        {"core_asked",
+         setup.blas_kernels.asked.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(setup.blas_kernels.asked)},
+        {"cores_with_wrong_products", setup.blas_kernels.wrong},
+        {"openmp", setup.blas.openmp}}},
       {"memory_bytes", machine.memory_bytes},
       {"available_memory_bytes", machine.available_memory_bytes},
       {"cgroup_memory_bytes", or_null(machine.limits.memory_bytes)},
@@ -71,7 +79,7 @@ void print(const Machine& machine, const Setup& setup, const std::vector<Finding
             << machine.usable_processors << " of " << machine.online_processors << " usable"
             << (machine.limits.processors ? concat(", time of ", *machine.limits.processors, " by the control group") : "")
             << "\nfeatures      " << features << "\nloops use     " << setup.instruction_set << "\nthreads       "
-            << setup.threads << "\nBLAS          " << setup.blas.version << ", kernels " << setup.blas.core
+            << setup.threads << "\nBLAS          " << setup.blas.version << ", kernels " << describe(setup.blas_kernels)
             << "\nmemory        " << format_bytes(machine.available_memory_bytes) << " of "
             << format_bytes(machine.memory_bytes) << " available"
             << (machine.limits.memory_bytes ? ", limit " + format_bytes(*machine.limits.memory_bytes) : std::string())

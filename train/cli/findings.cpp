@@ -16,11 +16,15 @@ constexpr std::int64_t kGibibyte = std::int64_t{1} << 30;
 constexpr std::int64_t kLittleMemory = 2 * kGibibyte;
 constexpr std::int64_t kLittleDisk = kGibibyte;
 
-/// The weakest of OpenBLAS's x86 kernels; they know no AVX2.
-constexpr std::string_view kOldCores[] = {"Prescott", "Core2", "Nehalem", "Sandybridge", "Barcelona", "Generic"};
-
 bool has(const Machine& machine, std::string_view feature) {
   return std::ranges::find(machine.features, feature) != machine.features.end();
+}
+
+Finding weak_kernels(const BlasKernels& kernels) {
+  std::string what = concat("OpenBLAS uses its ", kernels.name, " kernels, without ", name_of(*kernels.processor));
+  if (!kernels.asked.empty()) return {std::move(what), "unset OPENBLAS_CORETYPE"};
+  if (!kernels.wrong.empty()) return {what + ": better ones compute wrong products here", "install a newer OpenBLAS"};
+  return {what + ", and takes no others", "install an OpenBLAS built for several processors (DYNAMIC_ARCH)"};
 }
 
 }  // namespace
@@ -44,13 +48,11 @@ std::vector<Finding> find_faults(const Machine& machine, const Setup& setup) {
   if (has(machine, "avx2") && has(machine, "fma")) {
     if (setup.instruction_set == "baseline")
       findings.push_back({"the processor has AVX2, but the loops use the baseline", "unset COSFORMER_ISA"});
-    if (std::ranges::find(kOldCores, setup.blas.core) != std::end(kOldCores))
-      findings.push_back(
-          {concat("OpenBLAS uses its ", setup.blas.core, " kernels, without AVX2"), "unset OPENBLAS_CORETYPE"});
   } else {
     findings.push_back({"the processor has no AVX2 and FMA, or hides them: training is several times slower",
                         "on a virtual machine, choose the host's processor type"});
   }
+  if (setup.blas_kernels.weak()) findings.push_back(weak_kernels(setup.blas_kernels));
   const std::int64_t memory = std::min(machine.available_memory_bytes, machine.limits.memory_bytes.value_or(INT64_MAX));
   if (memory < kLittleMemory)
     findings.push_back({concat("little memory: ", format_bytes(memory)), "close other programs or train a small model"});

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/blas_info.h"
+#include "core/blas_kernels.h"
 #include "train/cli/machine.h"
 
 namespace cosformer {
@@ -16,6 +17,7 @@ struct Setup {
   int threads = 1;
   std::string instruction_set;  ///< "baseline", "avx2", "avx512"
   BlasInfo blas;
+  BlasKernels blas_kernels;
   std::int64_t free_disk_bytes = 0;  ///< of the current folder
   bool optimized_build = true;
 };

@@ -3,6 +3,7 @@
 #include <new>
 #include <string_view>
 
+#include "core/blas_kernels.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "train/cli/verbs.h"
@@ -23,6 +24,11 @@ int fail(std::string_view message, int code) {
 
 int main(int argc, char** argv) {
   try {
+    // First: OpenBLAS may be told to choose again, which must not happen beside other threads.
+    if (const cosformer::BlasKernels& blas = cosformer::blas_kernels(); blas.weak() && !blas.asked.empty()) {
+      std::cerr << "warning: OPENBLAS_CORETYPE=" << blas.asked << ": kernels without " << cosformer::name_of(*blas.processor)
+                << ", which this processor has\n";
+    }
     cosformer::initialize_threads();
     const int code = cosformer::run_program(argc, argv);
     std::cout.flush();

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/blas_info.h"
+#include "core/blas_kernels.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/parallel.h"
@@ -98,7 +99,7 @@ std::string describe_environment() {
   const std::string version = blas.version.substr(0, blas.version.find(' ', blas.version.find(' ') + 1));
   return concat("cosformer ", COSFORMER_VERSION, ", ", machine.processor.empty() ? "unknown processor" : machine.processor,
                 ", ", num_threads(), num_threads() == 1 ? " thread, " : " threads, ", instruction_set(), ", ", version,
-                " with kernels ", blas.core);
+                " with kernels ", describe(blas_kernels()));
 }
 
 const char* describe(RunEnd end) {

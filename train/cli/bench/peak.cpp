@@ -3,6 +3,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "core/blas_kernels.h"
 #include "core/parallel.h"
 #include "core/simd.h"
 #include "train/cli/bench/bench.h"
@@ -47,9 +48,13 @@ int run_bench_peak(int argc, char** argv) {
     rows.push_back(measure_in_child([&] { return measure(std::min(threads, most)); }));
   }
   if (given->count("json") > 0) {
-    print_json({{"instruction_set", instruction_set()}, {"by_threads", rows}});
+    print_json({{"instruction_set", instruction_set()},
+                {"blas_kernels", blas_kernels().name},
+                {"blas_kernels_reason", describe(blas_kernels())},
+                {"by_threads", rows}});
     return 0;
   }
+  std::cout << "loops use " << instruction_set() << "; OpenBLAS's kernels are " << describe(blas_kernels()) << "\n\n";
   std::cout << fmt::format("{:>7} {:>15} {:>12} {:>10} {:>10} {:>10} {:>16}\n", "threads", "matmul GFLOP/s", "FMA GFLOP/s",
                            "read GB/s", "fill GB/s", "triad GB/s", "fresh fill GB/s");
   for (const auto& row : rows) {
