@@ -4,6 +4,7 @@
 
 #include "autograd/backward.h"
 #include "autograd/ops.h"
+#include "core/kernels/elementwise.h"
 #include "core/random.h"
 #include "train/cli/bench/random_tensor.h"
 #include "train/optimizers/optimizer.h"
@@ -113,6 +114,19 @@ Prepared prepare_cross_entropy() {
                                   [targets](const auto& x) { return cross_entropy(x[0], targets, 1.0 / 4096); });
 }
 
+/// Probabilities of logits with deviation 16: about one in twenty is denormal.
+Prepared prepare_cross_entropy_denormal() {
+  const Tensor targets = random_ids(4096, 8192);
+  Tensor logits = normal_tensor({4096, 8192}, "operator/logits");
+  scale_elements(16.0f, logits.data<float>(), logits.data<float>(), logits.size());
+  const Variable constant(logits), leaf = Variable::leaf(logits);
+  const double bytes = 4.0 * 4096 * 8192;
+  return {.forward = [=] { cross_entropy(constant, targets, 1.0 / 4096); },
+          .forward_backward = [=] { backward(cross_entropy(leaf, targets, 1.0 / 4096)); },
+          .forward_work = {.bytes = bytes},
+          .forward_backward_work = {.bytes = 3 * bytes}};
+}
+
 Prepared prepare_linear_cross_entropy() {
   const double flops = 2.0 * 4096 * 256 * 8192;
   const Tensor targets = random_ids(4096, 8192);
@@ -201,16 +215,23 @@ Prepared prepare_softmax() {
                  [](const auto& x) { return softmax_attention(x[0], x[1], x[2], {.causal = causal}, {.scale = 0.125}); });
 }
 
-Prepared prepare_adamw() {
-  constexpr std::int64_t kElements = 1 << 24;
-  const std::vector<Parameter> parameters = {{"weight", Variable::leaf(normal_tensor({kElements}, "operator/weight"))}};
+Prepared adamw_of(const Tensor& gradient) {
+  const std::int64_t elements = gradient.size();
+  const std::vector<Parameter> parameters = {{"weight", Variable::leaf(normal_tensor({elements}, "operator/weight"))}};
   Gradients gradients;
-  gradients.set(parameters[0].variable.node().get(), normal_tensor({kElements}, "operator/gradient"));
+  gradients.set(parameters[0].variable.node().get(), gradient);
   const std::shared_ptr<Optimizer> optimizer = make_optimizer(OptimizerConfig(), parameters);
   // Parameter and two moments are read and written, the gradient is read.
   return {.forward = [=] { optimizer->update(parameters, gradients, 1, 1e-4, 1.0); },
-          .forward_work = {.bytes = 7.0 * 4 * kElements}};
+          .forward_work = {.bytes = 7.0 * 4 * static_cast<double>(elements)}};
 }
+
+constexpr std::int64_t kElements = 1 << 24;
+
+Prepared prepare_adamw() { return adamw_of(normal_tensor({kElements}, "operator/gradient")); }
+
+/// First moments near 1e-40, as of embeddings that got no gradient for a while.
+Prepared prepare_adamw_denormal() { return adamw_of(Tensor::full({kElements}, 1e-39)); }
 
 constexpr OperatorRow kRows[] = {
     {"linear_64_64", "65536 rows, 64 to 64", prepare_linear<65536, 64, 64>},
@@ -235,7 +256,9 @@ constexpr OperatorRow kRows[] = {
     {"add", "65536 rows of 256", prepare_add},
     {"embedding", "65536 rows of 256 from 8192", prepare_embedding},
     {"cross_entropy", "4096 rows of 8192", prepare_cross_entropy},
+    {"cross_entropy_denormal", "4096 rows of 8192, deviation 16", prepare_cross_entropy_denormal},
     {"adamw", "16777216 parameters", prepare_adamw},
+    {"adamw_denormal", "16777216 parameters, moments near 1e-40", prepare_adamw_denormal},
 };
 
 }  // namespace
