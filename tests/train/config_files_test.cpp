@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 std::vector<fs::path> config_files() {
   std::vector<fs::path> files;
   for (const auto& entry : fs::recursive_directory_iterator(COSFORMER_SOURCE_DIR "/configs")) {
-    if (entry.path().parent_path().filename() == "sweeps") continue;
+    if (entry.path().string().find("/configs/sweeps/") != std::string::npos) continue;
     if (entry.path().extension() == ".toml") files.push_back(entry.path());
   }
   std::ranges::sort(files);

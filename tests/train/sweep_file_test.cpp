@@ -132,7 +132,7 @@ TEST_CASE("A bad sweep file is refused with line, key and the nearest name") {
   CHECK(error_after("[[list]]\nname = \"a\"\n[[list]]\nname = \"a\"\n") ==
         "6:8: error: the name \"a\" occurs twice in [[list]]");
   CHECK(error_after("[[stages]]\nname = \"a\"\nbase = \"b\"\n") ==
-        "2:8: error: base belongs into each of the [[stages]] where there are any");
+        "2:8: error: base belongs into each of the [[stages]] if there are any");
   CHECK(error_after("[[published]]\ngroup = \"a\"\nvalue = \"1\"\nsource = \"s\"\n") ==
         "5:9: error: value must be a number, not the string \"1\"");
   CHECK(error_after("[[published]]\ngroup = \"a\"\nvalue = 1\nsource = \"s\"\nstage = \"trian\"\n") ==
@@ -153,6 +153,52 @@ TEST_CASE("Stages are refused by name where one does not fit") {
         0);
   CHECK(error_in("[[stages]]\nname = \"one\"\nbase = \"a\"\nset = { \"train.init_from\" = \"x\" }\n")
             .find("5:9: error: train.init_from is what init_from") == 0);
+}
+
+TEST_CASE("A sweep file takes over the files that it extends, and what it gives itself wins") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "kinds.toml", "[[list]]\nname = \"softmax\"\nattention.kind = \"softmax\"\n");
+  std::filesystem::create_directory(folder / "inner");
+  write_bytes(folder / "inner" / "table.toml",
+              "question = \"Which?\"\nextends = \"../kinds.toml\"\nbase = \"a.toml\"\nmetric = \"accuracy\"\n"
+              "split = \"test\"\nseeds = [1, 2]\n[set]\ntrain.max_steps = 7\ntrain.log_every = 1\n"
+              "[grid]\n\"attention.chunk_size\" = [16, 32]\n");
+  write_bytes(folder / "short.toml",
+              "extends = [\"inner/table.toml\"]\nseeds = [3]\n[set]\ntrain.max_steps = 5\n"
+              "[grid]\n\"task.seq_len\" = [8, 16, 32]\n");
+  const SweepFile sweep = read_sweep_file(folder / "short.toml");
+  CHECK(sweep.name == "short");
+  CHECK(sweep.question == "Which?");
+  REQUIRE(sweep.stages.size() == 1);
+  CHECK(sweep.stages[0].base == folder / "inner" / "a.toml");
+  CHECK(sweep.stages[0].metric == "accuracy");
+  CHECK(sweep.stages[0].split == "test");
+  CHECK(sweep.seeds == std::vector<std::int64_t>{3});
+  CHECK(sweep.settings == std::vector<SweepSetting>{{"train.max_steps", "5", "5"}, {"train.log_every", "1", "1"}});
+  REQUIRE(sweep.list.size() == 1);
+  CHECK(sweep.list[0].name == "softmax");
+  REQUIRE(sweep.grid.size() == 1);
+  CHECK(sweep.grid[0].size() == 3);
+}
+
+TEST_CASE("What is wrong with a file that a sweep file extends is said with its place") {
+  const TemporaryFolder folder;
+  const auto error_with = [&](const std::string& base, const std::string& text) {
+    write_bytes(folder / "base.toml", base);
+    write_bytes(folder / "sweep.toml", "extends = \"base.toml\"\n" + text);
+    return input_error_of([&] { read_sweep_file(folder / "sweep.toml"); });
+  };
+  const std::string sweep = (folder / "sweep.toml").string(), base = (folder / "base.toml").string();
+  const std::string whole = "question = \"?\"\nbase = \"a.toml\"\n";
+  CHECK(error_with(whole + "sedds = [1]\n", "").starts_with(base + ":3:1: error: unknown key 'sedds'"));
+  CHECK(error_with("extends = \"sweep.toml\"\n", whole).find("extends itself") != std::string::npos);
+  CHECK(error_with(whole, "extends = 3\n").starts_with(sweep + ":2:"));
+  CHECK(error_with(whole + "[grid]\n\"attention.chunk_size\" = [16]\n", "[zip]\n\"attention.chunk_size\" = [32]\n")
+            .find("attention.chunk_size is varied already") != std::string::npos);
+  CHECK(error_with("base = \"a.toml\"\n", "").find("expected the key 'question'") != std::string::npos);
+  CHECK(error_with("question = \"?\"\n", "").find("expected the key 'base'") != std::string::npos);
+  CHECK(error_with("[[stages]]\nname = \"first\"\nbase = \"a.toml\"\n", whole).starts_with(sweep + ":3:"));
+  CHECK(error_of("extends = \"missing.toml\"\n" + whole).find("missing.toml, which does not exist") != std::string::npos);
 }
 
 }  // namespace

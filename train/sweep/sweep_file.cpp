@@ -24,6 +24,10 @@ class VariedKeys {
   void add(const std::string& key, TomlPosition position) {
     if (!keys_.insert(key).second) reader_.fail(position, concat(key, " is varied already, in [grid], [zip] or [[list]]"));
   }
+  /// Keys of a file that is extended; that file has been checked.
+  void add_inherited(const SweepChoice& choice) {
+    for (const SweepSetting& setting : choice.settings) keys_.insert(setting.key);
+  }
 
  private:
   const SweepFileReader& reader_;
@@ -37,21 +41,20 @@ void check_run_value(const SweepFileReader& reader, const std::string& metric, T
                                name_hint(metric, names)));
 }
 
-SweepStage read_stage(const SweepFileReader& reader, const TomlTable& table, TomlPosition position, const std::string& name,
+/// `stage` with the keys that `table` has.
+SweepStage read_stage(const SweepFileReader& reader, const TomlTable& table, SweepStage stage,
                       const std::filesystem::path& folder) {
-  SweepStage stage;
-  stage.name = name;
-  stage.base = (folder / reader.required_text(table, "base", position)).lexically_normal();
-  stage.metric = reader.text(table, "metric", "");
-  stage.split = reader.text(table, "split", "valid");
+  if (const TomlValue* base = SweepFileReader::find(table, "base"))
+    stage.base = (folder / reader.required_text(table, "base", base->position)).lexically_normal();
+  stage.metric = reader.text(table, "metric", stage.metric);
+  stage.split = reader.text(table, "split", stage.split);
+  const TomlValue* split = SweepFileReader::find(table, "split");
   constexpr std::string_view kSplits[] = {"valid", "test", "train", ""};
-  if (std::ranges::find(kSplits, stage.split) == std::end(kSplits) || stage.split == "train") {
-    reader.fail(SweepFileReader::find(table, "split")->position,
-                concat("split must be \"valid\", \"test\" or \"\", not \"", stage.split, '"'));
-  }
+  if (std::ranges::find(kSplits, stage.split) == std::end(kSplits) || stage.split == "train")
+    reader.fail(split->position, concat("split must be \"valid\", \"test\" or \"\", not \"", stage.split, '"'));
   if (stage.split.empty()) {
     const TomlValue* metric = SweepFileReader::find(table, "metric");
-    check_run_value(reader, stage.metric, metric ? metric->position : SweepFileReader::find(table, "split")->position);
+    check_run_value(reader, stage.metric, metric ? metric->position : split ? split->position : TomlPosition{});
   }
   return stage;
 }
@@ -62,13 +65,23 @@ bool is_folder_name(const std::string& name) {
   });
 }
 
-std::vector<SweepStage> read_stages(const SweepFileReader& reader, const TomlTable& root, const std::filesystem::path& folder) {
+/// The only stage of a file without [[stages]], whose name nobody gives.
+constexpr const char* kOnlyStage = "train";
+
+std::vector<SweepStage> read_stages(const SweepFileReader& reader, const TomlTable& root, std::vector<SweepStage> inherited,
+                                    const std::filesystem::path& folder) {
   const std::vector<SweepFileReader::Item> items = reader.tables(root, "stages");
-  if (items.empty()) return {read_stage(reader, root, {}, "train", folder)};
+  const bool has_stages =
+      !items.empty() || inherited.size() > 1 || (inherited.size() == 1 && inherited[0].name != kOnlyStage);
+  if (!has_stages) {
+    if (inherited.empty()) inherited.push_back({.name = kOnlyStage, .split = "valid"});
+    return {read_stage(reader, root, inherited[0], folder)};
+  }
   for (const char* key : {"base", "metric", "split"}) {
     if (const TomlValue* value = SweepFileReader::find(root, key))
-      reader.fail(value->position, concat(key, " belongs into each of the [[stages]] where there are any"));
+      reader.fail(value->position, concat(key, " belongs into each of the [[stages]] if there are any"));
   }
+  if (items.empty()) return inherited;
   if (items.size() > kMaxStages) reader.fail(items[kMaxStages].position, concat("more than ", kMaxStages, " stages"));
   std::vector<SweepStage> stages;
   for (const auto& [table, position] : items) {
@@ -80,7 +93,8 @@ std::vector<SweepStage> read_stages(const SweepFileReader& reader, const TomlTab
     }
     if (std::ranges::find(stages, name, &SweepStage::name) != stages.end())
       reader.fail(name_position, concat("the stage \"", name, "\" occurs twice"));
-    SweepStage stage = read_stage(reader, table, position, name, folder);
+    reader.required_text(table, "base", position);
+    SweepStage stage = read_stage(reader, table, {.name = name, .split = "valid"}, folder);
     stage.init_from = reader.text(table, "init_from", "");
     std::vector<std::string_view> earlier;
     for (const SweepStage& other : stages) earlier.push_back(other.name);
@@ -148,6 +162,29 @@ void read_list(const SweepFileReader& reader, const TomlTable& root, VariedKeys&
   }
 }
 
+/// Each of [grid], [zip] and [[list]] that the file has stands in the place of the one that it extends.
+void read_axes(const SweepFileReader& reader, const TomlTable& root, SweepFile& sweep) {
+  const auto has = [&](const char* key) { return SweepFileReader::find(root, key) != nullptr; };
+  VariedKeys varied(reader);
+  if (has("grid")) sweep.grid.clear();
+  if (has("zip")) sweep.zip.clear();
+  if (has("list")) sweep.list.clear();
+  for (const auto& axis : sweep.grid) varied.add_inherited(axis.front());
+  if (!sweep.zip.empty()) varied.add_inherited(sweep.zip.front());
+  for (const SweepChoice& choice : sweep.list) varied.add_inherited(choice);
+  if (has("grid")) read_grid(reader, root, varied, sweep);
+  if (has("zip")) read_zip(reader, root, varied, sweep);
+  if (has("list")) read_list(reader, root, varied, sweep);
+}
+
+/// `settings` with the values of `later`, which win.
+void set_all(std::vector<SweepSetting>& settings, const std::vector<SweepSetting>& later) {
+  for (const SweepSetting& setting : later) {
+    const auto found = std::ranges::find(settings, setting.key, &SweepSetting::key);
+    found == settings.end() ? settings.push_back(setting) : void(*found = setting);
+  }
+}
+
 std::vector<PublishedFigure> read_published(const SweepFileReader& reader, const TomlTable& root,
                                             const std::vector<SweepStage>& stages) {
   std::vector<PublishedFigure> figures;
@@ -173,25 +210,54 @@ std::vector<PublishedFigure> read_published(const SweepFileReader& reader, const
   return figures;
 }
 
+/// The files that `root` extends, in order; relative to `folder`.
+std::vector<std::filesystem::path> extended_files(const SweepFileReader& reader, const TomlTable& root,
+                                                  const std::filesystem::path& folder) {
+  const TomlValue* value = SweepFileReader::find(root, "extends");
+  if (!value) return {};
+  if (const auto* one = std::get_if<std::string>(&value->data)) return {(folder / *one).lexically_normal()};
+  std::vector<std::filesystem::path> files;
+  for (const TomlValue& element : reader.as<TomlArray>(*value, "extends", "a string or an array of strings"))
+    files.push_back((folder / reader.as<std::string>(element, "extends", "a string")).lexically_normal());
+  return files;
+}
+
+/// `path`, and below it the files that it extends, on top of `sweep`; `open` are the files that wait for it.
+SweepFile read_on_top(SweepFile sweep, const std::filesystem::path& path, std::vector<std::filesystem::path>& open) {
+  const TomlTable root = read_toml(path);
+  const SweepFileReader reader(path.string());
+  reader.check_keys(root, {"extends", "question", "base", "seeds", "metric", "split", "set", "grid", "zip", "list", "stages",
+                           "published"});
+  const std::filesystem::path folder = path.parent_path();
+  open.push_back(path.lexically_normal());
+  for (const std::filesystem::path& file : extended_files(reader, root, folder)) {
+    const TomlPosition position = SweepFileReader::find(root, "extends")->position;
+    if (std::ranges::find(open, file) != open.end()) reader.fail(position, concat(file.string(), " extends itself"));
+    if (!std::filesystem::exists(file)) reader.fail(position, concat("extends ", file.string(), ", which does not exist"));
+    sweep = read_on_top(std::move(sweep), file, open);
+  }
+  open.pop_back();
+  sweep.path = path;
+  sweep.name = path.stem().string();
+  if (SweepFileReader::find(root, "question")) sweep.question = reader.required_text(root, "question", {});
+  sweep.stages = read_stages(reader, root, std::move(sweep.stages), folder);
+  if (SweepFileReader::find(root, "seeds")) sweep.seeds = read_seeds(reader, root);
+  set_all(sweep.settings, reader.settings(reader.table(root, "set")));
+  read_axes(reader, root, sweep);
+  if (SweepFileReader::find(root, "published")) sweep.published = read_published(reader, root, sweep.stages);
+  return sweep;
+}
+
 }  // namespace
 
 SweepFile read_sweep_file(const std::filesystem::path& path) {
-  const TomlTable root = read_toml(path);
+  std::vector<std::filesystem::path> open;
+  SweepFile sweep = read_on_top({}, path, open);
   const SweepFileReader reader(path.string());
-  reader.check_keys(root,
-                    {"question", "base", "seeds", "metric", "split", "set", "grid", "zip", "list", "stages", "published"});
-  SweepFile sweep;
-  sweep.path = path;
-  sweep.name = path.stem().string();
-  sweep.question = reader.required_text(root, "question", {});
-  sweep.stages = read_stages(reader, root, path.parent_path());
-  sweep.seeds = read_seeds(reader, root);
-  sweep.settings = reader.settings(reader.table(root, "set"));
-  VariedKeys varied(reader);
-  read_grid(reader, root, varied, sweep);
-  read_zip(reader, root, varied, sweep);
-  read_list(reader, root, varied, sweep);
-  sweep.published = read_published(reader, root, sweep.stages);
+  if (sweep.question.empty()) reader.fail({}, "expected the key 'question'");
+  for (const SweepStage& stage : sweep.stages) {
+    if (stage.base.empty()) reader.fail({}, "expected the key 'base'");
+  }
   return sweep;
 }
 

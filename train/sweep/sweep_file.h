@@ -55,7 +55,9 @@ inline constexpr const char* kRunValues[] = {"steps",      "best_step",        "
 
 /// Reads a sweep file. Config keys are checked one by one against the schema. Throws InputError, one line
 /// `file:line:column: error: …`: unreadable or malformed, a key unknown (with the nearest name) or missing, a value of a
-/// wrong type, arrays of [zip] that are not of one length, names that occur twice, a key that is varied twice.
+/// wrong type, arrays of [zip] that are not of one length, names that occur twice, a key that is varied twice, a file that
+/// extends itself. Of files that it `extends`, the later ones and the file itself win: key by key in [set], whole for
+/// [grid], [zip], [[list]], [[stages]] and [[published]].
 SweepFile read_sweep_file(const std::filesystem::path& path);
 
 }  // namespace cosformer
