@@ -22,6 +22,9 @@ struct CgroupLimits {
 /// limit. Sources: the kernel's cgroup-v1 and cgroup-v2 guides, proc(5).
 CgroupLimits read_cgroup_limits(const std::filesystem::path& root = "/");
 
+/// More threads are refused: the OpenMP library keeps what it knows of a team on the stack, which 100,000 threads overflow.
+inline constexpr int kMaxThreads = 4096;
+
 /// Threads that are worth starting if `usable` processors may run them: at most the whole processors of the quota and the
 /// processors of the cpuset, at least 1.
 int threads_within(const CgroupLimits& limits, int usable);

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <exception>
 
+#include "core/cgroup_limits.h"
 #include "core/denormals.h"
 #include "core/error.h"
 
@@ -31,7 +32,8 @@ void initialize_threads() {
 }
 
 void set_num_threads(int threads) {
-  check<Error>(threads >= 1, "the number of threads must be at least 1, not ", threads);
+  check<InputError>(threads >= 1 && threads <= kMaxThreads, "the number of threads: expected 1 to ", kMaxThreads,
+                    ", found ", threads);
   omp_set_num_threads(threads);
   settle_teams();
 }

@@ -5,6 +5,8 @@
 
 #include <cstdlib>
 
+#include "core/printable.h"
+
 namespace cosformer {
 
 namespace {
@@ -13,7 +15,7 @@ namespace {
 constexpr std::string_view kEraseLine = "\r\x1b[K";
 
 /// The first `columns` code points of `line`.
-std::string_view cut(std::string_view line, int columns) {
+std::string cut(std::string line, int columns) {
   for (std::size_t i = 0; i < line.size(); ++i)
     if ((static_cast<unsigned char>(line[i]) & 0xC0) != 0x80 && columns-- == 0) return line.substr(0, i);
   return line;
@@ -33,10 +35,12 @@ TerminalFeatures terminal_features(int file_descriptor) {
   return features;
 }
 
-void Console::print(std::string_view line) {
+void Console::print(std::string_view label, Color color, std::string_view line) {
   const std::lock_guard lock(mutex_);
   if (!status_.empty()) stream_ << kEraseLine;
-  stream_ << line << '\n';
+  const bool colored = features_.colors && color != Color::plain;
+  if (colored) stream_ << (color == Color::red ? "\x1b[31m" : "\x1b[33m");
+  stream_ << label << (colored ? "\x1b[0m" : "") << visible_lines(line) << '\n';
   draw(status_);
 }
 
@@ -45,7 +49,7 @@ void Console::set_status(std::string_view line) {
   const std::lock_guard lock(mutex_);
   if (!status_.empty()) stream_ << kEraseLine;
   // The last column stays free: a cursor beyond it would have moved to the next line.
-  status_ = cut(line, features_.columns - 1);
+  status_ = cut(visible(line), features_.columns - 1);
   draw(status_);
 }
 

@@ -2,6 +2,7 @@
 /// \file
 /// Standard error as people see it: lines, and below them one line that is written again and again.
 
+#include <cstdint>
 #include <mutex>
 #include <ostream>
 #include <string>
@@ -19,6 +20,8 @@ struct TerminalFeatures {
 /// Features of the file with this descriptor, from the system and the environment (NO_COLOR, TERM).
 TerminalFeatures terminal_features(int file_descriptor);
 
+enum class Color : std::uint8_t { plain, red, yellow };
+
 /// Thread-safe. The stream must outlive it.
 class Console {
  public:
@@ -29,8 +32,11 @@ class Console {
 
   const TerminalFeatures& features() const { return features_; }
 
-  /// Writes a whole line, above the status line where one is shown.
-  void print(std::string_view line);
+  /// Writes a line, or several, above the status line where one is shown. Control characters are made visible, for parts of
+  /// it come from outside (core/printable.h).
+  void print(std::string_view line) { print({}, Color::plain, line); }
+  /// The same behind a label, which has that colour if the terminal has colours.
+  void print(std::string_view label, Color color, std::string_view line);
   /// Replaces the status line, cut to the width of the terminal; nothing where lines cannot be replaced.
   void set_status(std::string_view line);
   void clear_status();

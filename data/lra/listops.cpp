@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "core/parallel.h"
 #include "data/lra/listops_tokens.h"
 #include "data/lra/packed_sequences.h"
@@ -35,7 +36,7 @@ std::optional<std::string> parse_row(std::string_view row, std::vector<std::uint
   const std::size_t tab = row.find('\t');
   const std::string_view label = row.substr(tab + 1);
   if (label.size() != 1 || label[0] < '0' || label[0] > '9') {
-    return concat("expected a digit after the tab, found ", quoted_bytes(label));
+    return concat("expected a digit after the tab, found ", printable(label));
   }
   tokens.clear();
   std::string_view rest = row.substr(0, tab);
@@ -45,7 +46,7 @@ std::optional<std::string> parse_row(std::string_view row, std::vector<std::uint
     rest.remove_prefix(std::min(blank + 1, rest.size()));
     if (token.empty() || token == "(" || token == ")") continue;
     const auto id = token_id(token);
-    if (!id) return concat("unknown token ", quoted_bytes(token), ", expected [MIN, [MAX, [MED, [SM, ], ( , ) or a digit");
+    if (!id) return concat("unknown token ", printable(token), ", expected [MIN, [MAX, [MED, [SM, ], ( , ) or a digit");
     tokens.push_back(*id);
   }
   if (tokens.empty()) return "an expression without tokens";
@@ -66,7 +67,7 @@ std::unique_ptr<LabelledSequences> load_listops(const std::filesystem::path& pat
   const MappedFile file(name);
   const std::vector<std::string_view> lines = split_lines(file.bytes(), name);
   check<InputError>(!lines.empty() && lines[0] == kListopsHeader, at_row(name, 1),
-                    "expected the header Source<TAB>Target, found ", quoted_bytes(lines.empty() ? "" : lines[0]));
+                    "expected the header Source<TAB>Target, found ", printable(lines.empty() ? "" : lines[0]));
   check<InputError>(lines.size() > 1, name.string(), ": no rows after the header");
 
   constexpr std::size_t kRowsPerPiece = 1024;

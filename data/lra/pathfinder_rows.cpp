@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "core/parallel.h"
 #include "data/lra/rows.h"
 #include "data/mapped_file.h"
@@ -51,11 +52,11 @@ PathfinderRow parse_row(std::string_view line, const fs::path& file, std::int64_
   check<InputError>(fields.size() == kFields, at_row(file, number), "expected ", kFields, " fields parted by blanks, found ",
                     fields.size());
   check<InputError>(fields[3] == "0" || fields[3] == "1", at_row(file, number),
-                    "expected the label 0 or 1 in the fourth field, found ", quoted_bytes(fields[3]));
+                    "expected the label 0 or 1 in the fourth field, found ", printable(fields[3]));
   // A NUL would end the name early for the system.
   const std::string picture = concat(fields[0], '/', fields[1]);
   check<InputError>(stays_inside(fs::path(picture)) && picture.find('\0') == std::string::npos, at_row(file, number),
-                    "a picture outside the folder: ", quoted_bytes(picture));
+                    "a picture outside the folder: ", printable(picture));
   return {.picture = picture, .label = static_cast<std::uint8_t>(fields[3][0] - '0'), .row = number};
 }
 
@@ -91,7 +92,7 @@ PathfinderPart read_pathfinder_rows(const fs::path& folder, DataPart part) {
   std::size_t usable = 0;
   for (std::size_t i = 0; i < all.size(); ++i) {
     check<InputError>(sizes[i].has_value(), read.origin(all[i]),
-                      "no such picture: ", quoted_bytes((folder / all[i].picture).string()));
+                      "no such picture: ", printable((folder / all[i].picture).string()));
     if (*sizes[i] > 0) ++usable;
   }
   const std::size_t train_end = usable * 8 / 10, valid_end = usable * 9 / 10;

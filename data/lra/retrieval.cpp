@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "data/lra/byte_text.h"
 #include "data/lra/packed_sequences.h"
 #include "data/lra/rows.h"
@@ -62,7 +63,7 @@ Pair parse_row(std::string_view row, const std::filesystem::path& path, std::int
   const std::vector<std::string_view> columns = split_row(row, '\t');
   const auto label = parse_label(columns[0]);
   check<InputError>(label.has_value(), at_row(path, number), "expected the label 0.0 or 1.0, found ",
-                    quoted_bytes(columns[0]));
+                    printable(columns[0]));
   check<InputError>(!columns[3].empty() && !columns[4].empty(), at_row(path, number), "a text is empty");
   return {.texts = {columns[3], columns[4]}, .label = *label};
 }

@@ -35,21 +35,6 @@ std::vector<std::string_view> split_row(std::string_view row, char separator) {
   return parts;
 }
 
-std::string quoted_bytes(std::string_view bytes) {
-  constexpr std::size_t kLongest = 40;
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text = "\"";
-  for (const char c : bytes.substr(0, kLongest)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7F) {
-      text += c;
-    } else {
-      text += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
-    }
-  }
-  return text + (bytes.size() > kLongest ? "…\"" : "\"");
-}
-
 std::string at_row(const std::filesystem::path& path, std::int64_t row) { return concat(path.string(), ":", row, ": "); }
 
 std::filesystem::path path_of_part(const std::filesystem::path& path, DataPart part, const PartNames& names) {

@@ -27,9 +27,6 @@ std::vector<std::string_view> split_lines(std::string_view text, const std::file
 /// The parts of a row between the `separator`s: at least one, possibly empty.
 std::vector<std::string_view> split_row(std::string_view row, char separator);
 
-/// Bytes from a file as they may stand in a message: in quotes, bytes that are not printable ASCII as \xNN, cut after 40.
-std::string quoted_bytes(std::string_view bytes);
-
 /// "PATH:ROW: ", rows counted from 1.
 std::string at_row(const std::filesystem::path& path, std::int64_t row);
 

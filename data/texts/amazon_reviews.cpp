@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "core/random.h"
 #include "data/lra/rows.h"
 #include "data/strict_json.h"
@@ -26,7 +27,7 @@ std::int32_t stars_of(const json& review, const std::string& where) {
   const double stars = found->is_number() ? found->get<double>() : 0;
   check<InputError>(stars == 1 || stars == 2 || stars == 3 || stars == 4 || stars == 5, where,
                     "overall: expected 1 to 5, found ",
-                    quoted_bytes(found->dump(-1, ' ', true, json::error_handler_t::replace)));
+                    printable(found->dump(-1, ' ', true, json::error_handler_t::replace)));
   return static_cast<std::int32_t>(stars);
 }
 

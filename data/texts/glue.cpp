@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "data/lra/rows.h"
 #include "data/mapped_file.h"
 
@@ -34,7 +35,7 @@ std::size_t column_of(const std::vector<std::string_view>& header, const char* n
   const auto found = std::ranges::find(header, name);
   if (found == header.end()) {
     std::string names;
-    for (const std::string_view column : header) names += concat(names.empty() ? "" : ", ", quoted_bytes(column));
+    for (const std::string_view column : header) names += concat(names.empty() ? "" : ", ", printable(column));
     throw InputError(
         concat(at_row(path, 1), "expected a column \"", name, "\", found ", names, " (GLUE's test files have no labels)"));
   }
@@ -46,7 +47,7 @@ std::int32_t parse_label(std::string_view text, const Layout& layout, const fs::
   if (found == layout.labels.end()) {
     std::string names;
     for (const char* name : layout.labels) names += concat(names.empty() ? "" : ", ", name);
-    throw InputError(concat(at_row(path, row), layout.label, ": expected one of ", names, ", found ", quoted_bytes(text)));
+    throw InputError(concat(at_row(path, row), layout.label, ": expected one of ", names, ", found ", printable(text)));
   }
   return static_cast<std::int32_t>(found - layout.labels.begin());
 }

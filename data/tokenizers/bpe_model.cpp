@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "data/mapped_file.h"
 #include "data/tokenizers/vocabulary.h"
 
@@ -32,16 +33,16 @@ std::vector<BpeMerge> read_merges(const std::filesystem::path& path, const std::
     const std::string_view left = line.substr(0, blank);
     const std::string_view right = blank == std::string_view::npos ? std::string_view() : line.substr(blank + 1);
     if (left.empty() || right.empty() || right.find(' ') != std::string_view::npos) {
-      refuse("expected two tokens parted by one blank, found ", quoted(line));
+      refuse("expected two tokens parted by one blank, found ", printable(line));
     }
     const auto id_of = [&](std::string_view token) {
       const auto entry = ids.find(token);
-      if (entry == ids.end()) refuse("token ", quoted(token), " is not in vocab.json");
+      if (entry == ids.end()) refuse("token ", printable(token), " is not in vocab.json");
       return entry->second;
     };
     if (left.size() + right.size() > kMaxTokenBytes) refuse("the merged token has over ", kMaxTokenBytes, " bytes");
     const BpeMerge merge{id_of(left), id_of(right), id_of(std::string(left).append(right))};
-    if (!seen.insert(merge.left * kMaxVocabSize + merge.right).second) refuse(quoted(line), " appears twice");
+    if (!seen.insert(merge.left * kMaxVocabSize + merge.right).second) refuse(printable(line), " appears twice");
     if (static_cast<std::int64_t>(merges.size()) == kMaxMerges) refuse("more than ", kMaxMerges, " merges");
     merges.push_back(merge);
   }

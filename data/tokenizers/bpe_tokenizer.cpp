@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "data/tokenizers/bpe_trainer.h"
 #include "data/tokenizers/pieces.h"
 #include "data/tokenizers/vocabulary.h"
@@ -52,7 +53,7 @@ BpeTokenizer::BpeTokenizer(BpeModel model) : model_(std::move(model)) {
     const std::string spelling = spell_bytes({&c, 1});
     const auto entry = ids.find(spelling);
     if (entry == ids.end()) {
-      throw InputError(concat("a vocabulary of byte-level BPE needs the token ", quoted(spelling), " of byte ", byte));
+      throw InputError(concat("a vocabulary of byte-level BPE needs the token ", printable(spelling), " of byte ", byte));
     }
     byte_ids_[byte] = entry->second;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "data/tokenizers/vocabulary.h"
 #include "data/utf8.h"
 
@@ -32,7 +33,7 @@ CharTokenizer::CharTokenizer(std::vector<std::string> tokens) : tokens_(std::mov
     const std::string& token = tokens_[id];
     if (token == kUnknownToken) continue;
     if (token.empty() || utf8_length(token) != token.size()) {
-      throw InputError(concat("token ", quoted(token), " of id ", id, " is not one character"));
+      throw InputError(concat("token ", printable(token), " of id ", id, " is not one character"));
     }
     ids_[utf8_decode(token)] = static_cast<std::int32_t>(id);
   }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "data/strict_json.h"
 
 namespace cosformer {
@@ -19,11 +20,6 @@ std::string json_string(std::string_view text) { return json(text).dump(-1, ' ',
 
 }  // namespace
 
-std::string quoted(std::string_view token) {
-  constexpr std::size_t kLongest = 48;
-  return token.size() <= kLongest ? json_string(token) : json_string(token.substr(0, kLongest)) + "...";
-}
-
 std::vector<std::string> read_vocabulary(const std::filesystem::path& path) {
   const json document = read_strict_json(path);
   check<InputError>(document.is_object(), path.string(), ": expected an object from token to id, found ",
@@ -34,14 +30,14 @@ std::vector<std::string> read_vocabulary(const std::filesystem::path& path) {
   std::vector<std::string> tokens(document.size());
   for (const auto& [token, id] : document.items()) {
     const auto refuse = [&](const auto&... what) {
-      throw InputError(concat(path.string(), ": token ", quoted(token), what...));
+      throw InputError(concat(path.string(), ": token ", printable(token), what...));
     };
     if (token.empty()) refuse(" is empty");
     if (token.size() > kMaxTokenBytes) refuse(" has ", token.size(), " bytes, at most ", kMaxTokenBytes, " are allowed");
-    if (!id.is_number_unsigned()) refuse(": expected an id from 0 to ", size - 1, ", found ", quoted(id.dump()));
+    if (!id.is_number_unsigned()) refuse(": expected an id from 0 to ", size - 1, ", found ", printable(id.dump()));
     const auto index = id.get<std::uint64_t>();
     if (index >= tokens.size()) refuse(": id ", index, " of a vocabulary of ", size);
-    if (!tokens[index].empty()) refuse(" has the id ", index, " of token ", quoted(tokens[index]));
+    if (!tokens[index].empty()) refuse(" has the id ", index, " of token ", printable(tokens[index]));
     tokens[index] = token;
   }
   return tokens;

@@ -33,9 +33,6 @@ void write_file(const std::filesystem::path& path, std::string_view content);
 /// From token to id. The keys are views of `tokens`, which must outlive the map and stay where they are.
 std::unordered_map<std::string_view, std::int32_t> ids_of(const std::vector<std::string>& tokens);
 
-/// The message's token: in quotes, escaped, cut where it is long.
-std::string quoted(std::string_view token);
-
 /// Throws InputError unless `id` is in [0, vocab_size).
 void check_token_id(std::int32_t id, std::int64_t vocab_size);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "data/tokenizers/pieces.h"
 #include "data/tokenizers/vocabulary.h"
 #include "data/tokenizers/words.h"
@@ -26,7 +27,7 @@ WordTokenizer::WordTokenizer(std::vector<std::string> tokens) : tokens_(std::mov
   line_end_ = required(kLineEndToken);
   for (const std::string& token : tokens_) {
     const bool one_word = std::none_of(token.begin(), token.end(), [](char c) { return c == '\n' || is_blank(c); });
-    if (!one_word || token.empty()) throw InputError(concat("token ", quoted(token), " is not one word"));
+    if (!one_word || token.empty()) throw InputError(concat("token ", printable(token), " is not one word"));
   }
 }
 

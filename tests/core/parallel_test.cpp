@@ -90,7 +90,8 @@ TEST_CASE("The exception of a body reaches the caller, from every number of thre
   }
 }
 
-TEST_CASE("A number of threads below 1 is refused") {
+TEST_CASE("A number of threads below 1 or absurdly large is refused") {
   CHECK_THROWS_AS(set_num_threads(0), Error);
   CHECK_THROWS_AS(set_num_threads(-2), Error);
+  CHECK_THROWS_AS(set_num_threads(100'000), InputError);
 }

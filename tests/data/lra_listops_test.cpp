@@ -55,7 +55,7 @@ TEST_CASE("a ListOps folder holds a file a part") {
 
 TEST_CASE("ListOps files that cannot be used are refused with row and reason") {
   CHECK(refusal("") == ":1: expected the header Source<TAB>Target, found \"\"");
-  CHECK(refusal("7\t( 1 )\n") == ":1: expected the header Source<TAB>Target, found \"7\\x09( 1 )\"");
+  CHECK(refusal("7\t( 1 )\n") == ":1: expected the header Source<TAB>Target, found \"7\\t( 1 )\"");
   CHECK(refusal(kHeader) == ": no rows after the header");
   CHECK(refusal(kHeader + "1\t1\r\n1 1\r\n") == ":3: expected an expression, one tab and a digit, found 0 tabs");
   CHECK(refusal(kHeader + "1\t1\t1\r\n") == ":2: expected an expression, one tab and a digit, found 2 tabs");

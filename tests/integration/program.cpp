@@ -6,6 +6,8 @@
 
 #include <csignal>
 
+#include "train/run/signals.h"
+
 namespace cosformer::test {
 
 namespace {
@@ -31,6 +33,9 @@ constexpr std::chrono::minutes kLongestRun{2};
     const rlimit limit{*surroundings.max_file_bytes, *surroundings.max_file_bytes};
     if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(127);
   }
+  // Whoever started the tests may have had some of them ignored (nohup).
+  for (const int signal : kEndingSignals) ::signal(signal, SIG_DFL);
+  if (surroundings.prepare) surroundings.prepare();
   std::vector<char*> argv = {const_cast<char*>(COSFORMER_PROGRAM)};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);

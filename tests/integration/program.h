@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -28,6 +29,7 @@ struct Surroundings {
   std::filesystem::path folder;                 ///< the current folder of the process; empty = this one's
   std::optional<unsigned long> max_file_bytes;  ///< RLIMIT_FSIZE: a longer write fails with EFBIG
   std::vector<std::pair<std::string, std::string>> environment = {};  ///< variables to set
+  std::function<void()> prepare = {};  ///< called last in the new process, before it becomes the program
 };
 
 /// A process that runs beside the test; killed where it outlives its owner.

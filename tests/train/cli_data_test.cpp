@@ -146,7 +146,7 @@ TEST_CASE("data refuses in one line what cannot be made or read, and leaves noth
         "error: min_length: expected 0 to max_length - 2 = 1998, found 3000\n");
   CHECK(error_of("make pathfinder set --size 100") == "error: size: expected one of 32, 64, 128, found 100\n");
   CHECK(error_of("make pathfinder set --count 0") == "error: count: expected 1 to 10000000 pictures, found 0\n");
-  CHECK(error_of("make pathfinder set --threads 0") == "error: --threads: expected 1 or more, found 0\n");
+  CHECK(error_of("make pathfinder set --threads 0") == "error: --threads: expected 1 to 4096, found 0\n");
   CHECK(error_of("make listop set") == "cosformer data make: error: unknown verb 'listop'; did you mean \"listops\"?\n");
   CHECK(error_of("check none") == "error: none: no such file or folder\n");
   CHECK(error_of("check full") ==

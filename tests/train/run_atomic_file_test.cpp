@@ -176,9 +176,4 @@ TEST_CASE("A reader refuses what is no ordinary file and never waits for one") {
   CHECK(read_text_file(folder / "file", 5) == "12345");
 }
 
-TEST_CASE("Text from a file becomes one line of plain characters in a message") {
-  CHECK(printable("a\"b\\\n\x1b[0m\xc3") == "\"a\\\"b\\\\\\x0a\\x1b[0m\\xc3\"");
-  CHECK(printable(std::string(1000, 'x')).size() < 100);
-}
-
 }  // namespace cosformer::test

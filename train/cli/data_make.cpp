@@ -6,6 +6,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "core/cgroup_limits.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "data/generators/listops.h"
@@ -25,7 +26,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-/// Ends a generator when SIGINT or SIGTERM came.
+/// Ends a generator when a signal came that asks for it.
 struct Stopped {
   int signal;
 };
@@ -53,7 +54,7 @@ int make(const cxxopts::ParseResult& given,
          const std::function<ordered_json(GeneratedFiles& files, const GeneratorProgress& progress)>& generate) {
   if (given.count("threads")) {
     const int threads = given["threads"].as<int>();
-    check<InputError>(threads >= 1, "--threads: expected 1 or more, found ", threads);
+    check<InputError>(threads >= 1 && threads <= kMaxThreads, "--threads: expected 1 to ", kMaxThreads, ", found ", threads);
     set_num_threads(threads);
   }
   const std::string out = given["out"].as<std::string>();

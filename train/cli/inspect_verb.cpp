@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
 #include "train/console.h"
@@ -75,7 +76,7 @@ int inspect_checkpoint(const fs::path& path, bool as_json) {
   }
   std::cout << file.string() << '\n';
   for (const TensorInfo& tensor : header.tensors) {
-    std::cout << fmt::format("  {:<56} {:<5} {}\n", tensor.name, tensor.dtype, concat(tensor.shape));
+    std::cout << fmt::format("  {:<56} {:<5} {}\n", visible(tensor.name), tensor.dtype, concat(tensor.shape));
   }
   std::cout << "parameters  " << elements << '\n';
   if (json.contains("step")) std::cout << fmt::format("{:<16} {}\n", "step", json["step"].dump());

@@ -1,11 +1,17 @@
+#include <unistd.h>
+
 #include <exception>
 #include <iostream>
 #include <new>
 #include <string_view>
 
 #include "core/blas_kernels.h"
+#include "core/cgroup_limits.h"
 #include "core/error.h"
 #include "core/parallel.h"
+#include "core/printable.h"
+#include "train/cli/process_start.h"
+#include "train/cli/standard_output.h"
 #include "train/cli/verbs.h"
 
 namespace {
@@ -16,23 +22,22 @@ constexpr int kInputAtFault = 2;
 int fail(std::string_view message, int code) {
   // Messages about a file begin with its name.
   const bool labelled = message.find(": error: ") != std::string_view::npos;
-  std::cerr << (labelled ? "" : "error: ") << message << '\n';
+  std::cerr << (labelled ? "" : "error: ") << cosformer::visible(message) << '\n';
   return code;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   try {
-    // First: OpenBLAS may be told to choose again, which must not happen beside other threads.
+    cosformer::check<cosformer::InputError>(cosformer::num_threads() <= cosformer::kMaxThreads,
+                                            "OMP_NUM_THREADS: expected at most ", cosformer::kMaxThreads, " threads, found ",
+                                            cosformer::num_threads());
+    // Before any loop: OpenBLAS may be told to choose again, which must not happen beside other threads.
     if (const cosformer::BlasKernels& blas = cosformer::blas_kernels(); blas.weak() && !blas.asked.empty()) {
-      std::cerr << "warning: OPENBLAS_CORETYPE=" << blas.asked << ": kernels without " << cosformer::name_of(*blas.processor)
-                << ", which this processor has\n";
+      std::cerr << "warning: OPENBLAS_CORETYPE=" << cosformer::visible(blas.asked) << ": kernels without "
+                << cosformer::name_of(*blas.processor) << ", which this processor has\n";
     }
     cosformer::initialize_threads();
-    const int code = cosformer::run_program(argc, argv);
-    std::cout.flush();
-    return std::cout ? code : fail("standard output cannot be written", kFailure);
+    return cosformer::run_program(argc, argv);
   } catch (const cosformer::InputError& error) {
     return fail(error.what(), kInputAtFault);
   } catch (const std::bad_alloc&) {
@@ -40,4 +45,18 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     return fail(error.what(), kFailure);
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  cosformer::prepare_process();
+  using cosformer::StandardOutput;
+  const bool as_is = ::isatty(STDOUT_FILENO) == 0 && cosformer::is_text_wanted(argc, argv);
+  StandardOutput output(STDOUT_FILENO, as_is ? StandardOutput::Mode::as_is : StandardOutput::Mode::visible);
+  std::streambuf* const before = std::cout.rdbuf(&output);
+  const int code = run(argc, argv);
+  const bool written = output.finish();
+  std::cout.rdbuf(before);
+  return written || code != 0 ? code : fail("standard output cannot be written", kFailure);
 }

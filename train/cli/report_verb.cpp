@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "core/named_table.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
@@ -77,7 +78,7 @@ int run_report(int argc, char** argv) {
   check<InputError>(fs::is_directory(folder, ignored), file.string(), ": its folder does not exist");
   FileSystem files;
   replace_file(files, file, text);
-  std::cerr << file.string() << ": written\n";
+  std::cerr << visible(file.string()) << ": written\n";
   return 0;
 }
 

@@ -18,7 +18,7 @@ constexpr Verb kVerbs[] = {
     {"train", "train a model, or continue a run", run_train},
     {"sweep", "train and score every combination of a sweep file, and compare", run_sweep},
     {"eval", "score a checkpoint", run_eval},
-    {"generate", "write text from a decoder", run_generate},
+    {"generate", "write text from a decoder", run_generate, true},
     {"inspect", "what a config asks for, or what a checkpoint holds", run_inspect},
     {"report", "tables, curves and attention matrices of runs and sweeps", run_report},
     {"bench", "measure this machine, an attention or a training step", run_bench_verb},
@@ -57,6 +57,12 @@ int run_verb(std::string_view program, std::string_view description, std::span<c
 }
 
 std::span<const Verb> program_verbs() { return kVerbs; }
+
+bool is_text_wanted(int argc, char** argv) {
+  return argc >= 2 && std::ranges::any_of(kVerbs, [&](const Verb& verb) {
+           return verb.writes_text && argv[1] == std::string_view(verb.name);
+         });
+}
 
 int run_program(int argc, char** argv) {
   if (argc >= 2 && std::string_view(argv[1]) == "--version") {

@@ -11,6 +11,7 @@ struct Verb {
   const char* name;
   const char* help;                   ///< one line
   int (*run)(int argc, char** argv);  ///< argv[0] is the verb; returns the exit code
+  bool writes_text = false;           ///< its output is text for others to read as it is, not tables about something
 };
 
 /// Calls the verb that argv[1] names with the arguments from there on. `--help` and `help` print the list of verbs; without
@@ -19,6 +20,9 @@ int run_verb(std::string_view program, std::string_view description, std::span<c
 
 /// All verbs of the program.
 std::span<const Verb> program_verbs();
+
+/// True where these arguments are those of a verb that writes text.
+bool is_text_wanted(int argc, char** argv);
 
 /// The whole program but for what `main` catches; also knows `--version`.
 int run_program(int argc, char** argv);

@@ -1,6 +1,7 @@
 #include "train/run/file_system.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,13 +19,13 @@ namespace cosformer {
 namespace {
 
 constexpr std::size_t kReadBlockBytes = std::size_t{1} << 20;
-constexpr std::size_t kQuotedCharacters = 80;
 
 }  // namespace
 
 int FileSystem::open(const char* path, int flags, mode_t mode) { return ::open(path, flags, mode); }
 ssize_t FileSystem::write(int file, const void* bytes, std::size_t count) { return ::write(file, bytes, count); }
 int FileSystem::fsync(int file) { return ::fsync(file); }
+int FileSystem::lock(int file) { return ::flock(file, LOCK_EX | LOCK_NB); }
 int FileSystem::close(int file) { return ::close(file); }
 int FileSystem::truncate(int file, off_t size) { return ::ftruncate(file, size); }
 int FileSystem::rename(const char* from, const char* to) { return ::rename(from, to); }
@@ -133,24 +134,6 @@ FileDigest digest_file(const std::filesystem::path& path) {
     offset += count;
   }
   return {reader.size(), checksum.hex()};
-}
-
-std::string printable(std::string_view text) {
-  std::string result = "\"";
-  for (const char c : text.substr(0, kQuotedCharacters)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      result += '\\';
-      result += c;
-    } else if (byte < 0x20 || byte >= 0x7f) {
-      result += "\\x";
-      result += "0123456789abcdef"[byte >> 4];
-      result += "0123456789abcdef"[byte & 15];
-    } else {
-      result += c;
-    }
-  }
-  return result + (text.size() > kQuotedCharacters ? "…\"" : "\"");
 }
 
 }  // namespace cosformer

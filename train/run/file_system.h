@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/printable.h"
 #include "train/run/checksum.h"
 
 namespace cosformer {
@@ -24,6 +25,8 @@ class FileSystem {
   virtual int open(const char* path, int flags, mode_t mode);
   virtual ssize_t write(int file, const void* bytes, std::size_t count);
   virtual int fsync(int file);
+  /// flock(2): an exclusive lock, or EWOULDBLOCK at once.
+  virtual int lock(int file);
   virtual int close(int file);
   virtual int truncate(int file, off_t size);
   virtual int rename(const char* from, const char* to);
@@ -112,8 +115,5 @@ struct FileDigest {
   friend bool operator==(const FileDigest&, const FileDigest&) = default;
 };
 FileDigest digest_file(const std::filesystem::path& path);
-
-/// Text from a file as it may stand in a message: in quotes, one line, control characters escaped, long text cut.
-std::string printable(std::string_view text);
 
 }  // namespace cosformer
