@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "train/run/file_lock.h"
 #include "train/run/file_system.h"
 
 namespace cosformer {
@@ -51,6 +52,7 @@ bool is_being_written(const std::filesystem::path& run) {
   struct stat status {};
   if (::stat((run / ".lock").c_str(), &status) != 0) return false;
   const std::string inode = concat(':', status.st_ino);
+  if (is_owned_by_file(run / ".lock")) return true;
   std::string holder;
   std::ifstream(run / ".lock") >> holder;
   std::ifstream locks("/proc/locks");

@@ -1,10 +1,5 @@
 #include "train/run/run_directory.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <string>
 #include <utility>
 
@@ -16,18 +11,6 @@ namespace cosformer {
 namespace {
 
 constexpr std::string_view kLockName = ".lock";
-constexpr std::uint64_t kMaxLockBytes = 64;
-
-/// The id in a lock file, "unknown" where there is none.
-std::string holder_of(const std::filesystem::path& path) {
-  try {
-    const std::string text = read_text_file(path, kMaxLockBytes);
-    const std::string digits = text.substr(0, text.find_first_not_of("0123456789"));
-    return digits.empty() ? "unknown" : digits;
-  } catch (const InputError&) {
-    return "unknown";
-  }
-}
 
 /// A slash at the end would get into the names that messages suggest.
 std::filesystem::path without_slash(const std::filesystem::path& path) {
@@ -39,29 +22,13 @@ bool is_empty_run(const std::filesystem::path& path) {
   std::error_code error;
   for (std::filesystem::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
     const std::string name = it->path().filename().string();
-    if (name != kLockName && !is_temporary_name(name)) return false;
+    if (!name.starts_with(kLockName) && !is_temporary_name(name)) return false;
   }
   check<Error>(!error, "cannot list ", path.string(), ": ", error.message());
   return true;
 }
 
 }  // namespace
-
-// The lock file is never removed: two processes could then lock two files of one name.
-FileLock::FileLock(FileSystem& files, const std::filesystem::path& path, std::string_view advice)
-    : file_(files, path, O_RDWR | O_CREAT | O_NOFOLLOW, "open") {
-  int result = 0;
-  do {
-    result = ::flock(file_.get(), LOCK_EX | LOCK_NB);
-  } while (result < 0 && errno == EINTR);
-  const bool is_held = result < 0 && errno == EWOULDBLOCK;
-  check<InputError>(!is_held, path.parent_path().string(), ": process ", is_held ? holder_of(path) : "",
-                    " is writing ", advice);
-  if (result < 0) throw_system_error("lock", path);
-  const std::string id = std::to_string(::getpid()) + "\n";
-  if (files.truncate(file_.get(), 0) < 0) throw_system_error("write", path);
-  write_all(files, file_.get(), std::as_bytes(std::span(id.data(), id.size())), path);
-}
 
 RunDirectory::RunDirectory(FileSystem& files, std::filesystem::path path, FileLock lock, bool is_new)
     : files_(&files), path_(std::move(path)), lock_(std::move(lock)), is_new_(is_new) {}

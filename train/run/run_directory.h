@@ -5,21 +5,10 @@
 #include <filesystem>
 #include <string_view>
 
+#include "train/run/file_lock.h"
 #include "train/run/file_system.h"
 
 namespace cosformer {
-
-/// A lock on a file that the system gives back when the process ends, however it ends.
-class FileLock {
- public:
-  /// Takes the lock and writes this process's id into the file. Throws InputError with the id of the process that holds it:
-  /// "FOLDER: process 7 is writing " and `advice`.
-  FileLock(FileSystem& files, const std::filesystem::path& path,
-           std::string_view advice = "this run, wait for it or choose another --run-dir");
-
- private:
-  OpenFile file_;
-};
 
 /// An open run directory:
 ///
@@ -45,6 +34,8 @@ class RunDirectory {
   /// Writes config.toml in one step.
   void write_config(std::string_view toml) const;
 
+  /// What the user should know of the folder's lock; empty where all is as usual.
+  const std::string& lock_note() const { return lock_.note(); }
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path config_file() const { return path_ / "config.toml"; }
   std::filesystem::path metrics_file() const { return path_ / "metrics.jsonl"; }

@@ -31,6 +31,9 @@ class SweepFolder {
   /// After `check_usable`: locks the folder (InputError where another process has it) and writes sweep.toml and sweep.json.
   SweepFolder(FileSystem& files, const std::filesystem::path& path, const SweepPlan& plan);
 
+  /// What the user should know of the folder's lock; empty where all is as usual.
+  const std::string& lock_note() const { return lock_.note(); }
+
  private:
   FileLock lock_;
 };
