@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <csignal>
 
 #include "core/error.h"
 #include "core/kernels/optimizer.h"
@@ -101,8 +100,7 @@ RunEnd Trainer::run() {
 bool Trainer::is_due(std::int64_t every) const { return every > 0 && state_.step % every == 0; }
 
 bool Trainer::wants_evaluation(std::optional<RunEnd> end) const {
-  const bool by_signal = end == RunEnd::interrupted || end == RunEnd::terminated;
-  return is_due(config_.train.eval_every) || (end && !by_signal);
+  return is_due(config_.train.eval_every) || (end && end != RunEnd::by_signal);
 }
 
 void Trainer::train_step() {
@@ -254,9 +252,7 @@ std::optional<RunEnd> Trainer::reason_to_stop() const {
 }
 
 std::optional<RunEnd> Trainer::end_by_signal() const {
-  if (signals_.received() == SIGINT) return RunEnd::interrupted;
-  if (signals_.received() == SIGTERM) return RunEnd::terminated;
-  return std::nullopt;
+  return signals_.received() != 0 ? std::optional(RunEnd::by_signal) : std::nullopt;
 }
 
 double Trainer::wall_seconds() const { return now_seconds() - started_seconds_; }

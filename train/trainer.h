@@ -21,7 +21,7 @@ class logger;
 namespace cosformer {
 
 /// How a run ended.
-enum class RunEnd : std::uint8_t { finished, out_of_patience, out_of_time, interrupted, terminated };
+enum class RunEnd : std::uint8_t { finished, out_of_patience, out_of_time, by_signal };
 
 /// One run in its folder: trains, evaluates, saves, and continues where an earlier process stopped.
 ///
@@ -44,6 +44,8 @@ class Trainer {
   void save_start();
 
   const RunState& state() const { return state_; }
+  /// The signal that ended the run; 0 for none.
+  int signal() const { return signals_.received(); }
 
  private:
   void resume();

@@ -1,4 +1,7 @@
-// SIGINT and SIGTERM, and two processes in one folder.
+// Signals that ask for the end, and two processes in one folder.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <array>
 #include <csignal>
 #include <memory>
@@ -13,9 +16,9 @@ namespace {
 using test::contains;
 using test::TinyProject;
 
-TEST_CASE("SIGINT and SIGTERM end a run with a checkpoint, and it goes on as if nothing had been") {
+TEST_CASE("Signals that ask for the end of a run end it with a checkpoint, and it goes on as if nothing had been") {
   const TinyProject project;
-  const int signal = GENERATE(SIGINT, SIGTERM);
+  const int signal = GENERATE(SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU);
   const std::vector<std::string> keys = {"train.max_steps=300", "checkpoint.every=0", "train.eval_every=20"};
   REQUIRE(project.train("unbroken", keys).code == 0);
 
@@ -32,6 +35,36 @@ TEST_CASE("SIGINT and SIGTERM end a run with a checkpoint, and it goes on as if 
 
   CHECK(project.train("stopped", keys, {"--resume"}).code == 0);
   CHECK(project.result("stopped") == project.result("unbroken"));
+}
+
+TEST_CASE("A console that is gone ends a run with a checkpoint") {
+  const TinyProject project;
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+  test::Surroundings surroundings = project.surroundings();
+  surroundings.prepare = [&] { ::dup2(ends[1], STDERR_FILENO); };
+  test::Program program(project.train_arguments("run", {"train.max_steps=1000000", "checkpoint.every=0",
+                                                        "train.eval_every=0", "logging.progress=true"}),
+                        surroundings);
+  ::close(ends[1]);
+  char byte = 0;
+  REQUIRE(::read(ends[0], &byte, 1) == 1);
+  ::close(ends[0]);
+  CHECK(program.wait().code == 128 + SIGPIPE);
+  CHECK(project.newest("run") >= 1);
+}
+
+TEST_CASE("A SIGHUP that was ignored stays ignored") {
+  const TinyProject project;
+  test::Surroundings surroundings = project.surroundings();
+  surroundings.prepare = [] { ::signal(SIGHUP, SIG_IGN); };
+  test::Program program(project.train_arguments("run", {"train.max_steps=1000000", "checkpoint.every=0"}), surroundings);
+  const auto has_begun = [&] { return contains(test::read_bytes(project / "run/metrics.jsonl"), "\"step\":2,"); };
+  REQUIRE(test::wait_until([&] { return has_begun() || !program.is_running(); }, std::chrono::seconds(60)));
+  program.send(SIGHUP);
+  program.send(SIGTERM);
+  // The first signal that counts decides.
+  CHECK(program.wait().code == 128 + SIGTERM);
 }
 
 TEST_CASE("A signal does not wait for an evaluation, which the continued run makes up for") {

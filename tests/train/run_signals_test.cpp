@@ -15,8 +15,7 @@ int outcome_of(Function&& function) {
   REQUIRE(child >= 0);
   if (child == 0) {
     // Catch's own handlers would report the signals that are meant to end this process.
-    ::signal(SIGINT, SIG_DFL);
-    ::signal(SIGTERM, SIG_DFL);
+    for (const int signal : kEndingSignals) ::signal(signal, SIG_DFL);
     function();
     ::_exit(0);
   }
@@ -28,7 +27,8 @@ int outcome_of(Function&& function) {
 }  // namespace
 
 TEST_CASE("A signal is remembered and the first one counts") {
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : kEndingSignals) {
+    if (signal == SIGHUP || signal == SIGPIPE) ::signal(signal, SIG_DFL);
     SignalScope scope;
     CHECK(scope.received() == 0);
     ::raise(signal);
@@ -58,6 +58,29 @@ TEST_CASE("When the scope ends signals do again what they did before") {
           { SignalScope scope; }
           ::raise(SIGINT);
         }) == -SIGINT);
+}
+
+TEST_CASE("A lost terminal or pipe that was ignored stays ignored") {
+  CHECK(outcome_of([] {
+          for (const int signal : {SIGHUP, SIGPIPE}) {
+            ::signal(signal, SIG_IGN);
+            SignalScope scope;
+            ::raise(signal);
+            if (scope.received() != 0) ::_exit(1);
+          }
+          // Not so with what somebody sends on purpose.
+          ::signal(SIGINT, SIG_IGN);
+          SignalScope scope;
+          ::raise(SIGINT);
+          if (scope.received() != SIGINT) ::_exit(2);
+        }) == 0);
+}
+
+TEST_CASE("A signal is named as people know it") {
+  CHECK(describe_stop(SIGINT) == "interrupted");
+  CHECK(describe_stop(SIGTERM) == "terminated");
+  CHECK(describe_stop(SIGHUP) == "stopped by SIGHUP (Hangup)");
+  CHECK(describe_stop(SIGUSR1) == "stopped by SIGUSR1 (User defined signal 1)");
 }
 
 }  // namespace cosformer::test

@@ -1,6 +1,5 @@
 #include <spdlog/spdlog.h>
 
-#include <csignal>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -85,12 +84,6 @@ Config with_tokenizer_in(Config config, const std::string& folder) {
   return config;
 }
 
-int exit_code(RunEnd end) {
-  if (end == RunEnd::interrupted) return 128 + SIGINT;
-  if (end == RunEnd::terminated) return 128 + SIGTERM;
-  return 0;
-}
-
 /// What a session runs on, for its log alone.
 std::string describe_environment() {
   const Machine machine = read_machine();
@@ -102,13 +95,12 @@ std::string describe_environment() {
                 " with kernels ", describe(blas_kernels()));
 }
 
-const char* describe(RunEnd end) {
+std::string describe(RunEnd end, int signal) {
   switch (end) {
     case RunEnd::finished: return "finished";
     case RunEnd::out_of_patience: return "stopped: no better result for train.patience evaluations";
     case RunEnd::out_of_time: return "stopped: train.max_minutes are over";
-    case RunEnd::interrupted: return "interrupted; --resume continues";
-    case RunEnd::terminated: return "terminated; --resume continues";
+    case RunEnd::by_signal: return describe_stop(signal) + "; --resume continues";
   }
   return "";
 }
@@ -167,6 +159,7 @@ int run_train(int argc, char** argv) {
   // The config makes the folder a run that can be resumed: it comes before all else.
   if (directory.is_new()) directory.write_config(to_toml(config));
   const auto log = make_logger(console, directory.log_file());
+  if (!directory.lock_note().empty()) log->warn("{}", directory.lock_note());
   log->debug("{}{}", kEnvironmentLabel, describe_environment());
   task->save_assets(directory.path());
   Trainer trainer(config, *task, std::move(model), files, directory, console, *log);
@@ -176,7 +169,7 @@ int run_train(int argc, char** argv) {
     trainer.save_start();
   }
   const RunEnd end = trainer.run();
-  log->info("{}: {} after {} steps", run.string(), describe(end), trainer.state().step);
+  log->info("{}: {} after {} steps", run.string(), describe(end, trainer.signal()), trainer.state().step);
   if (given->count("json")) {
     nlohmann::ordered_json result{{"run", run.string()}, {"steps", trainer.state().step}, {"tokens", trainer.state().tokens_seen},
                                   {"seconds", trainer.state().wall_seconds}, {"peak_memory_bytes", peak_resident_bytes()}};
@@ -186,7 +179,7 @@ int run_train(int argc, char** argv) {
     }
     print_json(result);
   }
-  return exit_code(end);
+  return end == RunEnd::by_signal ? 128 + trainer.signal() : 0;
 }
 
 }  // namespace cosformer

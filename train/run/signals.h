@@ -1,13 +1,20 @@
 #pragma once
 /// \file
-/// SIGINT and SIGTERM as a question the training loop asks between steps.
+/// The signals that ask a program to end, as a question that a loop asks between steps.
 
+#include <array>
 #include <csignal>
+#include <cstddef>
+#include <string>
 
 namespace cosformer {
 
-/// While it lives, SIGINT and SIGTERM do not end the process but are remembered; a second SIGINT ends it at once with exit
-/// code 130. The destructor restores what was installed before. One at a time in a process.
+/// A person, the system, or a batch system shortly before a job's time is over; a connection or a pipe that is gone.
+inline constexpr std::array kEndingSignals = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGPIPE};
+
+/// While it lives, the signals above do not end the process but are remembered; a second SIGINT ends it at once with exit
+/// code 130. SIGHUP and SIGPIPE stay ignored if they were (nohup). The destructor restores what was installed before. One at
+/// a time in a process.
 ///
 /// The handler only sets a lock-free atomic: the one variable of global state in this program, because a signal handler can
 /// reach no other.
@@ -18,12 +25,14 @@ class SignalScope {
   SignalScope(const SignalScope&) = delete;
   SignalScope& operator=(const SignalScope&) = delete;
 
-  /// The first signal that came, SIGINT or SIGTERM; 0 for none.
+  /// The first signal that came; 0 for none.
   int received() const;
 
  private:
-  struct sigaction old_interrupt_ {};
-  struct sigaction old_terminate_ {};
+  std::array<struct sigaction, kEndingSignals.size()> old_{};
 };
+
+/// "interrupted", "terminated", otherwise "stopped by SIGHUP (Hangup)".
+std::string describe_stop(int signal);
 
 }  // namespace cosformer

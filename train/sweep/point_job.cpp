@@ -122,7 +122,7 @@ bool PointJob::advance(bool stopping) {
       }
       return !stopping && start_next();
     }
-    const bool by_signal = end->signal != 0 || end->code == 128 + SIGINT || end->code == 128 + SIGTERM;
+    const bool by_signal = end->signal != 0 || end->code > 128;
     if (stopping && by_signal) return false;
     fail(reason_of(*end));
   } catch (const Error& error) {

@@ -34,7 +34,8 @@ int run_points(FileSystem& files, const SweepPlan& plan, const std::vector<std::
     const int signal = signals.received();
     if (signal != 0 && !passed_on) {
       passed_on = true;
-      for (const auto& job : running) job->send(signal);
+      // A lost connection or pipe was the sweep's; what counts for its runs is that they end.
+      for (const auto& job : running) job->send(signal == SIGINT ? SIGINT : SIGTERM);
     }
     while (signal == 0 && std::cmp_less(running.size(), jobs) && next < points.size()) start(points[next++]);
     if (running.empty()) return signals.received();

@@ -9,7 +9,7 @@
 namespace cosformer {
 
 /// Runs the points with these numbers, at most `jobs` at a time, each with `threads` threads; a failed one never stops the
-/// others. SIGINT and SIGTERM are passed on to what runs (trainings save a checkpoint); nothing new starts, and when all has
+/// others. A signal that asks to end is passed on to what runs (trainings save a checkpoint); nothing new starts, and when all has
 /// ended the signal is returned, otherwise 0. A second SIGINT ends this process at once, and with it the children.
 /// `stage_ended` is called as PointJob says, and for stage 0 of a point whose lock another process has.
 int run_points(FileSystem& files, const SweepPlan& plan, const std::vector<std::size_t>& points, int jobs, int threads,
