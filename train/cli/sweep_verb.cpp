@@ -1,18 +1,19 @@
 #include <fmt/format.h>
 
-#include <csignal>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/named_table.h"
 #include "core/parallel.h"
+#include "core/printable.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
 #include "train/console.h"
 #include "train/peak.h"
 #include "train/report/text.h"
 #include "train/run/atomic_file.h"
+#include "train/run/signals.h"
 #include "train/sweep/slurm_script.h"
 #include "train/sweep/sweep_cost.h"
 #include "train/sweep/sweep_folder.h"
@@ -75,6 +76,7 @@ int exit_code(int signal, const Experiment& experiment, std::size_t failures) {
 int run_sweep_points(const SweepCall& call, FileSystem& files) {
   const SweepFolder folder(files, call.folder, call.plan);
   Console console(std::cerr, terminal_features(STDERR_FILENO));
+  if (!folder.lock_note().empty()) console.print("warning: " + folder.lock_note());
   for (const std::string& name : forgotten_runs(call.folder, call.plan))
     console.print(name + ": finished, but no run of the sweep file any more; left out of the table");
   const std::vector<std::size_t> points = unfinished_points(call.plan);
@@ -96,8 +98,7 @@ int run_sweep_points(const SweepCall& call, FileSystem& files) {
     std::cout << format_sweep(experiment);
   }
   if (signal != 0)
-    console.print(
-        fmt::format("{}; continue with\n  {}", signal == SIGINT ? "interrupted" : "terminated", call.resume_command));
+    console.print(fmt::format("{}; continue with\n  {}", describe_stop(signal), call.resume_command));
   return exit_code(signal, experiment, failures);
 }
 
@@ -118,16 +119,16 @@ int write_slurm_script(const SweepCall& call, FileSystem& files) {
   const SweepFolder folder(files, call.folder, call.plan);
   const std::vector<std::size_t> points = unfinished_points(call.plan);
   if (points.empty()) {
-    std::cerr << call.folder.string() << ": all points are finished\n";
+    std::cerr << visible(call.folder.string()) << ": all points are finished\n";
     return 0;
   }
   const fs::path script = call.folder / "sweep.sbatch";
   replace_file(files, script,
                slurm_script(call.plan, call.folder, fs::read_symlink("/proc/self/exe"), points, call.jobs, num_threads()));
   std::cout << script.string() << '\n';
-  std::cerr << fmt::format("{} task{}, at most {} at a time, {} processor{} each; submit with: sbatch {}\n", points.size(),
+  std::cerr << fmt::format("{} task{}, at most {} at a time, {} processor{} each; submit with: {} {}\n", points.size(),
                            points.size() == 1 ? "" : "s", call.jobs, num_threads(), num_threads() == 1 ? "" : "s",
-                           quote_shell(script.string()));
+                           needs_several_arrays(points) ? "bash" : "sbatch", visible(quote_shell(script.string())));
   return 0;
 }
 
