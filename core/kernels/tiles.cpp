@@ -27,6 +27,16 @@ simd::TileProduct tile_product(std::int64_t m, std::int64_t n, std::int64_t k, F
 }  // namespace
 
 template <>
+ProductBlock product_block<float>() {
+  return {simd::tile_loops().block_rows, simd::tile_loops().block_columns};
+}
+
+template <>
+ProductBlock product_block<double>() {
+  return {8, 64};
+}
+
+template <>
 void multiply<float>(std::int64_t m, std::int64_t n, std::int64_t k, Factor<float> a, Rows<const float> b, bool accumulate,
                      Rows<float> c, ProductPart part) {
   simd::TileProduct product = tile_product(m, n, k, a, b, c);
@@ -41,8 +51,8 @@ template <>
 void multiply<double>(std::int64_t m, std::int64_t n, std::int64_t k, Factor<double> a, Rows<const double> b,
                       bool accumulate, Rows<double> c, ProductPart) {
   const bool transposed = a.column != 1 || (a.row == 1 && k > 1);
-  gemm_serial<double>(transposed ? Transpose::yes : Transpose::no, Transpose::no, m, n, k, 1, a.data,
-                      transposed ? a.column : a.row, b.data, b.stride, accumulate ? 1 : 0, c.data, c.stride);
+  gemm_serial<double>(transposed ? Transpose::yes : Transpose::no, Transpose::no, m, n, k, a.data,
+                      transposed ? a.column : a.row, b.data, b.stride, accumulate, c.data, c.stride);
 }
 
 template <>

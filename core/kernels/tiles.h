@@ -74,6 +74,13 @@ void zero_rows(std::int64_t count, std::int64_t width, Rows<T> target) {
   for (std::int64_t i = 0; i < count; ++i) std::memset(target[i], 0, static_cast<std::size_t>(width) * sizeof(T));
 }
 
+/// The rows and columns of C that a product computes at once.
+struct ProductBlock {
+  std::int64_t rows, columns;
+};
+template <class T>
+ProductBlock product_block();
+
 /// The left factor of a product: element (i, p) is data[i · row + p · column].
 template <class T>
 struct Factor {

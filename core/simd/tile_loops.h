@@ -49,6 +49,8 @@ struct TileProduct {
 };
 
 struct TileLoops {
+  /// Rows and columns of C that a product holds in registers at once.
+  int block_rows, block_columns;
   void (*product)(const TileProduct& product);
   /// y (columns × rows) = x (rows × columns) transposed.
   void (*transpose)(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t x_row, float* y,

@@ -5,6 +5,7 @@
 /// Included at the end of each instruction set's file, after that file has defined, in an anonymous namespace: kLanes,
 /// Floats, load_partial, store_partial (the first n ≤ kLanes elements; others read as 0), kBlockRows and kBlockVectors.
 
+#include "core/simd/transpose.inl.h"
 #include "core/simd/vectors.inl.h"
 
 namespace {
@@ -25,6 +26,9 @@ COSFORMER_INLINE void for_each_vector(int64_t n, Visit visit) {
   }
 }
 
+/// How many rows of B before its end a block asks for its part of C.
+constexpr int64_t kRowsAhead = 32;
+
 /// kRows × (kVectors · kLanes) elements of C, held in registers while p runs; of the last vector `rest` elements if
 /// kPartial.
 template <int kRows, int kVectors, bool kPartial>
@@ -40,20 +44,29 @@ void product_block(const TileProduct& t, int64_t i, int64_t j, int64_t p_begin, 
   }
   const float* a = t.a + i * t.a_row + p_begin * t.a_column;
   const float* b = t.b + p_begin * t.b_row + j;
-  for (int64_t p = p_begin; p < p_end; ++p) {
-    Floats columns[kVectors];
+  float* c = t.c + i * t.c_row + j;
+  // The lines of C arrive while the last rows of B are multiplied; earlier, B would push them out of the cache again.
+  for (int64_t p = p_begin, stop = p_end - p_begin > kRowsAhead ? p_end - kRowsAhead : p_begin; p < p_end; stop = p_end) {
+    for (; p < stop; ++p) {
+      Floats columns[kVectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) columns[v] = read(b, v);
+      for (int v = 0; v < kVectors; ++v) columns[v] = read(b, v);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const Floats factor = splat(a[r * t.a_row]);
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) sums[r][v] += factor * columns[v];
+      }
+      a += t.a_column;
+      b += t.b_row;
+    }
+    if (p == p_end) break;
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const Floats factor = splat(a[r * t.a_row]);
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sums[r][v] += factor * columns[v];
+      for (int v = 0; v < kVectors; ++v) __builtin_prefetch(c + r * t.c_row + v * kLanes, 1);
     }
-    a += t.a_column;
-    b += t.b_row;
   }
-  float* c = t.c + i * t.c_row + j;
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r, c += t.c_row) {
 #pragma GCC unroll 8
@@ -133,31 +146,6 @@ void product(const TileProduct& t) {
       const ProductBlock block = (rest == kLanes ? kBlocks.whole : kBlocks.partial)[rows - 1][vectors - 1];
       block(t, i, j, p_begin, p_end, rest);
     }
-  }
-}
-
-void transpose(int64_t rows, int64_t columns, const float* x, int64_t x_row, float* y, int64_t y_row) {
-  typedef float Four __attribute__((vector_size(16)));
-  const auto read = [](const float* p) __attribute__((always_inline)) {
-    Four v;
-    __builtin_memcpy(&v, p, sizeof v);
-    return v;
-  };
-  const int64_t whole_rows = rows / 4 * 4, whole_columns = columns / 4 * 4;
-  for (int64_t j = 0; j < whole_columns; j += 4) {
-    for (int64_t i = 0; i < whole_rows; i += 4) {
-      const float* from = x + i * x_row + j;
-      const Four a = read(from), b = read(from + x_row), c = read(from + 2 * x_row), d = read(from + 3 * x_row);
-      const Four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-      const Four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-      const Four turned[4] = {
-          __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5), __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
-          __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5), __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7)};
-      for (int r = 0; r < 4; ++r) __builtin_memcpy(y + (j + r) * y_row + i, &turned[r], sizeof turned[r]);
-    }
-  }
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = i < whole_rows ? whole_columns : 0; j < columns; ++j) y[j * y_row + i] = x[i * x_row + j];
   }
 }
 
@@ -243,8 +231,9 @@ void add_rows(int64_t rows, int64_t columns, const float* x, int64_t x_row, floa
       });
 }
 
-constexpr cosformer::simd::TileLoops kTileLoops = {product,  transpose,     leaky,           leaky_gradient, scale_rows,
-                                                   sum_rows, multiply_rows, weigh_diagonals, row_dots,       add_rows};
+constexpr cosformer::simd::TileLoops kTileLoops = {kBlockRows,    kBlockVectors* kLanes, product,    transpose,
+                                                   leaky,         leaky_gradient,        scale_rows, sum_rows,
+                                                   multiply_rows, weigh_diagonals,       row_dots,   add_rows};
 
 #undef COSFORMER_INLINE
 
