@@ -17,7 +17,7 @@ double measure_matmul_peak(double seconds) {
   double best = 0;
   for (const auto start = now(); elapsed(start) < seconds;) {
     const auto begin = now();
-    gemm<float>(Transpose::no, Transpose::no, kSize, kSize, kSize, 1, a.data<float>(), kSize, b.data<float>(), kSize, 0,
+    gemm<float>(Transpose::no, Transpose::no, kSize, kSize, kSize, a.data<float>(), kSize, b.data<float>(), kSize, false,
                 c.data<float>(), kSize);
     best = std::max(best, 2.0 * kSize * kSize * kSize / elapsed(begin));
   }

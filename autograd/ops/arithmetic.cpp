@@ -62,8 +62,8 @@ Variable multiply(const Variable& a, const Variable& b) {
 }
 
 Variable add_rows(const Variable& x, const Variable& rows) {
-  check<ShapeError>(x.shape().rank() == 3 && rows.shape() == Shape({x.dim(1), x.dim(2)}), "[add_rows] rows of shape ", rows.shape(),
-                    " for items of shape ", x.shape());
+  check<ShapeError>(x.shape().rank() == 3 && rows.shape() == Shape({x.dim(1), x.dim(2)}), "[add_rows] rows of shape ",
+                    rows.shape(), " for items of shape ", x.shape());
   const std::int64_t batch = x.dim(0), item = x.dim(1) * x.dim(2);
   const Tensor input = x.value().contiguous(), added = rows.value().contiguous();
   Tensor out = Tensor::empty(x.shape(), x.dtype());
@@ -120,21 +120,20 @@ Variable weighted_sum(const Variable& x, const Tensor& weights) {
     const auto values = in.span<T>(), factors = w.span<T>();
     for (std::size_t i = 0; i < values.size(); ++i) sum += static_cast<double>(values[i]) * static_cast<double>(factors[i]);
   });
-  return Variable::from_operation("weighted_sum", Tensor::scalar(sum, x.dtype()), {&x},
-                                  [w](const Tensor& dout, InputGradients& inputs) {
-                                    inputs.add(0, scale(Variable(w), dout.item()).value());
-                                  });
+  return Variable::from_operation(
+      "weighted_sum", Tensor::scalar(sum, x.dtype()), {&x},
+      [w](const Tensor& dout, InputGradients& inputs) { inputs.add(0, scale(Variable(w), dout.item()).value()); });
 }
 
 Variable matmul(const Variable& a, const Variable& b) {
-  check<ShapeError>(a.shape().rank() == 2 && b.shape().rank() == 2 && a.dim(1) == b.dim(0), "[matmul] inner sizes differ: ",
-                    a.shape(), " and ", b.shape());
+  check<ShapeError>(a.shape().rank() == 2 && b.shape().rank() == 2 && a.dim(1) == b.dim(0),
+                    "[matmul] inner sizes differ: ", a.shape(), " and ", b.shape());
   const std::int64_t m = a.dim(0), k = a.dim(1), n = b.dim(1);
   const Tensor x = a.value().contiguous(), y = b.value().contiguous();
   Tensor out = Tensor::empty({m, n}, a.dtype());
   dispatch_float(a.dtype(), [&](auto type) {
     using T = decltype(type);
-    gemm<T>(Transpose::no, Transpose::no, m, n, k, 1, x.data<T>(), k, y.data<T>(), n, 0, out.data<T>(), n);
+    gemm<T>(Transpose::no, Transpose::no, m, n, k, x.data<T>(), k, y.data<T>(), n, false, out.data<T>(), n);
   });
   return Variable::from_operation("matmul", out, {&a, &b}, [x, y, m, n, k](const Tensor& dout, InputGradients& inputs) {
     const Tensor dy = dout.contiguous();
@@ -142,11 +141,11 @@ Variable matmul(const Variable& a, const Variable& b) {
       using T = decltype(type);
       if (inputs.wants(0)) {
         auto [da, fresh] = inputs.target(0);
-        gemm<T>(Transpose::no, Transpose::yes, m, k, n, 1, dy.data<T>(), n, y.data<T>(), n, fresh ? 0 : 1, da.template data<T>(), k);
+        gemm<T>(Transpose::no, Transpose::yes, m, k, n, dy.data<T>(), n, y.data<T>(), n, !fresh, da.template data<T>(), k);
       }
       if (inputs.wants(1)) {
         auto [db, fresh] = inputs.target(1);
-        gemm<T>(Transpose::yes, Transpose::no, k, n, m, 1, x.data<T>(), k, dy.data<T>(), n, fresh ? 0 : 1, db.template data<T>(), n);
+        gemm<T>(Transpose::yes, Transpose::no, k, n, m, x.data<T>(), k, dy.data<T>(), n, !fresh, db.template data<T>(), n);
       }
     });
   });

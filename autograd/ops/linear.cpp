@@ -17,8 +17,8 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
   Tensor out = Tensor::empty(x.shape().with_dim(-1, out_features), x.dtype());
   dispatch_float(x.dtype(), [&](auto type) {
     using T = decltype(type);
-    gemm<T>(Transpose::no, Transpose::yes, rows, out_features, in_features, 1, input.data<T>(), in_features, w.data<T>(),
-            in_features, 0, out.data<T>(), out_features, b.defined() ? b.data<T>() : nullptr);
+    gemm<T>(Transpose::no, Transpose::yes, rows, out_features, in_features, input.data<T>(), in_features, w.data<T>(),
+            in_features, false, out.data<T>(), out_features, b.defined() ? b.data<T>() : nullptr);
   });
   return Variable::from_operation(
       "linear", out, {&x, &weight, &bias},
@@ -28,13 +28,13 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
           using T = decltype(type);
           if (inputs.wants(0)) {
             auto [dx, fresh] = inputs.target(0);
-            gemm<T>(Transpose::no, Transpose::no, rows, in_features, out_features, 1, dy.data<T>(), out_features,
-                    w.data<T>(), in_features, fresh ? 0 : 1, dx.template data<T>(), in_features);
+            gemm<T>(Transpose::no, Transpose::no, rows, in_features, out_features, dy.data<T>(), out_features, w.data<T>(),
+                    in_features, !fresh, dx.template data<T>(), in_features);
           }
           if (inputs.wants(1)) {
             auto [dw, fresh] = inputs.target(1);
-            gemm<T>(Transpose::yes, Transpose::no, out_features, in_features, rows, 1, dy.data<T>(), out_features,
-                    input.data<T>(), in_features, fresh ? 0 : 1, dw.template data<T>(), in_features);
+            gemm<T>(Transpose::yes, Transpose::no, out_features, in_features, rows, dy.data<T>(), out_features,
+                    input.data<T>(), in_features, !fresh, dw.template data<T>(), in_features);
           }
           if (inputs.wants(2)) {
             Tensor db = inputs.zeroed_target(2);

@@ -171,10 +171,10 @@ CrossEntropySum linear_cross_entropy(const LinearCrossEntropy<T>& input, T* row_
         std::copy_n(input.hidden + tile[i] * width, width, gathered.data() + i * width);
       hidden = gathered.data();
     }
-    gemm(Transpose::no, Transpose::yes, count, words, width, T{1}, hidden, width, input.weight, width, T{0}, logits.data(),
+    gemm(Transpose::no, Transpose::yes, count, words, width, hidden, width, input.weight, width, false, logits.data(),
          vocab);
     if (clusters > 0) {
-      gemm(Transpose::no, Transpose::yes, count, clusters, width, T{1}, hidden, width, input.cluster_weight, width, T{0},
+      gemm(Transpose::no, Transpose::yes, count, clusters, width, hidden, width, input.cluster_weight, width, false,
            logits.data() + words, vocab);
     }
 
@@ -196,21 +196,20 @@ CrossEntropySum linear_cross_entropy(const LinearCrossEntropy<T>& input, T* row_
     });
 
     if (dweight) {
-      gemm(Transpose::yes, Transpose::no, words, width, count, T{1}, logits.data(), vocab, hidden, width, T{1}, dweight,
-           width);
+      gemm(Transpose::yes, Transpose::no, words, width, count, logits.data(), vocab, hidden, width, true, dweight, width);
     }
     if (dclusters && clusters > 0) {
-      gemm(Transpose::yes, Transpose::no, clusters, width, count, T{1}, logits.data() + words, vocab, hidden, width, T{1},
+      gemm(Transpose::yes, Transpose::no, clusters, width, count, logits.data() + words, vocab, hidden, width, true,
            dclusters, width);
     }
     if (dbias) column_sums(logits.data(), count, vocab, vocab, dbias);
     if (dhidden) {
       T* target = all_counted ? dhidden + begin * width : dgathered.data();
-      gemm(Transpose::no, Transpose::no, count, width, words, T{1}, logits.data(), vocab, input.weight, width, T{0}, target,
+      gemm(Transpose::no, Transpose::no, count, width, words, logits.data(), vocab, input.weight, width, false, target,
            width);
       if (clusters > 0) {
-        gemm(Transpose::no, Transpose::no, count, width, clusters, T{1}, logits.data() + words, vocab, input.cluster_weight,
-             width, T{1}, target, width);
+        gemm(Transpose::no, Transpose::no, count, width, clusters, logits.data() + words, vocab, input.cluster_weight, width,
+             true, target, width);
       }
       if (!all_counted) {
         for (std::int64_t i = 0; i < count; ++i) std::copy_n(target + i * width, width, dhidden + tile[i] * width);

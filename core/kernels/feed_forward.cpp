@@ -15,7 +15,8 @@ void feed_forward_block_forward(const FeedForwardBlock<T>& block, double eps, T*
                                 T* hidden) {
   const NormRows<T>& norm = block.norm;
   const std::int64_t width = norm.width, ffn = block.ffn;
-  const detail::PackedTranspose<T> fc1(ffn, width, block.fc1_weight), fc2(width, ffn, block.fc2_weight);
+  const auto fc1 = detail::PackedMatrix<T>::of_transpose(width, ffn, {block.fc1_weight, width}),
+             fc2 = detail::PackedMatrix<T>::of_transpose(ffn, width, {block.fc2_weight, ffn});
   detail::for_each_segment(norm.rows, [&](std::int64_t, auto&& for_each_tile) {
     const Scratch<T> normalized(detail::kTileRows, width), activated(detail::kTileRows, ffn),
         branch(detail::kTileRows, width);

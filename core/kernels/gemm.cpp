@@ -6,8 +6,10 @@
 #include <cassert>
 #include <cstddef>
 #include <memory>
+#include <string_view>
 #include <type_traits>
 
+#include "core/kernels/tiled_product.h"
 #include "core/memory.h"
 #include "core/parallel.h"
 #include "core/simd.h"
@@ -49,17 +51,20 @@ Tiling choose_tiling(std::int64_t m, std::int64_t n, std::int64_t k) {
   return tiling;
 }
 
+/// Without fused multiply-adds our loops are slower than OpenBLAS.
+bool has_fast_tiles() { return std::string_view(instruction_set()) != "baseline"; }
+
 }  // namespace
 
 template <class T>
-void gemm_serial(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha,
-                 const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc) {
+void gemm_serial(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
+                 std::int64_t lda, const T* b, std::int64_t ldb, bool accumulate, T* c, std::int64_t ldc) {
   assert(in_parallel_region());
   if (m <= 0 || n <= 0) return;
   const auto call = [&](auto function) {
     function(CblasRowMajor, cblas(transpose_a), cblas(transpose_b), static_cast<blasint>(m), static_cast<blasint>(n),
-             static_cast<blasint>(k), alpha, a, static_cast<blasint>(std::max<std::int64_t>(lda, 1)), b,
-             static_cast<blasint>(std::max<std::int64_t>(ldb, 1)), beta, c, static_cast<blasint>(ldc));
+             static_cast<blasint>(k), T{1}, a, static_cast<blasint>(std::max<std::int64_t>(lda, 1)), b,
+             static_cast<blasint>(std::max<std::int64_t>(ldb, 1)), accumulate ? T{1} : T{0}, c, static_cast<blasint>(ldc));
   };
   if constexpr (std::is_same_v<T, float>) {
     call(cblas_sgemm);
@@ -69,10 +74,16 @@ void gemm_serial(Transpose transpose_a, Transpose transpose_b, std::int64_t m, s
 }
 
 template <class T>
-void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, T alpha, const T* a,
-          std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc, const T* row) {
-  assert(row == nullptr || beta == T{0});
+void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
+          std::int64_t lda, const T* b, std::int64_t ldb, bool accumulate, T* c, std::int64_t ldc, const T* row) {
+  assert(row == nullptr || !accumulate);
   if (m <= 0 || n <= 0) return;
+  if constexpr (std::is_same_v<T, float>) {
+    if (has_fast_tiles()) {
+      detail::tiled_product(transpose_a, transpose_b, m, n, k, {a, lda}, {b, ldb}, accumulate, {c, ldc}, row);
+      return;
+    }
+  }
   const Tiling tiling = choose_tiling(m, n, k);
   const std::int64_t row_tiles = pieces(m, tiling.rows), column_tiles = pieces(n, tiling.columns);
   const std::int64_t ranges = std::max<std::int64_t>(pieces(k, tiling.depth), 1);
@@ -92,11 +103,8 @@ void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int
     const std::int64_t rows = std::min(tiling.rows, m - first), columns = std::min(tiling.columns, n - column);
     const bool begins_with_row = row != nullptr && range == 0;
     for (std::int64_t i = 0; begins_with_row && i < rows; ++i) std::copy_n(row + column, columns, target + i * ldc);
-    gemm_serial(transpose_a, transpose_b, rows, columns, std::min(tiling.depth, k - inner), alpha, a_tile, lda, b_tile, ldb,
-                begins_with_row ? T{1}
-                : range == 0    ? beta
-                                : T{0},
-                target, range == 0 ? ldc : n);
+    gemm_serial(transpose_a, transpose_b, rows, columns, std::min(tiling.depth, k - inner), a_tile, lda, b_tile, ldb,
+                begins_with_row || (range == 0 && accumulate), target, range == 0 ? ldc : n);
   });
   if (ranges == 1) return;
   parallel_ranges(m, kElementwiseGrain / n + 1, [&](std::int64_t begin, std::int64_t end) {
@@ -108,13 +116,13 @@ void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int
   });
 }
 
-template void gemm<float>(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, float, const float*, std::int64_t,
-                          const float*, std::int64_t, float, float*, std::int64_t, const float*);
-template void gemm<double>(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, double, const double*,
-                           std::int64_t, const double*, std::int64_t, double, double*, std::int64_t, const double*);
-template void gemm_serial<float>(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, float, const float*,
-                                 std::int64_t, const float*, std::int64_t, float, float*, std::int64_t);
-template void gemm_serial<double>(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, double, const double*,
-                                  std::int64_t, const double*, std::int64_t, double, double*, std::int64_t);
+#define COSFORMER_INSTANTIATE(T)                                                                                          \
+  template void gemm<T>(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, const T*, std::int64_t, const T*, \
+                        std::int64_t, bool, T*, std::int64_t, const T*);                                                  \
+  template void gemm_serial<T>(Transpose, Transpose, std::int64_t, std::int64_t, std::int64_t, const T*, std::int64_t,    \
+                               const T*, std::int64_t, bool, T*, std::int64_t);
+COSFORMER_INSTANTIATE(float)
+COSFORMER_INSTANTIATE(double)
+#undef COSFORMER_INSTANTIATE
 
 }  // namespace cosformer

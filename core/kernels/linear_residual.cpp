@@ -11,7 +11,7 @@ using detail::Scratch;
 
 template <class T>
 void linear_residual_forward(const LinearResidual<T>& layer, const T* residual, T* y) {
-  const detail::PackedTranspose<T> weight(layer.out, layer.width, layer.weight);
+  const auto weight = detail::PackedMatrix<T>::of_transpose(layer.width, layer.out, {layer.weight, layer.width});
   detail::for_each_segment(layer.rows, [&](std::int64_t, auto&& for_each_tile) {
     const Scratch<T> branch(detail::kTileRows, layer.out);
     for_each_tile([&](std::int64_t begin, std::int64_t count) {

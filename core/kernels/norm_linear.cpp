@@ -15,8 +15,10 @@ using detail::Scratch;
 template <class T>
 void norm_linear_forward(const NormRows<T>& norm, double eps, std::span<const NormLinear<T>> layers, T* mean,
                          T* inverse_deviation) {
-  std::vector<detail::PackedTranspose<T>> weights;
-  for (const NormLinear<T>& layer : layers) weights.emplace_back(layer.out, norm.width, layer.weight);
+  std::vector<detail::PackedMatrix<T>> weights;
+  for (const NormLinear<T>& layer : layers) {
+    weights.push_back(detail::PackedMatrix<T>::of_transpose(norm.width, layer.out, {layer.weight, norm.width}));
+  }
   detail::for_each_segment(norm.rows, [&](std::int64_t, auto&& for_each_tile) {
     const Scratch<T> normalized(detail::kTileRows, norm.width);
     for_each_tile([&](std::int64_t begin, std::int64_t count) {

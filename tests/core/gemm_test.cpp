@@ -43,20 +43,19 @@ void check_product(const Product& p, double rel) {
       }
     }
   }
-  for (const double beta : {0.0, 1.0, -0.5}) {
-    // What beta = 0 must not read.
-    auto c = beta == 0 ? std::vector<T>(start.size(), std::numeric_limits<T>::quiet_NaN()) : start;
+  for (const bool accumulate : {false, true}) {
+    // What must not be read.
+    auto c = !accumulate ? std::vector<T>(start.size(), std::numeric_limits<T>::quiet_NaN()) : start;
     std::vector<double> expected;
     std::vector<T> found;
-    gemm(flag(p.transpose_a), flag(p.transpose_b), p.m, p.n, p.k, T(2), a.data(), lda, b.data(), ldb, static_cast<T>(beta),
-         c.data(), ldc);
+    gemm(flag(p.transpose_a), flag(p.transpose_b), p.m, p.n, p.k, a.data(), lda, b.data(), ldb, accumulate, c.data(), ldc);
     for (std::int64_t i = 0; i < p.m * ldc; ++i) {
       const auto at = static_cast<std::size_t>(i);
       if (i % ldc < p.n) {
-        expected.push_back(2 * product[at] + beta * start[at]);
+        expected.push_back(product[at] + (accumulate ? static_cast<double>(start[at]) : 0));
         found.push_back(c[at]);
       } else {
-        REQUIRE((beta == 0 ? c[at] != c[at] : c[at] == start[at]));  // the gaps are left alone
+        REQUIRE((!accumulate ? c[at] != c[at] : c[at] == start[at]));  // the gaps are left alone
       }
     }
     require_close("C", expected, found, {.rel = rel, .abs = rel});
@@ -69,7 +68,7 @@ void check_product_with_row(std::int64_t m, std::int64_t n, std::int64_t k, doub
   CAPTURE(m, n, k);
   const auto a = random_values<T>(m * k + 1, 1), b = random_values<T>(n * k + 1, 2), row = random_values<T>(n, 3);
   std::vector<T> c(static_cast<std::size_t>(m * n), std::numeric_limits<T>::quiet_NaN());
-  gemm(Transpose::no, Transpose::yes, m, n, k, T(1), a.data(), k, b.data(), k, T(0), c.data(), n, row.data());
+  gemm(Transpose::no, Transpose::yes, m, n, k, a.data(), k, b.data(), k, false, c.data(), n, row.data());
   std::vector<double> expected;
   for (std::int64_t i = 0; i < m; ++i) {
     for (std::int64_t j = 0; j < n; ++j) {
@@ -94,7 +93,7 @@ TEST_CASE("Products begin with a row of their own in every tile, also where the 
   }
 }
 
-TEST_CASE("Matrix products agree with double loops for odd sizes, transposes, gaps and beta") {
+TEST_CASE("Matrix products agree with double loops for odd sizes, transposes, gaps and sums") {
   for (const bool transpose_a : {false, true}) {
     for (const bool transpose_b : {false, true}) {
       for (const auto& [m, n, k] : std::vector<std::array<std::int64_t, 3>>{
@@ -111,6 +110,9 @@ TEST_CASE("Products that are cut into tiles and into ranges of the inner dimensi
     check_product<float>({300, 700, 40, transpose, !transpose, 1}, 1e-5);
     check_product<float>({33, 65, 5000, transpose, !transpose, 2}, 1e-5);
     check_product<float>({70, 40, 1500, transpose, transpose, 0}, 1e-5);
+    // More rows than those for which a right factor is packed where it is used, and rows too long to be read in place.
+    check_product<float>({530, 270, 300, false, transpose, 0}, 1e-5);
+    check_product<float>({530, 270, 600, true, transpose, 1}, 1e-5);
     check_product<double>({20, 30, 3001, transpose, transpose, 0}, 1e-12);
   }
 }
@@ -119,15 +121,17 @@ TEST_CASE("Products have the same bits on any number of threads, also inside a p
   for (const Product& p : {Product{100, 100, 100},
                            {600, 520, 70, false, true},
                            {64, 64, 8192, true, false},
-                           {256, 256, 1500, true, false},
+                           {256, 256, 2500, true, false},
+                           {530, 300, 270, false, false},
+                           {530, 300, 270, false, true},
                            {1, 2000, 300}}) {
     CAPTURE(p.m, p.n, p.k);
     const auto a = random_values<float>(p.m * p.k, 4), b = random_values<float>(p.k * p.n, 5);
     std::vector<float> expected;
     const auto multiply = [&] {
       std::vector<float> c(static_cast<std::size_t>(p.m * p.n));
-      gemm(flag(p.transpose_a), flag(p.transpose_b), p.m, p.n, p.k, 1.0F, a.data(), p.transpose_a ? p.m : p.k, b.data(),
-           p.transpose_b ? p.k : p.n, 0.0F, c.data(), p.n);
+      gemm(flag(p.transpose_a), flag(p.transpose_b), p.m, p.n, p.k, a.data(), p.transpose_a ? p.m : p.k, b.data(),
+           p.transpose_b ? p.k : p.n, false, c.data(), p.n);
       return c;
     };
     require_same_bits_on_any_threads("product", [&] { return expected = multiply(); });
@@ -140,7 +144,7 @@ TEST_CASE("Products have the same bits on any number of threads, also inside a p
 
 TEST_CASE("A product without rows or columns does nothing") {
   std::vector<double> c = {1, 2};
-  gemm<double>(Transpose::no, Transpose::no, 0, 2, 3, 1, nullptr, 3, nullptr, 2, 0, c.data(), 2);
-  gemm<double>(Transpose::no, Transpose::no, 2, 0, 3, 1, nullptr, 3, nullptr, 1, 0, c.data(), 1);
+  gemm<double>(Transpose::no, Transpose::no, 0, 2, 3, nullptr, 3, nullptr, 2, false, c.data(), 2);
+  gemm<double>(Transpose::no, Transpose::no, 2, 0, 3, nullptr, 3, nullptr, 1, false, c.data(), 1);
   CHECK(c == std::vector<double>{1, 2});
 }

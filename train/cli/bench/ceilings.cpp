@@ -100,8 +100,8 @@ double matmul_ceiling(double seconds) {
     const Tensor a = Tensor::full({m, k}, 0.5), b = Tensor::full({k, n}, 0.25);
     Tensor c = Tensor::empty({m, n});
     const double once = best_seconds(seconds, [&, transpose_b = transpose_b, m = m, n = n, k = k] {
-      gemm<float>(Transpose::no, transpose_b, m, n, k, 1, a.data<float>(), k, b.data<float>(),
-                  transpose_b == Transpose::yes ? k : n, 0, c.data<float>(), n);
+      gemm<float>(Transpose::no, transpose_b, m, n, k, a.data<float>(), k, b.data<float>(),
+                  transpose_b == Transpose::yes ? k : n, false, c.data<float>(), n);
     });
     best = std::max(best, 2.0 * static_cast<double>(m * n * k) / once);
   }
