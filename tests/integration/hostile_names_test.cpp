@@ -58,7 +58,7 @@ std::string as_string(const std::string& text) {
 }
 
 void write_safetensors(const fs::path& path, const std::string& name) {
-  const std::string header = "{" + as_string(name) + R"(:{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+  const std::string header = concat("{", as_string(name), R"(:{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})");
   std::string bytes(8, '\0');
   for (std::size_t i = 0; i < 8; ++i) bytes[i] = static_cast<char>(header.size() >> (8 * i));
   test::write_bytes(path, bytes + header + std::string(4, '\0'));
@@ -79,7 +79,7 @@ TEST_CASE("Names from outside reach no terminal as commands, whatever the verb")
   write_safetensors(project / "weights.safetensors", kHostileText);
   write_safetensors(project / (kHostile + ".safetensors"), "w");
   fs::create_directory(project / "vocabulary");
-  test::write_bytes(project / "vocabulary/vocab.json", "{" + as_string(kHostileText) + ": 0}");
+  test::write_bytes(project / "vocabulary/vocab.json", concat("{", as_string(kHostileText), ": 0}"));
   fs::create_directory(project / kHostile / "data");
   test::write_bytes(project / kHostile / "data/basic_train.tsv", "Source\tTarget\n( [MAX 1 " + kHostile + " ] )\t1\n");
   const std::string config = kHostile + ".toml", run = kHostile;
