@@ -11,6 +11,7 @@
 #include "tests/train/run_checkpoint_support.h"
 #include "tests/train/run_support.h"
 #include "train/run/checkpoint.h"
+#include "train/run/checksum.h"
 
 namespace cosformer::test {
 
@@ -65,14 +66,51 @@ TEST_CASE("Every bit of the state document is covered by its checksum") {
   CHECK(refused == 8 * text.size());
 }
 
-TEST_CASE("A state document of another version is refused by its number") {
+namespace {
+
+/// The document with another number of its format and a checksum that fits.
+std::string with_version(const StateDocument& document, const std::string& number) {
+  std::string text = encode_state_document(document);
+  const std::string version = concat("\"format_version\": ", kStateFormatVersion);
+  text.replace(text.find(version), version.size(), "\"format_version\": " + number);
+  const std::size_t checksum = text.find("\"checksum\": \"") + 13;
+  text.replace(checksum, 32, 32, '0');
+  return text.replace(checksum, 32, checksum_hex(text));
+}
+
+}  // namespace
+
+TEST_CASE("A state document of a newer format is refused as such where it is whole, and as damaged where it is not") {
   StateDocument document;
   document.files = {{"model.safetensors", {}}, {"optimizer.safetensors", {}}};
-  std::string text = encode_state_document(document);
-  const std::string version = "\"format_version\": 1";
-  text.replace(text.find(version), version.size(), "\"format_version\": 2");
-  CHECK(message_of<InputError>([&] { parse_state_document(text, "x"); }) ==
-        "x: format_version \"2\" cannot be read, expected 1");
+  const std::uint64_t newer = kStateFormatVersion + 1;
+  std::string text = with_version(document, std::to_string(newer));
+  CHECK(message_of<NewerFormatError>([&] { parse_state_document(text, "x"); }) ==
+        concat("x: format_version ", newer, " is of a newer cosformer; this one reads up to ", kStateFormatVersion));
+  text.replace(text.find("\"step\": 0"), 9, "\"step\": 1");
+  CHECK(message_of<InputError>([&] { parse_state_document(text, "x"); }) == "x: the contents do not fit the checksum in it");
+  for (const std::string number : {"0", "-1", "1.5", "\"1\"", "null"}) {
+    CAPTURE(number);
+    CHECK(message_of<InputError>([&] {
+            parse_state_document(with_version(document, number), "x");
+          }).starts_with(concat("x: format_version: expected 1 to ", kStateFormatVersion, ", found ")));
+  }
+}
+
+TEST_CASE("A checkpoint of each format that there ever was is read") {
+  for (std::uint64_t version = 1; version <= kStateFormatVersion; ++version) {
+    const std::filesystem::path folder =
+        concat(COSFORMER_SOURCE_DIR, "/tests/train/formats/", version, "/run/checkpoints/step-00000004");
+    CAPTURE(folder);
+    const Checkpoint checkpoint = read_checkpoint(folder);
+    CHECK(checkpoint.state.step == 4);
+    CHECK(checkpoint.state.position == 8);
+    CHECK(checkpoint.state.seed == 1);
+    CHECK(checkpoint.state.metric.has_value());
+    CHECK(checkpoint.state.metric == checkpoint.state.best_metric);
+    CHECK(checkpoint.parameters.at("decoder.embed_tokens.weight").shape() == Shape({256, 8}));
+    CHECK(checkpoint.optimizer.size() == 2 * checkpoint.parameters.size());
+  }
 }
 
 TEST_CASE("Random damage to a state document is always an InputError") {

@@ -1,5 +1,6 @@
 #include "train/run/checkpoint.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <nlohmann/json.hpp>
@@ -15,10 +16,17 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kFormat = "cosformer";
-constexpr std::uint64_t kFormatVersion = 1;
 constexpr std::uint64_t kMaxStateBytes = std::uint64_t{1} << 20;
 constexpr std::array kTensorFiles = {kModelFile, kOptimizerFile};
 constexpr std::size_t kChecksumDigits = 32;
+
+/// The keys of the document, with the format that each came with. `checksum`, `format` and `format_version` are in all
+/// formats for ever: they tell a newer document from a damaged one.
+struct DocumentKey {
+  const char* name;
+  std::uint64_t since;
+};
+constexpr DocumentKey kDocumentKeys[] = {{"checksum", 1}, {"format", 1}, {"format_version", 1}, {"files", 1}, {"state", 1}};
 
 /// Checksum of the document's text as it was before the checksum was put in at `position`.
 std::string document_checksum(std::string text, std::size_t position) {
@@ -30,6 +38,21 @@ const json& require_key(const json& object, const char* key, const std::string& 
   const auto found = object.find(key);
   check<InputError>(found != object.end(), where, ": the key ", key, " is missing");
   return *found;
+}
+
+/// The version of a document that fits its checksum and that this program can read.
+std::uint64_t check_version(const json& content, std::string_view text, const std::string& where) {
+  const json& version = require_key(content, "format_version", where);
+  const json& checksum = require_key(content, "checksum", where);
+  const std::string digits = checksum.is_string() ? checksum.get<std::string>() : std::string();
+  const std::size_t position = digits.size() == kChecksumDigits ? text.find(digits) : std::string_view::npos;
+  check<InputError>(position != std::string_view::npos && document_checksum(std::string(text), position) == digits, where,
+                    ": the contents do not fit the checksum in it");
+  check<InputError>(version.is_number_unsigned() && version > 0, where, ": format_version: expected 1 to ",
+                    kStateFormatVersion, ", found ", printable(version.dump()));
+  check<NewerFormatError>(version <= kStateFormatVersion, where, ": format_version ", version.dump(),
+                          " is of a newer cosformer; this one reads up to ", kStateFormatVersion);
+  return version.get<std::uint64_t>();
 }
 
 FileDigest parse_digest(const json& entry, const std::string& where) {
@@ -64,7 +87,7 @@ std::string encode_state_document(const StateDocument& document) {
   }
   const nlohmann::ordered_json content = {{"checksum", zeros},
                                           {"format", kFormat},
-                                          {"format_version", kFormatVersion},
+                                          {"format_version", kStateFormatVersion},
                                           {"files", files},
                                           {"state", to_json(document.state)}};
   std::string text = content.dump(2) + "\n";
@@ -75,17 +98,17 @@ std::string encode_state_document(const StateDocument& document) {
 StateDocument parse_state_document(std::string_view text, const std::string& where) {
   check<InputError>(text.size() <= kMaxStateBytes, where, ": ", text.size(), " bytes, expected at most ", kMaxStateBytes);
   const json content = parse_strict_json(text, where);
-  check<InputError>(content.is_object() && content.size() == 5, where, ": expected an object of five keys");
+  check<InputError>(content.is_object(), where, ": expected an object");
   check<InputError>(require_key(content, "format", where) == kFormat, where, ": format: expected ", printable(kFormat));
-  const json& version = require_key(content, "format_version", where);
-  check<InputError>(version == kFormatVersion, where, ": format_version ", printable(version.dump()),
-                    " cannot be read, expected ", kFormatVersion);
-
-  const json& checksum = require_key(content, "checksum", where);
-  const std::string digits = checksum.is_string() ? checksum.get<std::string>() : std::string();
-  const std::size_t position = digits.size() == kChecksumDigits ? text.find(digits) : std::string_view::npos;
-  check<InputError>(position != std::string_view::npos && document_checksum(std::string(text), position) == digits, where,
-                    ": the contents do not fit the checksum in it");
+  const std::uint64_t version = check_version(content, text, where);
+  for (const DocumentKey& key : kDocumentKeys) {
+    if (key.since <= version) require_key(content, key.name, where);
+  }
+  for (const auto& [name, value] : content.items()) {
+    const bool known = std::ranges::any_of(
+        kDocumentKeys, [&name = name, version](const DocumentKey& key) { return key.name == name && key.since <= version; });
+    check<InputError>(known, where, ": unknown key ", printable(name));
+  }
 
   StateDocument document;
   const json& files = require_key(content, "files", where);
@@ -94,7 +117,7 @@ StateDocument parse_state_document(std::string_view text, const std::string& whe
   for (const std::string_view name : kTensorFiles) {
     document.files[std::string(name)] = parse_digest(require_key(files, std::string(name).c_str(), where), where);
   }
-  document.state = run_state_from_json(require_key(content, "state", where), where);
+  document.state = run_state_from_json(require_key(content, "state", where), where, version);
   return document;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/error.h"
 #include "train/run/file_system.h"
 #include "train/run/run_state.h"
 #include "train/run/safetensors.h"
@@ -22,6 +23,11 @@ struct Checkpoint {
   RunState state;
 };
 
+/// A checkpoint that is whole, but of a format that only a newer program knows.
+struct NewerFormatError : InputError {
+  using InputError::InputError;
+};
+
 /// What `state.json` holds: the state, and size and checksum of each other file of the folder.
 struct StateDocument {
   RunState state;
@@ -31,8 +37,9 @@ struct StateDocument {
 /// The text of `state.json`. Its field `checksum` is XXH3-128 of the text with that field's digits set to zero.
 std::string encode_state_document(const StateDocument& document);
 
-/// Throws InputError, one line that begins with `where`: malformed JSON, a wrong checksum, another format or version,
-/// a key missing or unknown.
+/// Reads the documents of this and of all older formats. Throws InputError, one line that begins with `where`: malformed
+/// JSON, a wrong checksum, another format, a key missing or unknown; and NewerFormatError for a document that fits its
+/// checksum and has a newer version.
 StateDocument parse_state_document(std::string_view text, const std::string& where);
 
 /// Writes a checkpoint; the folder appears whole or not at all. Throws Error.

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string>
 
 #include "core/error.h"
 #include "train/run/file_system.h"
@@ -13,7 +15,8 @@ namespace {
 
 using nlohmann::json;
 
-/// The one list of names: calls `field(name, member)` for each member of a state, const or not.
+/// The one list of names: calls `field(name, member)` for each member of a state, const or not. A member that came with a
+/// later format says with which, as a third argument.
 template <class State, class Field>
 void for_each_field(State& state, Field&& field) {
   field("step", state.step);
@@ -93,23 +96,25 @@ bool decode(const json& value, std::vector<std::int64_t>& result) {
 
 json to_json(const RunState& state) {
   json result = json::object();
-  for_each_field(state, [&](const char* name, const auto& member) { result[name] = encode(member); });
+  for_each_field(state, [&](const char* name, const auto& member, std::uint64_t = 1) { result[name] = encode(member); });
   return result;
 }
 
-RunState run_state_from_json(const json& source, const std::string& where) {
+RunState run_state_from_json(const json& source, const std::string& where, std::uint64_t version) {
   check<InputError>(source.is_object(), where, ": state: expected an object");
   RunState state;
-  const json known = to_json(state);
-  for (const auto& [name, value] : source.items()) {
-    check<InputError>(known.contains(name), where, ": state: unknown key ", printable(name));
-  }
-  for_each_field(state, [&](const char* name, auto& member) {
+  std::set<std::string> known;
+  for_each_field(state, [&](const char* name, auto& member, std::uint64_t since = 1) {
+    if (since > version) return;
+    known.insert(name);
     const auto found = source.find(name);
     check<InputError>(found != source.end(), where, ": state: the key ", name, " is missing");
     check<InputError>(decode(*found, member), where, ": state: ", name,
                       ": not a value of this key: ", printable(found->dump()));
   });
+  for (const auto& [name, value] : source.items()) {
+    check<InputError>(known.contains(name), where, ": state: unknown key ", printable(name));
+  }
   return state;
 }
 

@@ -10,6 +10,10 @@
 
 namespace cosformer {
 
+/// The format of `state.json` that this program writes. A version stays readable for ever; one of its runs is in
+/// tests/train/formats.
+inline constexpr std::uint64_t kStateFormatVersion = 1;
+
 /// All that a bit-identical continuation needs beside the tensors. Random numbers and the order of the data are functions
 /// of the seed and these counters; there is no generator to store.
 struct RunState {
@@ -36,8 +40,10 @@ struct RunState {
 /// As JSON; every double comes back with the same bits (infinities and NaN are the strings "inf", "-inf" and "nan").
 nlohmann::json to_json(const RunState& state);
 
-/// Throws InputError, one line that begins with `where`: a key missing, unknown or with a value of another kind, or a
-/// negative counter.
-RunState run_state_from_json(const nlohmann::json& json, const std::string& where);
+/// Reads what `to_json` of this or an older program wrote: `version` is that of its document, at most `kStateFormatVersion`.
+/// What that version did not have yet keeps its default. Throws InputError, one line that begins with `where`: a key
+/// missing, unknown or with a value of another kind, or a negative counter.
+RunState run_state_from_json(const nlohmann::json& json, const std::string& where,
+                             std::uint64_t version = kStateFormatVersion);
 
 }  // namespace cosformer
