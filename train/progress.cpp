@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "core/error.h"
+#include "core/figure_text.h"
 
 namespace cosformer {
 
@@ -44,7 +45,8 @@ std::string format_duration(double seconds) {
 
 std::string format_progress(const Progress& progress) {
   std::string text =
-      concat("step ", progress.step, '/', progress.max_steps, "  loss ", printed("%.4f", progress.loss), "  lr ",
+      concat("step ", progress.step, '/', progress.max_steps, "  loss ",
+             std::isfinite(progress.loss) ? printed("%.4f", progress.loss) : std::string(kNotFinite), "  lr ",
              printed("%.1e", progress.learning_rate), "  ", format_rate(progress.tokens_per_second), " tokens/s");
   if (progress.share_of_peak) text += concat("  ", printed("%.0f", *progress.share_of_peak * 100), " % of peak");
   if (progress.seconds_left) text += concat("  ", format_duration(*progress.seconds_left), " left");

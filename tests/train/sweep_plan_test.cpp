@@ -215,13 +215,6 @@ TEST_CASE("a task's name gives the value that chooses, and each value how it com
   CHECK(selection_metric_of("masked_language_modeling") == "loss");
 }
 
-TEST_CASE("A word for a shell is quoted where it has to be") {
-  CHECK(quote_shell("runs/a-b_c.toml") == "runs/a-b_c.toml");
-  CHECK(quote_shell("") == "''");
-  CHECK(quote_shell("a b") == "'a b'");
-  CHECK(quote_shell("it's $x") == "'it'\\''s $x'");
-}
-
 TEST_CASE("A script for Slurm has the unfinished points as tasks, and one directive a line") {
   const TemporaryFolder folder;
   write_bytes(folder / "a.toml", "[task]\nvalid = \"v\"\n");

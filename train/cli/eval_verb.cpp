@@ -3,6 +3,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "core/figure_text.h"
 #include "core/parallel.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
@@ -17,7 +18,8 @@ nlohmann::ordered_json classes_to_json(const std::vector<ClassCount>& classes) {
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   for (std::size_t label = 0; label < classes.size(); ++label) {
     const ClassCount& count = classes[label];
-    rows.push_back({{"class", label}, {"examples", count.examples}, {"predicted", count.predicted}, {"correct", count.correct}});
+    rows.push_back(
+        {{"class", label}, {"examples", count.examples}, {"predicted", count.predicted}, {"correct", count.correct}});
   }
   return rows;
 }
@@ -47,10 +49,14 @@ int run_eval(int argc, char** argv) {
 
   Console console(std::cerr, terminal_features(STDERR_FILENO));
   const auto log = make_logger(console);
+  std::vector<std::string> warnings;
   std::optional<std::filesystem::path> config_file;
   if (given->count("config")) config_file = (*given)["config"].as<std::string>();
   ModelFile file = read_model_file((*given)["model"].as<std::string>(), config_file, given_overrides(*given),
-                                   [&](const std::string& message) { log->warn(message); });
+                                   [&](const std::string& message) {
+                                     warnings.push_back(message);
+                                     log->warn(message);
+                                   });
   if (file.config.train.threads > 0) set_num_threads(static_cast<int>(file.config.train.threads));
   const Split split = find_split((*given)["split"].as<std::string>());
   // Only the text that is scored is read.
@@ -67,10 +73,11 @@ int run_eval(int argc, char** argv) {
     if (!result.classes.empty()) json["classes"] = classes_to_json(result.classes);
     if (file.step) json["step"] = *file.step;
     json["checkpoint"] = file.weights.string();
+    if (!warnings.empty()) json["warnings"] = warnings;
     print_json(json);
   } else {
     std::cout << file.weights.string() << "  " << split_name(split) << '\n';
-    for (const auto& [name, value] : result.values) std::cout << fmt::format("  {:<16} {:.8g}\n", name, value);
+    for (const auto& [name, value] : result.values) std::cout << fmt::format("  {:<16} {}\n", name, figure_text(value, 8));
     std::cout << format_classes(result.classes);
   }
   return 0;

@@ -37,7 +37,7 @@ nlohmann::ordered_json times_by_context(const std::vector<double>& milliseconds,
 
 /// Writes a translation for each line: of the prompt, or of standard input where there is no prompt.
 int translate_lines(const cxxopts::ParseResult& given, const ModelFile& file,
-                    const std::shared_ptr<const Tokenizer>& tokenizer) {
+                    const std::shared_ptr<const Tokenizer>& tokenizer, const std::vector<std::string>& warnings) {
   for (const char* option : {"tokens", "temperature", "top-k", "seed"}) {
     check<InputError>(given.count(option) == 0, "--", option,
                       ": a translation is searched for, not drawn; --set decoding.beam=… and the like say how");
@@ -68,7 +68,11 @@ int translate_lines(const cxxopts::ParseResult& given, const ModelFile& file,
     if (sources.size() == kLinesAtOnce) flush();
   }
   flush();
-  if (given.count("json")) print_json({{"translations", pairs}});
+  if (given.count("json")) {
+    nlohmann::ordered_json json{{"translations", pairs}};
+    if (!warnings.empty()) json["warnings"] = warnings;
+    print_json(json);
+  }
   return 0;
 }
 
@@ -102,16 +106,20 @@ int run_generate(int argc, char** argv) {
 
   Console console(std::cerr, terminal_features(STDERR_FILENO));
   const auto log = make_logger(console);
+  std::vector<std::string> warnings;
   std::optional<std::filesystem::path> config_file;
   if (given->count("config")) config_file = (*given)["config"].as<std::string>();
   ModelFile file = read_model_file((*given)["model"].as<std::string>(), config_file, given_overrides(*given),
-                                   [&](const std::string& message) { log->warn(message); });
+                                   [&](const std::string& message) {
+                                     warnings.push_back(message);
+                                     log->warn(message);
+                                   });
   if (file.config.train.threads > 0) set_num_threads(static_cast<int>(file.config.train.threads));
   keep_needed_texts(file.config.task, std::nullopt);
   const std::shared_ptr<const Tokenizer> tokenizer = make_tokenizer(file.config.task);
   options.vocab_size = tokenizer->vocab_size();
   file.config.task.train.clear();
-  if (file.config.model.kind == ModelKind::encoder_decoder) return translate_lines(*given, file, tokenizer);
+  if (file.config.model.kind == ModelKind::encoder_decoder) return translate_lines(*given, file, tokenizer, warnings);
   const std::unique_ptr<Task> task = make_language_modeling(file.config, tokenizer);
   const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model), task->causal_length());
 
@@ -123,6 +131,7 @@ int run_generate(int argc, char** argv) {
     nlohmann::ordered_json json{{"prompt", prompt}, {"text", continuation}, {"tokens", text.tokens.size()}};
     if (!text.milliseconds.empty()) json["milliseconds_per_token"] = median(text.milliseconds);
     json["milliseconds_by_context"] = times_by_context(text.milliseconds, ids.size());
+    if (!warnings.empty()) json["warnings"] = warnings;
     print_json(json);
   } else {
     std::cout << prompt << continuation << '\n';

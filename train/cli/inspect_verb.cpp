@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/figure_text.h"
 #include "core/printable.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
@@ -33,6 +35,11 @@ RunPlan plan_of_config(const Config& config) {
   return make_plan(config, task->complete(model), task->causal_length());
 }
 
+/// A number of the state, or "not finite": JSON has no such numbers.
+std::string text_of(const nlohmann::ordered_json& value) {
+  return value.is_number_float() && !std::isfinite(value.get<double>()) ? kNotFinite : value.dump();
+}
+
 nlohmann::ordered_json describe_state(const RunState& state) {
   nlohmann::ordered_json json{{"step", state.step},
                               {"epoch", state.epoch},
@@ -51,7 +58,11 @@ nlohmann::ordered_json describe_state(const RunState& state) {
 int inspect_checkpoint(const fs::path& path, bool as_json) {
   Console console(std::cerr, terminal_features(STDERR_FILENO));
   std::error_code ignored;
-  const fs::path weights = find_weights(path, [&](const std::string& message) { console.print("warning: " + message); });
+  std::vector<std::string> warnings;
+  const fs::path weights = find_weights(path, [&](const std::string& message) {
+    warnings.push_back(message);
+    console.print("warning: " + message);
+  });
   const fs::path file = fs::is_directory(weights) ? weights / kModelFile : weights;
   const SafetensorsHeader header = read_safetensors_header(file);
   std::int64_t elements = 0;
@@ -71,6 +82,7 @@ int inspect_checkpoint(const fs::path& path, bool as_json) {
   if (as_json) {
     json["metadata"] = header.metadata;
     json["tensors"] = tensors;
+    if (!warnings.empty()) json["warnings"] = warnings;
     print_json(json);
     return 0;
   }
@@ -81,7 +93,7 @@ int inspect_checkpoint(const fs::path& path, bool as_json) {
   std::cout << "parameters  " << elements << '\n';
   if (json.contains("step")) std::cout << fmt::format("{:<16} {}\n", "step", json["step"].dump());
   if (json.contains("state")) {
-    for (const auto& [key, value] : json["state"].items()) std::cout << fmt::format("{:<16} {}\n", key, value.dump());
+    for (const auto& [key, value] : json["state"].items()) std::cout << fmt::format("{:<16} {}\n", key, text_of(value));
   }
   return 0;
 }

@@ -63,6 +63,9 @@ int run_report(int argc, char** argv) {
 
   std::vector<ReportSection> sections;
   for (Experiment& experiment : collect_experiments((*given)["run"].as<std::vector<std::string>>())) {
+    for (const ReportedRun& run : experiment.runs) {
+      for (const std::string& warning : run.warnings) std::cerr << "warning: " << run.name << ": " << warning << '\n';
+    }
     sections.push_back({std::move(experiment), {}, {}});
     if (format.has_pictures && length > 0) add_attention_maps(sections.back(), heads, length);
   }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/quote_shell.h"
 #include "core/named_table.h"
 #include "core/parallel.h"
 #include "core/printable.h"

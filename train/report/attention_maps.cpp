@@ -51,11 +51,13 @@ struct LookedAt {
   SampleSequence sample;
   Split split = Split::valid;
   std::string checkpoint;
+  std::vector<std::string> warnings;  ///< of checkpoints that cannot be used
 };
 
 LookedAt look_at(const ReportedRun& run, std::int64_t length) {
   LookedAt result;
-  ModelFile file = read_model_file(run.folder, {}, {}, [](const std::string&) {});
+  ModelFile file =
+      read_model_file(run.folder, {}, {}, [&](const std::string& message) { result.warnings.push_back(message); });
   result.checkpoint = file.weights.filename().string();
   result.split = file.config.task.valid.empty() ? Split::train : Split::valid;
   keep_needed_texts(file.config.task, result.split);
@@ -85,6 +87,7 @@ void check_heads(const ReportedRun& run, const std::vector<HeadChoice>& heads) {
 
 void add_model(ReportSection& section, const ReportedRun& run, const std::vector<HeadChoice>& heads, std::int64_t length) {
   const LookedAt seen = look_at(run, length);
+  for (const std::string& warning : seen.warnings) section.notes.push_back(fmt::format("{}: {}.", run.name, warning));
   const std::string name = fmt::format("{} ({}, {})", run.group, run.name, seen.checkpoint);
   const std::string stack = run.config->model.kind == ModelKind::decoder ? "decoder" : "encoder";
   const AttentionRecord* any = nullptr;

@@ -1,6 +1,7 @@
 #include "train/report/collect.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -26,18 +27,22 @@ struct Selection {
   bool higher_is_better = false;
 };
 
-std::optional<Selection> read_selection(const fs::path& run) {
-  std::vector<std::int64_t> steps = list_checkpoints(run / "checkpoints");
-  std::ranges::reverse(steps);
-  for (const std::int64_t step : steps) {
+/// Beside it, `warnings` names each checkpoint whose state cannot be read: what it says of the best is then not known.
+std::optional<Selection> read_selection(const fs::path& run, std::vector<std::string>& warnings) {
+  std::optional<Selection> selection;
+  for (const std::int64_t step : list_checkpoints(run / "checkpoints")) {
+    const fs::path checkpoint = run / "checkpoints" / checkpoint_name(step);
     try {
-      const RunState state = read_state_document(run / "checkpoints" / checkpoint_name(step)).state;
-      return Selection{state.best_metric, state.best_step, state.higher_is_better};
-    } catch (const InputError&) {
-      // An older one may be whole; loading the weights is what complains.
+      const RunState state = read_state_document(checkpoint).state;
+      selection = Selection{state.best_metric, state.best_step, state.higher_is_better};
+    } catch (const InputError& error) {
+      // A run at work deletes checkpoints.
+      if (fs::exists(checkpoint)) {
+        warnings.push_back(concat("checkpoint ", checkpoint_name(step), " cannot be used: ", error.what()));
+      }
     }
   }
-  return std::nullopt;
+  return selection;
 }
 
 std::optional<std::int64_t> count_parameters(const fs::path& run) {
@@ -69,11 +74,13 @@ std::string selection_metric(const ReportedRun& run, const Selection& selection)
 /// Scores and values of a run that has no result.json: what its metrics say.
 void take_from_metrics(ReportedRun& run, const std::optional<Selection>& selection) {
   if (run.metrics.empty()) return;
-  const MetricRecord* best = nullptr;
+  const MetricRecord *best = nullptr, *last = nullptr;
   for (const MetricRecord& record : run.metrics) {
     if (record.split != "valid") continue;
-    const bool chosen =
-        selection && selection->best ? record.step == selection->step : !best || record.value("loss") < best->value("loss");
+    last = &record;
+    const double loss = record.value("loss");
+    const bool chosen = selection && selection->best ? record.step == selection->step
+                                                     : std::isfinite(loss) && (!best || loss < best->value("loss"));
     if (chosen) best = &record;
   }
   const auto add = [&](const char* name, double value) { run.values.emplace_back(name, value); };
@@ -81,6 +88,9 @@ void take_from_metrics(ReportedRun& run, const std::optional<Selection>& selecti
   if (best) {
     run.scores["valid"] = best->values;
     add("best_step", static_cast<double>(best->step));
+  } else if (last) {
+    // No evaluation was finite: there is no best, and the last shows what there is.
+    run.scores["valid"] = last->values;
   }
   add("seconds", run.metrics.back().value("wall_seconds"));
   if (const auto speed = median_training_speed(run.metrics)) add("tokens_per_second", *speed);
@@ -217,7 +227,7 @@ std::vector<Experiment> collect_experiments(const std::vector<std::string>& path
     run.name = folder.string();
     run.folder = folder;
     read_run(run);
-    const std::optional<Selection> selection = read_selection(folder);
+    const std::optional<Selection> selection = read_selection(folder, run.warnings);
     const std::string metric = selection ? selection_metric(run, *selection) : kDefaultMetric;
     if (run.status == RunStatus::running || !read_result(run)) take_from_metrics(run, selection);
     const auto [found, is_new] = by_metric.emplace(metric, experiments.size());

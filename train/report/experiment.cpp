@@ -9,11 +9,18 @@ namespace cosformer {
 
 namespace {
 
+/// The value of a name, whatever it is.
 std::optional<double> find_value(const NamedValues& values, const std::string& name) {
   for (const auto& [key, value] : values) {
-    if (key == name && std::isfinite(value)) return value;
+    if (key == name) return value;
   }
   return std::nullopt;
+}
+
+std::optional<double> find_value(const ReportedRun& run, const std::string& split, const std::string& name) {
+  if (split.empty()) return find_value(run.values, name);
+  const auto found = run.scores.find(split);
+  return found == run.scores.end() ? std::nullopt : find_value(found->second, name);
 }
 
 }  // namespace
@@ -35,9 +42,13 @@ const char* status_name(RunStatus status) {
 }
 
 std::optional<double> ReportedRun::value(const std::string& split, const std::string& metric) const {
-  if (split.empty()) return find_value(values, metric);
-  const auto found = scores.find(split);
-  return found == scores.end() ? std::nullopt : find_value(found->second, metric);
+  const std::optional<double> found = find_value(*this, split, metric);
+  return found && std::isfinite(*found) ? found : std::nullopt;
+}
+
+bool ReportedRun::is_not_finite(const std::string& split, const std::string& metric) const {
+  const std::optional<double> found = find_value(*this, split, metric);
+  return found && !std::isfinite(*found);
 }
 
 std::string ReportedStage::title() const { return split.empty() ? metric : metric + " (" + split + ")"; }

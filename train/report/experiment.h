@@ -34,10 +34,13 @@ struct ReportedRun {
   std::vector<MetricRecord> metrics;
   std::map<std::string, NamedValues> scores;  ///< by split: what the best checkpoint, or the best evaluation, has
   NamedValues values;                         ///< of the run itself: steps, best_step, seconds, tokens_per_second, …
+  std::vector<std::string> warnings;          ///< what of its checkpoints cannot be read, one line each
   std::vector<std::string> environment;       ///< what run.log says of program and machine, one entry a session
 
-  /// The metric of a split, or with split = "" a value of the run itself.
+  /// The metric of a split, or with split = "" a value of the run itself; nothing where it is not finite.
   std::optional<double> value(const std::string& split, const std::string& metric) const;
+  /// True where `value` gives nothing because the value is infinite or NaN.
+  bool is_not_finite(const std::string& split, const std::string& metric) const;
 };
 
 /// What the runs of a point do one after the other, and what is compared of each.

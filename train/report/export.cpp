@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/figure_text.h"
 #include "train/report/statistics.h"
 #include "train/report/tables.h"
 #include "train/report/text.h"
@@ -58,6 +59,7 @@ ordered_json to_json(const ReportedRun& run, const Experiment& experiment) {
   json["values"] = to_json(run.values);
   json["scores"] = ordered_json::object();
   for (const auto& [split, values] : run.scores) json["scores"][split] = to_json(values);
+  if (!run.warnings.empty()) json["warnings"] = run.warnings;
   if (!run.environment.empty()) json["environment"] = run.environment;
   return json;
 }
@@ -133,7 +135,7 @@ std::string write_csv(const std::vector<Experiment>& experiments) {
       const auto add = [&](const std::string& split, const NamedValues& values) {
         for (const auto& [name, value] : values) {
           text += concat(prefix, escape_csv(split), ',', escape_csv(name), ',',
-                         std::isfinite(value) ? fmt::format("{}", value) : "", "\r\n");
+                         std::isfinite(value) ? fmt::format("{}", value) : kNotFinite, "\r\n");
         }
       };
       add("", run.values);

@@ -122,6 +122,10 @@ std::vector<std::string> warnings(const Experiment& experiment, std::size_t stag
       second = summary;
     }
   }
+  for (const ReportedRun& run : experiment.runs) {
+    if (run.stage != stage) continue;
+    for (const std::string& warning : run.warnings) found.push_back(concat(run.name, ": ", warning, '.'));
+  }
   if (missing > 0) {
     found.push_back(concat(plural(missing, "run"), missing == 1 ? " is" : " are",
                            " not finished and left out of means and differences; see the list of runs."));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -94,6 +95,8 @@ NamedValues numbers_of(const json& object) {
   NamedValues values;
   for (const auto& [name, value] : object.items()) {
     if (value.is_number()) values.emplace_back(name, value.get<double>());
+    // A score that is not finite.
+    if (value.is_null()) values.emplace_back(name, std::numeric_limits<double>::quiet_NaN());
   }
   return values;
 }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/figure_text.h"
 #include "train/report/statistics.h"
 #include "train/report/text.h"
 
@@ -35,6 +36,13 @@ void drop_empty_columns(ReportTable& table) {
     table.columns.erase(table.columns.begin() + at);
     for (auto& row : table.rows) row.erase(row.begin() + at);
   }
+}
+
+/// A value of a run with its unit, or in words why there is none.
+std::string value_text(const ReportedRun& run, const std::string& split, const std::string& name) {
+  if (run.is_not_finite(split, name)) return kNotFinite;
+  const auto value = run.value(split, name);
+  return value ? format_value_of(name, *value) : kNothing;
 }
 
 std::string stage_prefix(const Experiment& experiment, std::size_t stage) {
@@ -161,14 +169,14 @@ ReportTable two_runs_table(const Experiment& experiment) {
   table.columns = {{"", false}, {first.name}, {second.name}, {"difference"}};
   const auto add = [&](const std::string& split, const std::string& name) {
     const auto a = first.value(split, name), b = second.value(split, name);
-    if (!a && !b) return;
-    const auto cell = [&](const std::optional<double>& value) {
-      return TableCell{value ? format_value_of(name, *value) : kNothing};
-    };
+    if (!a && !b && !first.is_not_finite(split, name) && !second.is_not_finite(split, name)) return;
     const double difference = a && b ? *b - *a : 0;
     std::string change = a && b ? "0" : kNothing;
     if (difference != 0) change = (difference < 0 ? "−" : "+") + format_value_of(name, std::abs(difference));
-    table.rows.push_back({{split.empty() ? name : name + " (" + split + ")"}, cell(a), cell(b), {change}});
+    table.rows.push_back({{split.empty() ? name : name + " (" + split + ")"},
+                          {value_text(first, split, name)},
+                          {value_text(second, split, name)},
+                          {change}});
   };
   std::set<std::pair<std::string, std::string>> seen;
   for (const ReportedRun* run : {&first, &second}) {
@@ -197,17 +205,13 @@ ReportTable runs_table(const Experiment& experiment) {
   }
   for (const ReportedRun& run : experiment.runs) {
     const ReportedStage& stage = experiment.stages[run.stage];
-    const auto figure = [&](const char* name) {
-      const auto value = run.value("", name);
-      return TableCell{value ? format_value_of(name, *value) : kNothing};
-    };
+    const auto figure = [&](const char* name) { return TableCell{value_text(run, "", name)}; };
     std::vector<TableCell> row = {{run.name}};
     if (staged) row.push_back({stage.name});
-    const auto metric = run.value(stage.split, stage.metric);
     row.insert(row.end(), {{run.group},
                            {concat(run.seed)},
                            {status_name(run.status), false, run.reason},
-                           {metric ? format_value_of(stage.metric, *metric) : kNothing},
+                           {value_text(run, stage.split, stage.metric)},
                            figure("best_step"),
                            figure("steps"),
                            figure("seconds")});

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/figure_text.h"
 #include "data/utf8.h"
 
 namespace cosformer {
@@ -143,7 +144,7 @@ std::string shorten(std::string_view text, std::size_t length) {
 }
 
 std::string format_figure(double value) {
-  if (!std::isfinite(value)) return "–";
+  if (!std::isfinite(value)) return kNotFinite;
   const double size = std::abs(value);
   if (size != 0 && (size < 1e-3 || size >= 1e7)) return with_minus(fmt::format("{:.3e}", value));
   if (std::trunc(value) == value && size >= 1000) return with_minus(fmt::format("{:.0f}", value));
@@ -172,7 +173,7 @@ std::string format_difference(const PairedDifference& difference) {
 }
 
 std::string format_value_of(const std::string& name, double value) {
-  if (!std::isfinite(value)) return "–";
+  if (!std::isfinite(value)) return kNotFinite;
   const auto unit = std::ranges::find_if(kUnits, [&](const Unit& row) { return row.name == name; });
   return unit == std::end(kUnits) ? format_figure(value) : unit->format(value);
 }

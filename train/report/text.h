@@ -25,7 +25,7 @@ std::string escape_csv(std::string_view text);
 /// `text` with at most `length` code points, "…" in place of what is too long.
 std::string shorten(std::string_view text, std::size_t length);
 
-/// Four significant digits or more: 2.389, 0.0123, 12346, 1.2e-05.
+/// Four significant digits or more: 2.389, 0.0123, 12346, 1.2e-05; "not finite" for infinity and NaN.
 std::string format_figure(double value);
 /// With as many decimals as `scale`, a spread, makes meaningful: two digits of it.
 std::string format_figure(double value, double scale);
@@ -35,7 +35,7 @@ std::string format_summary(const Summary& summary);
 std::string format_summary(const Summary& summary, double scale);
 /// "-0.0116 [-0.0301, 0.0069]"
 std::string format_difference(const PairedDifference& difference);
-/// With a unit that fits the name: 125 MiB, 1.5 k/s, 3 min 20 s, 105,216.
+/// With a unit that fits the name: 125 MiB, 1.5 k/s, 3 min 20 s, 105,216; "not finite" for infinity and NaN.
 std::string format_value_of(const std::string& name, double value);
 
 }  // namespace cosformer

@@ -153,8 +153,8 @@ void PointJob::write_result() {
     if (trained.contains(key)) result[key] = trained[key];
   };
   copy("steps");
-  // A run that is never evaluated ends with its last step.
-  result["best_step"] = trained.contains("best_step") ? trained["best_step"] : trained.at("steps");
+  // A run without a finite evaluation has none.
+  copy("best_step");
   copy("seconds");
   if (const auto speed = median_training_speed(read_metrics(run().folder / "metrics.jsonl")))
     result["tokens_per_second"] = *speed;
@@ -164,7 +164,7 @@ void PointJob::write_result() {
     const auto scored = nlohmann::ordered_json::parse(text);
     nlohmann::ordered_json values = nlohmann::ordered_json::object();
     for (const auto& [name, value] : scored.items()) {
-      if (value.is_number() && name != "step") values[name] = value;
+      if ((value.is_number() || value.is_null()) && name != "step") values[name] = value;
     }
     result[split] = values;
   }

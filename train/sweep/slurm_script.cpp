@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/quote_shell.h"
 
 namespace cosformer {
 
@@ -76,14 +77,6 @@ fi
 
 bool needs_several_arrays(const std::vector<std::size_t>& points) {
   return !points.empty() && points.back() >= kPointsPerArray;
-}
-
-std::string quote_shell(const std::string& text) {
-  constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./=,+:@%";
-  if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
 }
 
 std::string slurm_script(const SweepPlan& plan, const std::filesystem::path& folder, const std::filesystem::path& program,

@@ -10,9 +10,6 @@
 
 namespace cosformer {
 
-/// `text` as one word of a shell: in single quotes where needed.
-std::string quote_shell(const std::string& text);
-
 /// Where the points do not fit into one array, Slurm's default for the number of an array's tasks, and for the largest
 /// index, being 1,000. The script is then not submitted but run: it submits one array after another.
 bool needs_several_arrays(const std::vector<std::size_t>& points);
