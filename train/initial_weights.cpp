@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "core/kernels/optimizer.h"
-#include "train/trainer.h"
+#include "train/model_parameters.h"
 
 namespace cosformer {
 

@@ -5,8 +5,8 @@
 #include "core/error.h"
 #include "core/kernels/optimizer.h"
 #include "data/tokenizers/registry.h"
+#include "train/model_parameters.h"
 #include "train/tasks/task_tokenizer.h"
-#include "train/trainer.h"
 
 namespace cosformer {
 

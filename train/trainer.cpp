@@ -7,10 +7,13 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/figure_text.h"
 #include "core/kernels/optimizer.h"
 #include "layers/cost.h"
 #include "train/gradient_step.h"
+#include "train/model_parameters.h"
 #include "train/peak.h"
+#include "train/run/atomic_file.h"
 #include "train/schedule.h"
 
 namespace cosformer {
@@ -44,23 +47,30 @@ Trainer::Trainer(const Config& config, const Task& task, std::unique_ptr<Model> 
   if (config.logging.tensorboard) {
     tensorboard_.emplace(files, directory.path(), directory.is_new() ? std::nullopt : std::optional(state_.step));
   }
+  // A loss of power must not leave a checkpoint without the files beside it.
+  sync_folder(files, directory.path());
   // A training step is a forward pass and a backward pass of twice its cost.
   flops_per_token_ = 3.0 * forward_flops_per_token(model_->config(), task.typical_length());
 }
 
 void Trainer::resume() {
-  const auto latest =
-      find_latest_checkpoint(directory_.checkpoints(), [this](const std::string& message) { log_.warn(message); });
+  const auto warn = [this](const std::string& message) { log_.warn(message); };
+  const auto latest = find_latest_checkpoint(directory_.checkpoints(), warn);
+  std::int64_t log_every = config_.train.log_every;
   if (latest) {
     const Checkpoint checkpoint = read_checkpoint(*latest);
     load_parameters(model_->parameters(), checkpoint.parameters, latest->string());
     optimizer_->load(checkpoint.optimizer);
     state_ = checkpoint.state;
     saved_step_ = state_.step;
+    if (!checkpoint.config.empty()) log_every = config_from_json(checkpoint.config, {}, latest->string()).train.log_every;
     checkpoints_->finish_save(saved_step_);
     log_.info("continuing from {} (step {})", latest->string(), state_.step);
   }
-  truncate_metrics_after(files_, directory_.metrics_file(), state_.step);
+  if (const auto found = truncate_metrics_after(files_, directory_.metrics_file(), state_.step)) log_.warn(*found);
+  const auto gap =
+      find_gap(read_metrics(directory_.metrics_file()), state_.step, log_every, latest && state_.metric.has_value());
+  if (gap) log_.warn(*gap);
 }
 
 void Trainer::save_start() {
@@ -80,7 +90,8 @@ RunEnd Trainer::run() {
   }
   if (end) {
     if (end == RunEnd::finished) {
-      log_.info("the run has all its {} steps; a larger train.max_steps would continue it", state_.step);
+      log_.info("the run has all its {} steps; `{} --set train.max_steps=N` would continue it", state_.step,
+                continue_command(directory_.path()));
     }
     return *end;
   }
@@ -138,10 +149,11 @@ void Trainer::skip_step(double loss, double gradient_norm) {
   ++state_.nonfinite_streak;
   state_.nonfinite_steps.push_back(state_.step);
   if (state_.nonfinite_steps.size() > kKeptNonfiniteSteps) state_.nonfinite_steps.erase(state_.nonfinite_steps.begin());
-  log_.warn("step {} skipped: loss {}, gradient norm {} ({} skipped so far)", state_.step, loss, gradient_norm,
-            state_.nonfinite_total);
+  log_.warn("step {} skipped: loss {}, gradient norm {} ({} skipped so far)", state_.step, figure_text(loss, 6),
+            figure_text(gradient_norm, 6), state_.nonfinite_total);
   check<Error>(state_.nonfinite_streak < config_.train.max_nonfinite_steps, "stopped at step ", state_.step, ": ",
-               state_.nonfinite_streak, " steps in a row with a loss or gradient that is not finite; ", last_checkpoint());
+               state_.nonfinite_streak, " steps in a row with a loss or gradient that is not finite; ",
+               last_healthy_checkpoint());
 }
 
 void Trainer::log_step(double loss, double gradient_norm, double learning_rate) {
@@ -182,8 +194,9 @@ bool Trainer::evaluate() {
   if (!evaluation) return false;
   const Evaluation& result = *evaluation;
   const double metric = result.value(selection_metric_of(config_.task.name));
+  // During skipped steps no checkpoint is saved, and what cannot be kept is no best.
   const bool better =
-      std::isfinite(metric) &&
+      std::isfinite(metric) && state_.nonfinite_streak == 0 &&
       (!state_.best_metric || (state_.higher_is_better ? metric > *state_.best_metric : metric < *state_.best_metric));
   state_.metric = metric;
   state_.evaluations_since_best = better ? 0 : state_.evaluations_since_best + 1;
@@ -200,7 +213,7 @@ bool Trainer::evaluate() {
   std::vector<std::pair<std::string, double>> scalars;
   for (const auto& [name, value] : result.values) {
     scalars.emplace_back("valid/" + name, value);
-    text += fmt::format("  {} {:.5g}", name, value);
+    text += fmt::format("  {} {}", name, figure_text(value, 5));
   }
   if (tensorboard_) tensorboard_->add_scalars(state_.step, scalars);
   log_.info("step {} valid{}{}", state_.step, text, better ? "  (best)" : "");
@@ -216,12 +229,18 @@ bool Trainer::is_recorded(Split split) const {
 
 void Trainer::save() {
   if (saved_step_ == state_.step) return;
+  if (state_.nonfinite_streak > 0) {
+    log_.warn("no checkpoint of step {}: it was skipped; {}", state_.step, last_checkpoint());
+    return;
+  }
   Checkpoint checkpoint;
   for (const Parameter& parameter : model_->parameters()) checkpoint.parameters[parameter.name] = parameter.variable.value();
   checkpoint.optimizer = optimizer_->state();
   checkpoint.config = to_json(config_);
   checkpoint.state = state_;
   check_finite(checkpoint);
+  // The records belong to the checkpoint: they reach the disk before it.
+  metrics_->sync();
   checkpoints_->save(checkpoint);
   saved_step_ = state_.step;
 }
@@ -242,6 +261,18 @@ std::string Trainer::last_checkpoint() const {
   return saved_step_ < 0 ? "there is no checkpoint yet" : concat("the last checkpoint is of step ", saved_step_);
 }
 
+std::string Trainer::last_healthy_checkpoint() const {
+  // The weights of the step before the first skipped one are those that gave no finite loss.
+  const std::int64_t suspect = state_.step - state_.nonfinite_streak;
+  std::vector<std::int64_t> steps = list_checkpoints(directory_.checkpoints());
+  std::erase_if(steps, [&](std::int64_t step) { return step >= suspect; });
+  const std::string cause = concat("the weights of step ", suspect, " gave the first of them, ");
+  if (steps.empty()) return cause + "and there is no checkpoint from before";
+  return concat(cause, "the last checkpoint from before is ",
+                (directory_.checkpoints() / checkpoint_name(steps.back())).string(),
+                ": a new run, with a smaller learning rate for one, can begin with it (train.init_from)");
+}
+
 std::optional<RunEnd> Trainer::reason_to_stop() const {
   // First: a signal during the last step does not hide that the run needs its last evaluation.
   if (state_.step >= config_.train.max_steps) return RunEnd::finished;
@@ -256,27 +287,5 @@ std::optional<RunEnd> Trainer::end_by_signal() const {
 }
 
 double Trainer::wall_seconds() const { return now_seconds() - started_seconds_; }
-
-void check_parameters(const std::vector<Parameter>& parameters, const TensorMap& weights, const std::string& source) {
-  for (const Parameter& parameter : parameters) {
-    const auto found = weights.find(parameter.name);
-    check<InputError>(found != weights.end(), source, ": tensor \"", parameter.name, "\" is missing");
-    check<InputError>(found->second.shape() == parameter.variable.shape(), source, ": tensor \"", parameter.name,
-                      "\" has shape ", found->second.shape(), ", the config asks for ", parameter.variable.shape());
-  }
-  for (const auto& [name, tensor] : weights) {
-    const bool known =
-        std::ranges::any_of(parameters, [&name = name](const Parameter& parameter) { return parameter.name == name; });
-    check<InputError>(known, source, ": tensor \"", name, "\" belongs to no parameter of the config's model");
-  }
-}
-
-void load_parameters(const std::vector<Parameter>& parameters, const TensorMap& weights, const std::string& source) {
-  check_parameters(parameters, weights, source);
-  for (const Parameter& parameter : parameters) {
-    Tensor value = parameter.variable.value();
-    value.copy_from(weights.at(parameter.name).to(value.dtype()));
-  }
-}
 
 }  // namespace cosformer

@@ -30,14 +30,15 @@ enum class RunEnd : std::uint8_t { finished, out_of_patience, out_of_time, by_si
 class Trainer {
  public:
   /// Trains `model` (freshly made, by `config`) and, where `directory` holds a checkpoint that is whole, continues from it.
-  /// The other arguments must outlive the trainer. Throws InputError for a checkpoint that does not fit the config.
+  /// The other arguments must outlive the trainer. Throws InputError for a checkpoint that does not fit the config, and
+  /// where there are checkpoints and none can be used.
   Trainer(const Config& config, const Task& task, std::unique_ptr<Model> model, FileSystem& files, RunDirectory& directory,
           Console& console, spdlog::logger& log);
 
-  /// Trains until `max_steps`, a limit or a signal. A checkpoint of the last step is saved in each case. A signal ends an
-  /// evaluation too; the continued run begins with it. Does nothing where the run has reached its end before. Throws Error
-  /// where too many steps in a row were not finite, where a checkpoint would hold a value that is not finite, or where the
-  /// disk fails; the checkpoints before stay as they are.
+  /// Trains until `max_steps`, a limit or a signal. A checkpoint of the last step is saved in each case, unless that step
+  /// was skipped. A signal ends an evaluation too; the continued run begins with it. Does nothing where the run has reached
+  /// its end before. Throws Error where too many steps in a row were not finite, where a checkpoint would hold a value that
+  /// is not finite, or where the disk fails; the checkpoints before stay as they are.
   RunEnd run();
 
   /// Saves a checkpoint of step 0, where the run has none: what it began with then needs no other folder.
@@ -57,9 +58,13 @@ class Trainer {
   /// False where a signal came before the end of it; nothing is then recorded.
   bool evaluate();
   bool is_recorded(Split split) const;
+  /// Saves the state unless that has been done, or the last step was skipped: weights that give no finite loss must not take
+  /// the place of healthy ones.
   void save();
   void check_finite(const Checkpoint& checkpoint) const;
   std::string last_checkpoint() const;
+  /// Where the newest checkpoint is whose weights gave a finite loss in the step after it.
+  std::string last_healthy_checkpoint() const;
   std::optional<RunEnd> reason_to_stop() const;
   std::optional<RunEnd> end_by_signal() const;
   void skip_step(double loss, double gradient_norm);
@@ -86,11 +91,5 @@ class Trainer {
     double seconds = 0;
   } window_;
 };
-
-/// Throws InputError that begins with `source` where a tensor is missing, unknown or of another shape.
-void check_parameters(const std::vector<Parameter>& parameters, const TensorMap& weights, const std::string& source);
-
-/// Copies `weights` into the model's parameters after `check_parameters`.
-void load_parameters(const std::vector<Parameter>& parameters, const TensorMap& weights, const std::string& source);
 
 }  // namespace cosformer

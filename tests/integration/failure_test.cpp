@@ -34,12 +34,35 @@ TEST_CASE("Steps that are not finite are skipped and counted, and a row of them 
   CHECK(contains(outcome.errors, "warning: step 2 skipped: loss "));
   CHECK(contains(outcome.errors,
                  "error: stopped at step 5: 4 steps in a row with a loss or gradient that is not finite; "
-                 "the last checkpoint is of step 4\n"));
-  const Checkpoint latest = read_checkpoint(project / "run/checkpoints/latest");
-  CHECK(latest.state.step == 4);
-  CHECK(latest.state.nonfinite_total == 3);
-  CHECK(latest.state.nonfinite_steps == std::vector<std::int64_t>{2, 3, 4});
-  CHECK(holds_only_finite_values(latest));
+                 "the weights of step 1 gave the first of them, and there is no checkpoint from before\n"));
+  CHECK(contains(outcome.errors, "warning: no checkpoint of step 4: it was skipped; the last checkpoint is of step 1"));
+  CHECK(project.checkpoints("run") == std::vector<std::int64_t>{1});
+  CHECK(holds_only_finite_values(read_checkpoint(project.checkpoint("run", 1))));
+}
+
+TEST_CASE("A divergence leaves the healthy checkpoints, and the message leads to the last of them") {
+  const TinyProject project;
+  const std::vector<std::string> keys = {"optimizer.learning_rate=1e3", "train.eval_every=0"};
+  const test::Outcome outcome = project.train("run", keys);
+  INFO(outcome.errors);
+  CHECK(outcome.code == 1);
+  CHECK(contains(outcome.errors, "10 steps in a row"));
+  const std::size_t named = outcome.errors.find("the last checkpoint from before is run/checkpoints/step-");
+  REQUIRE(named != std::string::npos);
+  const std::string checkpoint = outcome.errors.substr(outcome.errors.find("run/", named), 29);
+  const test::Outcome eval = project.call({"eval", checkpoint, "--json"});
+  INFO(checkpoint << ": " << eval.errors);
+  REQUIRE(eval.code == 0);
+  CHECK(nlohmann::json::parse(eval.output)["loss"].is_number());
+  // No state was saved of a step that was skipped.
+  for (const std::int64_t step : project.checkpoints("run")) {
+    CHECK(read_checkpoint(project.checkpoint("run", step)).state.nonfinite_total == 0);
+  }
+  // A run that ends, or is stopped, among skipped steps has no checkpoint of its end, and says so.
+  const test::Outcome end = project.train("end", {keys[0], keys[1], "train.max_steps=9"});
+  CHECK(end.code == 0);
+  CHECK(contains(end.errors, "warning: no checkpoint of step 9: it was skipped; the last checkpoint is of step 3"));
+  CHECK(project.newest("end") == 3);
 }
 
 TEST_CASE("An update that makes a parameter infinite is never saved") {

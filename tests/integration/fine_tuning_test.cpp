@@ -130,13 +130,16 @@ TEST_CASE("A fine-tuning run is the same across threads and a resume, with the c
   const auto& positive = result["classes"][1];
   const double both = positive["examples"].get<double>() + positive["predicted"].get<double>();
   CHECK(result["f1"].get<double>() == Approx(2 * positive["correct"].get<double>() / both));
-  // A run without a whole checkpoint would begin anew; what it began with is missing, and it says so.
+  // A run without a usable checkpoint does not begin anew by itself, and where it is asked to, what it began with is missing.
   for (const std::int64_t step : project.checkpoints("early")) {
     fs::resize_file(project.checkpoint("early", step) / "model.safetensors", 100);
   }
-  const test::Outcome outcome = project.tune("early", {}, {"--resume"});
-  CHECK(outcome.code == 2);
-  CHECK(contains(outcome.errors, "train.init_from"));
+  const test::Outcome refused = project.tune("early", {}, {"--resume"});
+  CHECK(refused.code == 2);
+  CHECK(contains(refused.errors, "checkpoints can be used"));
+  const test::Outcome anew = project.tune("early", {}, {"--restart"});
+  CHECK(anew.code == 2);
+  CHECK(contains(anew.errors, "train.init_from"));
 }
 
 TEST_CASE("Weights that do not fit are refused in one line with their key, before there is a run") {

@@ -84,7 +84,11 @@ TEST_CASE("TensorBoard drops what comes after the step that a run goes on from, 
   };
   const std::vector<std::string> keys = {"train.max_steps=5", "logging.tensorboard=true"};
   REQUIRE(project.train("run", {"train.max_steps=3", "logging.tensorboard=true"}).code == 0);
-  if (step == 0) std::filesystem::remove_all(project / "run/checkpoints");
+  // As after a kill before the first checkpoint.
+  if (step == 0) {
+    std::filesystem::remove_all(project / "run/checkpoints");
+    std::filesystem::create_directory(project / "run/checkpoints");
+  }
   const std::set<std::filesystem::path> before = events();
   REQUIRE(before.size() == 1);
   REQUIRE(project.train("run", keys, {"--resume"}).code == 0);

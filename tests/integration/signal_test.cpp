@@ -29,7 +29,7 @@ TEST_CASE("Signals that ask for the end of a run end it with a checkpoint, and i
   const test::Outcome outcome = program.wait();
   INFO(outcome.errors);
   CHECK(outcome.code == 128 + signal);
-  CHECK(contains(outcome.errors, "--resume continues"));
+  CHECK(contains(outcome.errors, " stopped --resume`"));
   REQUIRE(project.newest("stopped") >= 2);
   CHECK(project.newest("stopped") < 300);
 

@@ -10,7 +10,7 @@
 #include "train/config/config.h"
 #include "train/optimizers/optimizer.h"
 #include "train/run/safetensors.h"
-#include "train/trainer.h"
+#include "train/model_parameters.h"
 
 namespace cosformer::test {
 

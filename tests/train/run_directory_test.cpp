@@ -68,8 +68,10 @@ TEST_CASE("A folder with a run is refused without resume, and the message gives 
   const std::string path = (folder / "run").string();
   RunDirectory::open(files, path, Mode::create).write_config("");
   const std::string message = message_of<InputError>([&] { RunDirectory::open(files, path, Mode::create); });
-  CHECK(message == path + ": holds a run already; continue it with `--run-dir " + path +
-                       " --resume` or start beside it with `--run-dir " + path + "-2`");
+  CHECK(message == path + ": holds a run already; continue it with `" + continue_command(path) +
+                       "` or start beside it with `--run-dir " + path + "-2`");
+  CHECK(continue_command(path).ends_with(" train " + path + " --resume"));
+  CHECK(continue_command("my run").ends_with(" train 'my run' --resume"));
   const RunDirectory resumed = RunDirectory::open(files, path, Mode::resume);
   CHECK_FALSE(resumed.is_new());
 }
@@ -86,6 +88,23 @@ TEST_CASE("A folder with other files is refused and left alone") {
           RunDirectory::open(files, folder / "thesis.txt", Mode::create);
         }).find("expected a folder") != std::string::npos);
   CHECK(names_in(folder.path()) == std::vector<std::string>{"thesis.txt"});
+}
+
+TEST_CASE("Restarting removes what training has made and leaves the rest") {
+  TemporaryFolder folder;
+  FileSystem files;
+  fs::create_directories(folder / "run/checkpoints/step-00000001");
+  fs::create_directories(folder / "run/tokenizer");
+  for (const char* name : {"config.toml", "metrics.jsonl", "run.log", "events.out.tfevents.1.0.host", "notes.txt"}) {
+    write_bytes(folder / "run" / name, "x");
+  }
+  RunDirectory run = RunDirectory::open(files, folder / "run", Mode::restart);
+  CHECK_FALSE(run.is_new());
+  run.clear("tokenizer");
+  CHECK(run.is_new());
+  CHECK(names_in(folder / "run") == std::vector<std::string>{".lock", "config.toml", "notes.txt", "run.log"});
+  CHECK(message_of<InputError>([&] { RunDirectory::check_usable(folder.path(), Mode::restart); }).find("is no run") !=
+        std::string::npos);
 }
 
 TEST_CASE("Resuming what has not begun begins it") {

@@ -121,6 +121,47 @@ TEST_CASE("Truncating drops the records after a step and keeps the bytes of the 
   CHECK_NOTHROW(truncate_metrics_after(files, folder / "missing", 1));
 }
 
+TEST_CASE("Lines that are no records stay in a file beside, and the run goes on with the others") {
+  TemporaryFolder folder;
+  FileSystem files;
+  const std::string damaged =
+      kStepOne + std::string(40, '\0') + "\n[]\n" + kStepTwo + R"({"step":3,"split":"train"})" + "\n";
+  write_bytes(folder / "m", damaged);
+  write_bytes(folder / "m.damaged", "of an earlier time");
+  CHECK(truncate_metrics_after(files, folder / "m", 2) ==
+        concat((folder / "m").string(), ":2: expected a JSON object with step and split (and 1 lines more); the file as it ",
+               "was is now ", (folder / "m.damaged-2").string(), ", the run goes on with the records that can be read"));
+  CHECK(read_bytes(folder / "m") == kStepOne + kStepTwo);
+  CHECK(read_bytes(folder / "m.damaged-2") == damaged);
+  CHECK(read_bytes(folder / "m.damaged") == "of an earlier time");
+  CHECK_FALSE(truncate_metrics_after(files, folder / "m", 2).has_value());
+}
+
+TEST_CASE("A metrics file that cannot be read is neither taken for empty nor cut") {
+  TemporaryFolder folder;
+  FileSystem files;
+  std::filesystem::create_directory(folder / "m");
+  CHECK_THROWS_AS(read_metrics(folder / "m"), InputError);
+  CHECK_THROWS_AS(truncate_metrics_after(files, folder / "m", 0), InputError);
+  std::filesystem::create_symlink("gone", folder / "link");
+  CHECK_THROWS_AS(truncate_metrics_after(files, folder / "link", 0), InputError);
+  // Reading fails after the file was opened, as it does where the disk is damaged.
+  if (std::filesystem::exists("/proc/self/mem")) CHECK_THROWS_AS(read_metrics("/proc/self/mem"), InputError);
+}
+
+TEST_CASE("A gap before the step that a run goes on from is found") {
+  const auto train = [](std::int64_t step) { return MetricRecord{step, "train", {}}; };
+  const std::vector<MetricRecord> records = {train(2), train(4), {4, "valid", {}}, train(6)};
+  CHECK_FALSE(find_gap(records, 7, 2, false));
+  CHECK_FALSE(find_gap({train(2), train(4), {4, "valid", {}}}, 4, 2, true));
+  CHECK_FALSE(find_gap({}, 9, 10, false));
+  CHECK(find_gap(records, 8, 2, false) ==
+        "metrics.jsonl has no training record after step 6, but the checkpoint is of step 8: what was recorded between is "
+        "lost");
+  CHECK(find_gap(records, 6, 2, true) == "metrics.jsonl has no record of the evaluation at step 6: it is lost");
+  CHECK(find_gap({}, 10, 10, false).has_value());
+}
+
 TEST_CASE("Each record is one write") {
   TemporaryFolder folder;
   FaultyFileSystem files(3, FaultyFileSystem::Fault::error_once);  // open, first record, second record

@@ -13,6 +13,7 @@
 #include "train/cli/machine.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
+#include "train/earlier_run.h"
 #include "train/initial_weights.h"
 #include "train/logging.h"
 #include "train/peak.h"
@@ -33,23 +34,6 @@ fs::path default_run_directory(const fs::path& config) {
   return fs::path("runs") / folder / config.stem();
 }
 
-/// A run goes on under the config that it began with; these keys only say how long it runs and what it reports.
-bool may_change_on_resume(const std::string& key) {
-  constexpr const char* kFree[] = {"train.max_steps",  "train.max_minutes", "train.patience", "train.threads",
-                                   "train.log_every",  "train.eval_every",  "train.eval_max_batches",
-                                   "train.max_nonfinite_steps"};
-  return std::ranges::find(kFree, key) != std::end(kFree) || key.starts_with("checkpoint.") || key.starts_with("logging.");
-}
-
-void check_resumed_config(const Config& config, const RunDirectory& directory) {
-  if (directory.is_new() || !fs::exists(directory.config_file())) return;
-  for (const ConfigDifference& difference : differences(load_config(directory.config_file()), config)) {
-    check<InputError>(may_change_on_resume(difference.key), directory.config_file().string(), ": ", difference.key, " is ",
-                      difference.first, " in the run and ", difference.second,
-                      " now; a run goes on under its own config (another --run-dir starts a new one)");
-  }
-}
-
 /// Where a run's parameters come from, and the config that this makes of the given one.
 struct Start {
   Config config;                     ///< what is saved
@@ -57,14 +41,10 @@ struct Start {
   std::optional<ModelFile> weights;  ///< of train.init_from
 };
 
-/// `run` may not exist. A run with a whole checkpoint needs nothing of what it began with. Throws InputError.
-Start start_of(const Config& config, const fs::path& run, const Warn& warn) {
+/// A run with a usable checkpoint needs nothing of what it began with. Throws InputError.
+Start start_of(const Config& config, const std::optional<EarlierRun>& earlier, const Warn& warn) {
   if (config.train.init_from.empty()) return {config, {}, {}};
-  const fs::path saved = run / "config.toml";
-  // The trainer warns of damaged checkpoints, once.
-  const Warn ignore = [](const std::string&) {};
-  const bool has_begun = fs::exists(saved) && find_latest_checkpoint(run / "checkpoints", ignore).has_value();
-  if (has_begun) return {adopt_settings(config, load_config(saved)), {}, {}};
+  if (earlier && earlier->checkpointed) return {adopt_settings(config, *earlier->checkpointed), {}, {}};
   ModelFile weights = read_initial_weights(config.train.init_from, warn);
   std::string folder = config.task.tokenizer_folder.empty() ? weights.config.task.tokenizer_folder : std::string();
   Config own = adopt_settings(config, weights.config);
@@ -97,35 +77,90 @@ std::string describe_environment() {
 
 std::string describe(RunEnd end, int signal) {
   switch (end) {
-    case RunEnd::finished: return "finished";
-    case RunEnd::out_of_patience: return "stopped: no better result for train.patience evaluations";
-    case RunEnd::out_of_time: return "stopped: train.max_minutes are over";
-    case RunEnd::by_signal: return describe_stop(signal) + "; --resume continues";
+    case RunEnd::finished:
+      return "finished";
+    case RunEnd::out_of_patience:
+      return "stopped: no better result for train.patience evaluations";
+    case RunEnd::out_of_time:
+      return "stopped: train.max_minutes are over";
+    case RunEnd::by_signal:
+      return describe_stop(signal);
   }
   return "";
+}
+
+/// What the command line says of the run's folder.
+struct RunChoice {
+  fs::path folder;
+  RunDirectory::Mode mode = RunDirectory::Mode::create;
+  bool names_run = false;  ///< the folder itself was given in place of a config
+};
+
+RunChoice run_choice(const cxxopts::ParseResult& given) {
+  const fs::path path = given["config"].as<std::string>();
+  RunChoice choice;
+  std::error_code ignored;
+  choice.names_run = fs::is_directory(path, ignored);
+  check<InputError>(given.count("resume") == 0 || given.count("restart") == 0,
+                    "--resume goes on with a run, --restart begins it anew: expected one of them");
+  if (given.count("resume")) choice.mode = RunDirectory::Mode::resume;
+  if (given.count("restart")) choice.mode = RunDirectory::Mode::restart;
+  if (!choice.names_run) {
+    choice.folder = given.count("run-dir") ? fs::path(given["run-dir"].as<std::string>()) : default_run_directory(path);
+    return choice;
+  }
+  choice.folder = path;
+  check<InputError>(given.count("run-dir") == 0, "--run-dir: ", path.string(), " is a folder, so it is the run already");
+  check<InputError>(choice.mode != RunDirectory::Mode::create || given.count("dry-run") > 0, path.string(),
+                    ": is a folder, expected a config; `", continue_command(path), "` continues a run");
+  return choice;
+}
+
+/// The config that the command line asks for: of the file, or of the run, with --set on top.
+Config config_for(const cxxopts::ParseResult& given, const RunChoice& choice, const std::optional<EarlierRun>& earlier) {
+  if (!choice.names_run) return given_config(given);
+  // What cannot be read is no reason not to begin anew.
+  if (choice.mode == RunDirectory::Mode::restart) return load_config(choice.folder / "config.toml", given_overrides(given));
+  check<InputError>(earlier.has_value(), choice.folder.string(), ": is no run (it has no config.toml and no checkpoint)");
+  return config_from_json(to_json(earlier->config), given_overrides(given), choice.folder.string());
 }
 
 }  // namespace
 
 int run_train(int argc, char** argv) {
   CommandLine line("cosformer train", "Trains a model as a config says, or continues a run.");
-  add_config_options(line);
-  line.options()("run-dir", "the run's folder (default: runs/<folder>/<name of the config>)", cxxopts::value<std::string>(), "DIR");
+  line.positional("config", "CONFIG.toml|RUN", "the config file, or with --resume the folder of a run");
+  add_set_option(line);
+  line.options()("run-dir", "the run's folder (default: runs/<folder>/<name of the config>)", cxxopts::value<std::string>(),
+                 "DIR");
   line.options()("resume", "continue the run in its folder");
+  line.options()("restart",
+                 "begin the run in its folder anew: removes its checkpoints, metrics, TensorBoard events and tokenizer");
   line.options()("dry-run", "check config, data and shapes, print what the run needs, and stop");
   add_json_option(line);
   const auto given = line.parse(argc, argv);
   if (!given) return 0;
 
-  Config config = given_config(*given);
-  if (config.train.threads > 0) set_num_threads(static_cast<int>(config.train.threads));
-  const fs::path path = (*given)["config"].as<std::string>();
   Console console(std::cerr, terminal_features(STDERR_FILENO));
-  const auto warn = [&](const std::string& message) { console.print("warning: " + message); };
+  std::vector<std::string> warnings;
+  const auto warn = [&](const std::string& message) {
+    warnings.push_back(message);
+    console.print("warning: " + message);
+  };
+  const RunChoice choice = run_choice(*given);
+  const bool begins_anew = choice.mode == RunDirectory::Mode::create || choice.mode == RunDirectory::Mode::restart;
+  std::optional<EarlierRun> earlier;
+  if (choice.mode != RunDirectory::Mode::restart && (!begins_anew || choice.names_run)) {
+    earlier = read_earlier_run(choice.folder, warn);
+  }
+  Config config = config_for(*given, choice, earlier);
+  if (begins_anew) earlier.reset();
+  if (config.train.threads > 0) set_num_threads(static_cast<int>(config.train.threads));
   if (given->count("dry-run")) {
-    const Start start = start_of(config, {}, warn);
+    const Start start = start_of(config, earlier, warn);
     config = start.config;
-    const std::unique_ptr<Task> task = make_task(with_tokenizer_in(config, start.tokenizer_folder));
+    const std::unique_ptr<Task> task = make_task(
+        with_tokenizer_in(choice.names_run ? with_tokenizer_of_run(config, choice.folder) : config, start.tokenizer_folder));
     // One batch shows that the data can be read.
     task->training_batch(0, config.train.batch_size);
     config.model = task->complete(config.model);
@@ -140,27 +175,31 @@ int run_train(int argc, char** argv) {
   }
 
   FileSystem files;
-  const fs::path run = given->count("run-dir") ? fs::path((*given)["run-dir"].as<std::string>()) : default_run_directory(path);
-  const auto mode = given->count("resume") ? RunDirectory::Mode::resume : RunDirectory::Mode::create;
-  RunDirectory::check_usable(run, mode);
+  const fs::path& run = choice.folder;
+  RunDirectory::check_usable(run, choice.mode);
   // What is wrong with config or data shows before there is a folder.
-  const Start start = start_of(config, run, warn);
+  const Start start = start_of(config, earlier, warn);
   config = start.config;
-  const std::unique_ptr<Task> task =
-      make_task(with_tokenizer_in(with_tokenizer_of_run(config, run), start.tokenizer_folder));
+  const Config with_tokenizer = begins_anew ? config : with_tokenizer_of_run(config, run);
+  const std::unique_ptr<Task> task = make_task(with_tokenizer_in(with_tokenizer, start.tokenizer_folder));
   task->training_batch(0, config.train.batch_size);
   // What the data decides is part of the config that is saved.
   config.model = task->complete(config.model);
+  if (earlier) check_continuation(*earlier, config, run, warn);
   auto model = std::make_unique<Model>(config.model, task->causal_length(), static_cast<std::uint64_t>(config.train.seed));
   if (start.weights) load_initial_weights(*start.weights, config, *model);
 
-  RunDirectory directory = RunDirectory::open(files, run, mode);
-  check_resumed_config(config, directory);
+  RunDirectory directory = RunDirectory::open(files, run, choice.mode);
+  if (choice.mode == RunDirectory::Mode::restart) directory.clear(kTokenizerFolder);
   // The config makes the folder a run that can be resumed: it comes before all else.
   if (directory.is_new()) directory.write_config(to_toml(config));
   const auto log = make_logger(console, directory.log_file());
   if (!directory.lock_note().empty()) log->warn("{}", directory.lock_note());
   log->debug("{}{}", kEnvironmentLabel, describe_environment());
+  if (!begins_anew && !(earlier && earlier->checkpointed)) {
+    log->info("{}: {}, nothing to resume; the run begins at step 1", run.string(),
+              earlier ? "holds no checkpoint" : "holds no run");
+  }
   task->save_assets(directory.path());
   Trainer trainer(config, *task, std::move(model), files, directory, console, *log);
   if (!directory.is_new()) directory.write_config(to_toml(config));
@@ -169,14 +208,19 @@ int run_train(int argc, char** argv) {
     trainer.save_start();
   }
   const RunEnd end = trainer.run();
-  log->info("{}: {} after {} steps", run.string(), describe(end, trainer.signal()), trainer.state().step);
+  log->info("{}: {} after {} steps{}", run.string(), describe(end, trainer.signal()), trainer.state().step,
+            end == RunEnd::by_signal ? concat("; continue with `", continue_command(run), '`') : "");
   if (given->count("json")) {
-    nlohmann::ordered_json result{{"run", run.string()}, {"steps", trainer.state().step}, {"tokens", trainer.state().tokens_seen},
-                                  {"seconds", trainer.state().wall_seconds}, {"peak_memory_bytes", peak_resident_bytes()}};
+    nlohmann::ordered_json result{{"run", run.string()},
+                                  {"steps", trainer.state().step},
+                                  {"tokens", trainer.state().tokens_seen},
+                                  {"seconds", trainer.state().wall_seconds},
+                                  {"peak_memory_bytes", peak_resident_bytes()}};
     if (trainer.state().best_metric) {
       result["best"] = *trainer.state().best_metric;
       result["best_step"] = trainer.state().best_step;
     }
+    if (!warnings.empty()) result["warnings"] = warnings;
     print_json(result);
   }
   return end == RunEnd::by_signal ? 128 + trainer.signal() : 0;

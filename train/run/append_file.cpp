@@ -24,6 +24,10 @@ void AppendFile::append(std::string_view record) {
   }
 }
 
+void AppendFile::sync() {
+  if (!file_.sync()) throw_system_error("sync", path_);
+}
+
 void AppendFile::drop_torn_record(char end_mark) {
   const off_t size = ::lseek(file_.get(), 0, SEEK_END);
   off_t whole = size;

@@ -101,6 +101,14 @@ std::filesystem::path temporary_path(const std::filesystem::path& path) {
   return std::filesystem::path(concat(path.string(), kTemporaryMark, ::getpid()));
 }
 
+std::filesystem::path free_name_beside(const std::filesystem::path& path, std::string_view mark) {
+  for (int number = 1;; ++number) {
+    std::filesystem::path name = concat(path.string(), mark, number == 1 ? "" : concat('-', number));
+    std::error_code ignored;
+    if (std::filesystem::symlink_status(name, ignored).type() == std::filesystem::file_type::not_found) return name;
+  }
+}
+
 bool is_temporary_name(std::string_view name) {
   const std::size_t mark = name.rfind(kTemporaryMark);
   if (mark == std::string_view::npos) return false;

@@ -29,6 +29,9 @@ void remove_tree(FileSystem& files, const std::filesystem::path& path);
 /// The name under which this process writes what shall become `path`: `path.tmp-PID`.
 std::filesystem::path temporary_path(const std::filesystem::path& path);
 
+/// The first of `path`MARK, `path`MARK-2, … that nothing bears, to set aside what is not to be lost.
+std::filesystem::path free_name_beside(const std::filesystem::path& path, std::string_view mark);
+
 /// True for names that `temporary_path` makes, of any process.
 bool is_temporary_name(std::string_view name);
 

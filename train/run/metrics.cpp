@@ -1,5 +1,6 @@
 #include "train/run/metrics.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <functional>
@@ -18,6 +19,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::size_t kMaxLineBytes = std::size_t{1} << 20;
+constexpr std::uint64_t kCopyBytes = std::uint64_t{1} << 20;
 constexpr double kMaxExactInteger = 0x1p53;
 
 ordered_json encode(double value) {
@@ -56,22 +58,40 @@ std::optional<MetricRecord> decode_line(const std::string& line) {
   return record;
 }
 
-/// Calls `visit(line, record)` for each line but a torn last one; true where there was one.
-bool for_each_record(const std::filesystem::path& path,
-                     const std::function<void(const std::string& line, const MetricRecord& record)>& visit) {
+enum class FileEnd : std::uint8_t { whole, torn };
+
+/// Calls `visit(number, line, record)` for each line but a torn last one; a line that is no record comes without one. Throws
+/// InputError where the file is there and cannot be read.
+FileEnd for_each_line(const std::filesystem::path& path,
+                      const std::function<void(std::int64_t number, const std::string& line,
+                                               const std::optional<MetricRecord>& record)>& visit) {
+  std::error_code ignored;
+  if (std::filesystem::symlink_status(path, ignored).type() == std::filesystem::file_type::not_found) return FileEnd::whole;
+  // What is no ordinary file could make the reader wait for ever.
+  check<InputError>(std::filesystem::is_regular_file(path, ignored), path.string(), ": expected an ordinary file");
   std::ifstream stream(path, std::ios::binary);
+  check<InputError>(stream.is_open(), path.string(), ": cannot be opened");
   std::string line;
+  FileEnd end = FileEnd::whole;
   for (std::int64_t number = 1; std::getline(stream, line); ++number) {
-    if (stream.eof()) return true;
-    const auto record = line.size() <= kMaxLineBytes ? decode_line(line) : std::nullopt;
-    if (!record) {
-      const bool is_last = stream.peek() == std::ifstream::traits_type::eof();
-      check<InputError>(is_last, path.string(), ':', number, ": expected a JSON object with step and split");
-      return true;
+    if (stream.eof()) {
+      end = FileEnd::torn;
+      break;
     }
-    visit(line, *record);
+    const auto record = line.size() <= kMaxLineBytes ? decode_line(line) : std::nullopt;
+    if (!record && stream.peek() == std::ifstream::traits_type::eof() && !stream.bad()) {
+      end = FileEnd::torn;
+      break;
+    }
+    visit(number, line, record);
   }
-  return false;
+  // An error of the disk looks like the end of the file.
+  check<InputError>(!stream.bad(), path.string(), ": cannot be read to its end");
+  return end;
+}
+
+std::string no_record(const std::filesystem::path& path, std::int64_t number) {
+  return concat(path.string(), ':', number, ": expected a JSON object with step and split");
 }
 
 }  // namespace
@@ -90,6 +110,8 @@ MetricsWriter::MetricsWriter(FileSystem& files, std::filesystem::path path)
 
 void MetricsWriter::append(const MetricRecord& record) { file_.append(encode_line(record)); }
 
+void MetricsWriter::sync() { file_.sync(); }
+
 std::optional<double> median_training_speed(const std::vector<MetricRecord>& records) {
   std::vector<double> speeds;
   for (const MetricRecord& record : records) {
@@ -101,21 +123,63 @@ std::optional<double> median_training_speed(const std::vector<MetricRecord>& rec
 
 std::vector<MetricRecord> read_metrics(const std::filesystem::path& path) {
   std::vector<MetricRecord> records;
-  for_each_record(path, [&](const std::string&, const MetricRecord& record) { records.push_back(record); });
+  for_each_line(path, [&](std::int64_t number, const std::string&, const std::optional<MetricRecord>& record) {
+    if (!record) throw InputError(no_record(path, number));
+    records.push_back(*record);
+  });
   return records;
 }
 
-void truncate_metrics_after(FileSystem& files, const std::filesystem::path& path, std::int64_t step) {
+std::optional<std::string> truncate_metrics_after(FileSystem& files, const std::filesystem::path& path, std::int64_t step) {
   std::string kept;
   bool drops = false;
-  const bool torn = for_each_record(path, [&](const std::string& line, const MetricRecord& record) {
-    if (record.step <= step) {
-      kept += line + "\n";
-    } else {
-      drops = true;
-    }
-  });
-  if (drops || torn) replace_file(files, path, kept);
+  std::int64_t faults = 0, first_fault = 0;
+  const FileEnd end =
+      for_each_line(path, [&](std::int64_t number, const std::string& line, const std::optional<MetricRecord>& record) {
+        if (!record) {
+          if (faults++ == 0) first_fault = number;
+        } else if (record->step <= step) {
+          kept += line + "\n";
+        } else {
+          drops = true;
+        }
+      });
+  std::optional<std::string> found;
+  if (faults > 0) {
+    const std::filesystem::path aside = free_name_beside(path, ".damaged");
+    replace_file(files, aside, [&](FileWriter& writer) {
+      const FileReader reader(path);
+      std::vector<std::byte> block(kCopyBytes);
+      for (std::uint64_t at = 0; at < reader.size(); at += block.size()) {
+        block.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kCopyBytes, reader.size() - at)));
+        reader.read(at, block);
+        writer.write(block);
+      }
+    });
+    found = concat(no_record(path, first_fault), faults > 1 ? concat(" (and ", faults - 1, " lines more)") : "",
+                   "; the file as it was is now ", aside.string(), ", the run goes on with the records that can be read");
+  }
+  if (drops || faults > 0 || end == FileEnd::torn) replace_file(files, path, kept);
+  return found;
+}
+
+std::optional<std::string> find_gap(const std::vector<MetricRecord>& records, std::int64_t step, std::int64_t log_every,
+                                    bool evaluated) {
+  const std::int64_t expected = step - step % log_every;
+  std::int64_t last = 0;
+  bool has_evaluation = false;
+  for (const MetricRecord& record : records) {
+    if (record.split == "train") last = std::max(last, record.step);
+    has_evaluation = has_evaluation || (record.split == "valid" && record.step == step);
+  }
+  if (last < expected) {
+    return concat("metrics.jsonl has no training record after step ", last, ", but the checkpoint is of step ", step,
+                  ": what was recorded between is lost");
+  }
+  if (evaluated && !has_evaluation) {
+    return concat("metrics.jsonl has no record of the evaluation at step ", step, ": it is lost");
+  }
+  return {};
 }
 
 }  // namespace cosformer

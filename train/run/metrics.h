@@ -35,20 +35,30 @@ class MetricsWriter {
   /// Throws Error where the line could not be written whole; what was written of it is cut off again.
   void append(const MetricRecord& record);
 
+  /// Waits until all records are on the disk. Throws Error.
+  void sync();
+
  private:
   AppendFile file_;
 };
 
 /// All records of a file, in its order. A last line that is torn (no line break at its end, or no JSON) is left out; numbers
 /// under any name are values, other things a line may hold are passed over. A file that does not exist has no records.
-/// Throws InputError with file and line for any other line that is no record.
+/// Throws InputError with file and line for any other line that is no record, and for a file that cannot be read.
 std::vector<MetricRecord> read_metrics(const std::filesystem::path& path);
 
 /// The median speed of the training records, in tokens a second; nothing where none has one.
 std::optional<double> median_training_speed(const std::vector<MetricRecord>& records);
 
 /// Before a run continues from the checkpoint of `step`: drops the records of later steps and a torn last line, in one step.
-/// Throws Error, and InputError as `read_metrics` does.
-void truncate_metrics_after(FileSystem& files, const std::filesystem::path& path, std::int64_t step);
+/// A file with other lines that are no records is kept whole under another name, which the result says in one line together
+/// with what was found; the run goes on with the records that there are. Throws Error, and InputError for a file that cannot
+/// be read.
+std::optional<std::string> truncate_metrics_after(FileSystem& files, const std::filesystem::path& path, std::int64_t step);
+
+/// Says which records are missing that a run must have written before its checkpoint of `step`, one training record every
+/// `log_every` steps and `evaluated` = one of the validation at `step`; nothing where they are there.
+std::optional<std::string> find_gap(const std::vector<MetricRecord>& records, std::int64_t step, std::int64_t log_every,
+                                    bool evaluated);
 
 }  // namespace cosformer

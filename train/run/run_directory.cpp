@@ -1,10 +1,14 @@
 #include "train/run/run_directory.h"
 
+#include <cerrno>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/error.h"
+#include "core/quote_shell.h"
 #include "train/run/atomic_file.h"
+#include "train/run/checkpoint_store.h"
 
 namespace cosformer {
 
@@ -28,6 +32,17 @@ bool is_empty_run(const std::filesystem::path& path) {
   return true;
 }
 
+/// Makes the folder and those above it that are missing; each is on the disk before the next. Throws InputError.
+void make_folders(FileSystem& files, const std::filesystem::path& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return;
+  const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
+  if (parent != path) make_folders(files, parent);
+  std::filesystem::create_directory(path, error);
+  check<InputError>(!error, path.string(), ": cannot be created: ", error.message());
+  sync_folder(files, parent);
+}
+
 }  // namespace
 
 RunDirectory::RunDirectory(FileSystem& files, std::filesystem::path path, FileLock lock, bool is_new)
@@ -39,9 +54,10 @@ void RunDirectory::check_usable(const std::filesystem::path& folder, Mode mode) 
   if (!std::filesystem::exists(path, error)) return;
   check<InputError>(std::filesystem::is_directory(path, error), path.string(), ": expected a folder for the run");
   const bool is_empty = is_empty_run(path);
-  const bool is_run = std::filesystem::exists(path / "config.toml", error);
-  check<InputError>(is_empty || mode == Mode::resume, path.string(), ": holds ", is_run ? "a run" : "other files",
-                    " already; ", is_run ? "continue it with `--run-dir " + path.string() + " --resume`" : "empty it",
+  const bool is_run =
+      std::filesystem::exists(path / "config.toml", error) || !list_checkpoints(path / "checkpoints").empty();
+  check<InputError>(is_empty || mode != Mode::create, path.string(), ": holds ", is_run ? "a run" : "other files",
+                    " already; ", is_run ? "continue it with `" + continue_command(path) + '`' : "empty it",
                     " or start beside it with `--run-dir ", path.string(), "-2`");
   check<InputError>(is_empty || is_run, path.string(), ": is no run (it has no config.toml), nothing to resume");
 }
@@ -50,18 +66,36 @@ RunDirectory RunDirectory::open(FileSystem& files, const std::filesystem::path& 
   const std::filesystem::path path = without_slash(folder);
   // Before a lock file is put there, for the folder may be no run at all.
   check_usable(path, mode);
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  check<InputError>(!error, path.string(), ": cannot be created: ", error.message());
+  make_folders(files, path);
   FileLock lock(files, path / kLockName);
   // Another process may have begun the run since.
   const bool is_new = is_empty_run(path);
-  check<InputError>(is_new || mode == Mode::resume, path.string(), ": holds a run already; continue it with `--run-dir ",
-                    path.string(), " --resume` or start beside it with `--run-dir ", path.string(), "-2`");
+  check<InputError>(is_new || mode != Mode::create, path.string(), ": holds a run already; continue it with `",
+                    continue_command(path), "` or start beside it with `--run-dir ", path.string(), "-2`");
   remove_leftovers(files, path);
   return RunDirectory(files, path, std::move(lock), is_new);
 }
 
+void RunDirectory::clear(std::string_view assets) {
+  std::vector<std::filesystem::path> made = {checkpoints(), metrics_file(), path_ / assets};
+  for (const auto& entry : std::filesystem::directory_iterator(path_)) {
+    if (entry.path().filename().string().starts_with("events.out.tfevents.")) made.push_back(entry.path());
+  }
+  for (const std::filesystem::path& path : made) {
+    if (!std::filesystem::exists(std::filesystem::symlink_status(path))) continue;
+    // Under a temporary name what is half removed is no run that has lost something, but a leftover.
+    const std::filesystem::path leftover = temporary_path(path);
+    if (files_->rename(path.c_str(), leftover.c_str()) < 0) throw_system_error("remove", path);
+    remove_tree(*files_, leftover);
+  }
+  sync_folder(*files_, path_);
+  is_new_ = true;
+}
+
 void RunDirectory::write_config(std::string_view toml) const { replace_file(*files_, config_file(), toml); }
+
+std::string continue_command(const std::filesystem::path& folder) {
+  return concat(quote_shell(::program_invocation_name), " train ", quote_shell(folder.string()), " --resume");
+}
 
 }  // namespace cosformer
