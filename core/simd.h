@@ -3,9 +3,9 @@
 /// Loops over one row of numbers: the only place that knows instruction sets.
 ///
 /// The float versions exist for the baseline of the target, AVX2 + FMA and AVX-512; the best one that the processor has
-/// is chosen once, at the first call (environment variable COSFORMER_ISA = baseline | avx2 | avx512 forces one). The
-/// double versions are plain loops over the C library: they serve gradient checks, not speed.
-/// A sum's order depends on the instruction set and the length alone.
+/// is chosen once, at the first call (docs/reproducibility.md; environment variable COSFORMER_ISA = baseline | avx2 | avx512
+/// forces one). The double versions are plain loops over the C library: they serve gradient checks, not speed. A sum's order
+/// depends on the instruction set and the length alone.
 
 #include <cstdint>
 

@@ -1,5 +1,7 @@
 #include "data/labelled_sequences.h"
 
+#include <limits>
+
 #include "core/named_table.h"
 #include "data/lra/byte_text.h"
 #include "data/lra/image.h"
@@ -20,6 +22,20 @@ constexpr LabelledFormat kFormats[] = {
 };
 
 }  // namespace
+
+Digest LabelledSequences::content() const {
+  DigestBuilder content;
+  std::vector<std::int32_t> tokens;
+  for (std::int64_t example = 0; example < size(); ++example) {
+    content.add(std::int64_t{label(example)});
+    for (int text = 0; text < texts(); ++text) {
+      read(example, text, std::numeric_limits<std::int64_t>::max(), tokens);
+      content.add(static_cast<std::int64_t>(tokens.size()));
+      content.add(std::as_bytes(std::span(tokens)));
+    }
+  }
+  return content.digest();
+}
 
 std::span<const LabelledFormat> labelled_formats() { return kFormats; }
 

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/checksum.h"
+
 namespace cosformer {
 
 /// One part (training, validation, test) of a labelled data set. Immutable after loading: several threads read it at once.
@@ -22,8 +24,8 @@ class LabelledSequences {
   virtual std::int32_t label(std::int64_t example) const = 0;
   /// Sequences of an example: 1, or 2 where a pair is classified.
   virtual int texts() const { return 1; }
-  /// Writes the first `max_length` tokens of a sequence (0 ≤ text < texts()) of an example to `tokens`, which it resizes. There is
-  /// at least one. Ids lie in [0, vocab_size()).
+  /// Writes the first `max_length` tokens of a sequence (0 ≤ text < texts()) of an example to `tokens`, which it resizes.
+  /// There is at least one. Ids lie in [0, vocab_size()).
   virtual void read(std::int64_t example, int text, std::int64_t max_length, std::vector<std::int32_t>& tokens) const = 0;
 
   virtual std::int64_t vocab_size() const = 0;
@@ -32,6 +34,8 @@ class LabelledSequences {
   virtual std::int32_t padding_id() const { return 0; }
   /// Files or rows that the release itself is known to have broken, and that were left out.
   virtual std::int64_t skipped() const { return 0; }
+  /// Of all labels and whole sequences in their order: equal for equal data, wherever its files lie.
+  virtual Digest content() const;
 };
 
 /// Which part of a data set a path is read for; some sets hold all parts in one place.
@@ -47,6 +51,7 @@ struct LabelledFormat {
 std::span<const LabelledFormat> labelled_formats();
 
 /// Reads one part of a data set. Throws InputError for an unknown format (with the nearest name) or unusable files.
-std::unique_ptr<LabelledSequences> load_labelled_sequences(std::string_view format, const std::filesystem::path& path, DataPart part);
+std::unique_ptr<LabelledSequences> load_labelled_sequences(std::string_view format, const std::filesystem::path& path,
+                                                           DataPart part);
 
 }  // namespace cosformer

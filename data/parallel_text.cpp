@@ -65,6 +65,15 @@ ParallelText load_parallel_text(const ParallelFiles& files) {
   return text;
 }
 
+Digest content_of(const std::vector<std::string>& lines) {
+  DigestBuilder content;
+  for (const std::string& line : lines) {
+    content.add(line);
+    content.add("\n");
+  }
+  return content.digest();
+}
+
 SentencePairs tokenize_parallel_text(const ParallelText& text, const ParallelFiles& files, const Tokenizer& tokenizer,
                                      std::int64_t max_length, UnfitSentences unfit) {
   check<InputError>(max_length >= 2, "task.seq_len: expected at least 2 for sentences with their end, found ", max_length);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/checksum.h"
 #include "data/special_tokens.h"
 #include "data/tokenizers/tokenizer.h"
 
@@ -30,6 +31,9 @@ struct ParallelText {
 /// Reads both files. Throws InputError for a line that is not UTF-8 (file and line), for files with different numbers of
 /// lines (both files and numbers) and for empty ones.
 ParallelText load_parallel_text(const ParallelFiles& files);
+
+/// Of one side: of its lines, each with a newline, however the file ends them and whether it is compressed.
+Digest content_of(const std::vector<std::string>& lines);
 
 /// Sentence pairs as token ids; source and target both end with `</s>`.
 struct SentencePairs {

@@ -19,7 +19,7 @@ TextStatistics text_statistics(std::string_view text) {
 TextCorpus load_text_corpus(const std::filesystem::path& path, const Tokenizer& tokenizer) {
   const MappedFile file(path);
   check<InputError>(!file.bytes().empty(), path.string(), ": the file is empty");
-  TextCorpus corpus{.tokens = {}, .statistics = text_statistics(file.bytes())};
+  TextCorpus corpus{.tokens = {}, .statistics = text_statistics(file.bytes()), .content = digest_of(file.bytes())};
   try {
     corpus.tokens = tokenizer.encode(file.bytes());
   } catch (const InputError& error) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/checksum.h"
 #include "data/tokenizers/tokenizer.h"
 
 namespace cosformer {
@@ -23,6 +24,7 @@ TextStatistics text_statistics(std::string_view text);
 struct TextCorpus {
   std::vector<std::int32_t> tokens;  ///< in [0, vocab_size) of the tokenizer
   TextStatistics statistics;
+  Digest content;  ///< of the file
 };
 
 /// Reads a plain text or WikiText's `.tokens` file. Throws InputError with the path where it cannot be read, where the

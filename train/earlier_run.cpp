@@ -8,6 +8,7 @@
 #include "train/run/metrics.h"
 #include "train/run/safetensors_header.h"
 #include "train/schedule.h"
+#include "train/tasks/task_tokenizer.h"
 
 namespace cosformer {
 
@@ -46,12 +47,26 @@ std::optional<Config> config_of_checkpoint(const fs::path& checkpoint) {
   return config_from_json(found->second, {}, file.string());
 }
 
+/// True for the keys that say where contents lie which the checkpoint knows: their hashes decide, not their names.
+bool is_known_content(const RunIdentity& identity, const ConfigDifference& difference) {
+  constexpr std::string_view kTask = "task.";
+  if (difference.key == "task.tokenizer_folder") return !identity.tokenizer.empty();
+  return std::ranges::any_of(identity.data,
+                             [&](const DataFile& file) { return difference.key == concat(kTask, file.split); });
+}
+
 /// `checkpointed` with what `written`, the run's config.toml, says of the keys that may change.
-Config with_changes(Config checkpointed, const Config& written, const fs::path& file, const Warn& warn) {
+Config with_changes(Config checkpointed, const Config& written, const RunIdentity& identity, const fs::path& file,
+                    const Warn& warn) {
   for (const ConfigDifference& difference : differences(checkpointed, written)) {
-    if (may_change_on_resume(difference.key)) {
+    const bool is_free = may_change_on_resume(difference.key);
+    if (is_free || is_known_content(identity, difference)) {
       const Field* const field = find_field(difference.key);
       field->set(checkpointed, field->get(written));
+      // Asked for by a continuation that saved nothing, or damage: config.toml has no checksum.
+      if (is_free)
+        warn(concat(file.string(), ": ", difference.key, " is ", difference.second, ", which holds; it was ",
+                    difference.first, " in the checkpoint"));
     } else {
       warn(concat(file.string(), ": ", difference.key, " is ", difference.second, ", but ", difference.first,
                   " in the checkpoint, which holds"));
@@ -87,7 +102,9 @@ std::optional<EarlierRun> read_earlier_run(const fs::path& folder, const Warn& w
     run.config = load_config(file);
     return run;
   }
-  run.step = read_state_document(*checkpoint).state.step;
+  StateDocument document = read_state_document(*checkpoint);
+  run.step = document.state.step;
+  run.identity = std::move(document.identity);
   run.checkpointed = config_of_checkpoint(*checkpoint);
   if (!run.checkpointed) {
     run.checkpointed = run.config = load_config(file);
@@ -95,18 +112,34 @@ std::optional<EarlierRun> read_earlier_run(const fs::path& folder, const Warn& w
   }
   run.config = *run.checkpointed;
   try {
-    run.config = with_changes(*run.checkpointed, load_config(file), file, warn);
+    run.config = with_changes(*run.checkpointed, load_config(file), run.identity, file, warn);
   } catch (const InputError& error) {
     warn(concat(error.what(), "; the config of the last checkpoint holds"));
   }
   return run;
 }
 
+void check_identity(const EarlierRun& run, const RunIdentity& now, const fs::path& folder, const Warn& warn) {
+  if (!run.checkpointed) return;
+  if (run.identity.arithmetic == Arithmetic()) {
+    warn(concat(folder.string(),
+                ": the checkpoint is from before data and tokenizer were hashed: whether they are still those "
+                "of the run cannot be said"));
+    return;
+  }
+  const std::vector<std::string> changes = content_differences(run.identity, now, (folder / kTokenizerFolder).string());
+  check<InputError>(changes.empty(), changes.empty() ? "" : changes.front(),
+                    "; a run goes on with what it began with (another --run-dir starts a new one)");
+  if (run.identity.arithmetic == now.arithmetic) return;
+  warn(concat(folder.string(), ": the run was trained on ", describe(run.identity.arithmetic), " and goes on with ",
+              describe(now.arithmetic), ": from here on its bits are not those of a run that stayed"));
+}
+
 void check_continuation(const EarlierRun& run, const Config& config, const fs::path& folder, const Warn& warn) {
   const Config& before = run.checkpointed ? *run.checkpointed : run.config;
   for (const ConfigDifference& difference : differences(before, config)) {
-    check<InputError>(may_change_on_resume(difference.key), folder.string(), ": ", difference.key, " is ", difference.first,
-                      " in the run and ", difference.second,
+    check<InputError>(may_change_on_resume(difference.key) || is_known_content(run.identity, difference), folder.string(),
+                      ": ", difference.key, " is ", difference.first, " in the run and ", difference.second,
                       " now; a run goes on under its own config (another --run-dir starts a new one)");
   }
   if (run.step == 0) return;

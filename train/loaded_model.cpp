@@ -34,6 +34,7 @@ ModelFile read_model_file(const fs::path& path, const std::optional<fs::path>& c
   Weights weights = read_weights(file.weights);
   file.parameters = std::move(weights.parameters);
   file.step = weights.step;
+  file.identity = std::move(weights.identity);
   if (config_file) {
     file.config = load_config(*config_file, overrides);
   } else {
@@ -46,10 +47,16 @@ ModelFile read_model_file(const fs::path& path, const std::optional<fs::path>& c
                        [](const std::string& assignment) { return assignment.starts_with("train.threads="); });
   file.config.train.threads = config_from_overrides(of_this_machine).train.threads;
   TaskConfig& task = file.config.task;
-  if (task.tokenizer_folder.empty() && tokenizer_has_files(task.tokenizer)) {
-    task.tokenizer_folder = tokenizer_of_run(file.weights).string();
+  const bool is_chosen = std::ranges::any_of(
+      overrides, [](const std::string& assignment) { return assignment.starts_with("task.tokenizer_folder="); });
+  if (!is_chosen && tokenizer_has_files(task.tokenizer)) {
+    if (const fs::path own = tokenizer_of_run(file.weights); !own.empty()) task.tokenizer_folder = own.string();
   }
   return file;
+}
+
+void warn_of_other_contents(const ModelFile& file, const RunIdentity& now, const Warn& warn) {
+  for (const std::string& line : content_differences(file.identity, now, file.config.task.tokenizer_folder)) warn(line);
 }
 
 void keep_needed_texts(TaskConfig& task, std::optional<Split> split) {

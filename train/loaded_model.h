@@ -19,13 +19,17 @@ struct ModelFile {
   TensorMap parameters;
   Config config;
   std::optional<std::int64_t> step;  ///< where the file has it
+  RunIdentity identity;              ///< of the run that trained the weights, where its checkpoint has it
 };
 
 /// Reads the weights that `path` names: of a run its best checkpoint. The config comes from the file's metadata, or from
-/// `config_file` where that is given, with `overrides` on top. A run's own tokenizer is used unless the config names another
+/// `config_file` where that is given, with `overrides` on top. A run's own tokenizer is used unless `overrides` name another
 /// folder. `train.threads` belongs to the machine that trained: only `overrides` can set it. Throws InputError, one line.
 ModelFile read_model_file(const std::filesystem::path& path, const std::optional<std::filesystem::path>& config_file,
                           std::span<const std::string> overrides, const Warn& warn);
+
+/// Warns of each content that `now` has in common with the run that trained the weights of `file`, and that is another.
+void warn_of_other_contents(const ModelFile& file, const RunIdentity& now, const Warn& warn);
 
 /// Clears the paths of all texts but that of `split`. The training text stays where a tokenizer must be made from it.
 void keep_needed_texts(TaskConfig& task, std::optional<Split> split);

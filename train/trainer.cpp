@@ -34,6 +34,7 @@ Trainer::Trainer(const Config& config, const Task& task, std::unique_ptr<Model> 
       files_(files),
       directory_(directory),
       log_(log),
+      identity_(identity_of(task)),
       model_(std::move(model)),
       optimizer_(make_optimizer(config.optimizer, model_->parameters())),
       progress_(console, config.train.log_every, config.logging.progress) {
@@ -57,6 +58,7 @@ void Trainer::resume() {
   const auto warn = [this](const std::string& message) { log_.warn(message); };
   const auto latest = find_latest_checkpoint(directory_.checkpoints(), warn);
   std::int64_t log_every = config_.train.log_every;
+  std::optional<std::string> change;
   if (latest) {
     const Checkpoint checkpoint = read_checkpoint(*latest);
     load_parameters(model_->parameters(), checkpoint.parameters, latest->string());
@@ -64,13 +66,14 @@ void Trainer::resume() {
     state_ = checkpoint.state;
     saved_step_ = state_.step;
     if (!checkpoint.config.empty()) log_every = config_from_json(checkpoint.config, {}, latest->string()).train.log_every;
+    change = find_change(directory_.metrics_file(), checkpoint.metrics, state_.step);
     checkpoints_->finish_save(saved_step_);
     log_.info("continuing from {} (step {})", latest->string(), state_.step);
   }
   if (const auto found = truncate_metrics_after(files_, directory_.metrics_file(), state_.step)) log_.warn(*found);
   const auto gap =
       find_gap(read_metrics(directory_.metrics_file()), state_.step, log_every, latest && state_.metric.has_value());
-  if (gap) log_.warn(*gap);
+  if (gap || change) log_.warn(gap ? *gap : *change);
 }
 
 void Trainer::save_start() {
@@ -238,6 +241,8 @@ void Trainer::save() {
   checkpoint.optimizer = optimizer_->state();
   checkpoint.config = to_json(config_);
   checkpoint.state = state_;
+  checkpoint.identity = identity_;
+  checkpoint.metrics = metrics_->content();
   check_finite(checkpoint);
   // The records belong to the checkpoint: they reach the disk before it.
   metrics_->sync();

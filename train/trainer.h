@@ -26,7 +26,7 @@ enum class RunEnd : std::uint8_t { finished, out_of_patience, out_of_time, by_si
 /// One run in its folder: trains, evaluates, saves, and continues where an earlier process stopped.
 ///
 /// All that a step depends on is the config, the parameters, the optimizer's moments and the step number; a continued run
-/// therefore gives the same bits as one that never stopped.
+/// therefore gives the same bits as one that never stopped, on the same instruction set and BLAS kernels.
 class Trainer {
  public:
   /// Trains `model` (freshly made, by `config`) and, where `directory` holds a checkpoint that is whole, continues from it.
@@ -75,6 +75,7 @@ class Trainer {
   FileSystem& files_;
   RunDirectory& directory_;
   spdlog::logger& log_;
+  RunIdentity identity_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<Optimizer> optimizer_;
   RunState state_;

@@ -55,6 +55,16 @@ class PictureFiles : public LabelledSequences {
   std::int64_t vocab_size() const override { return kFormat.vocab_size; }
   std::int64_t num_classes() const override { return kFormat.num_classes; }
   std::int64_t skipped() const override { return part_.skipped; }
+  /// Of names, sizes and labels: decoding all pictures to compare them would take minutes.
+  Digest content() const override {
+    DigestBuilder content;
+    for (const PathfinderRow& row : part_.rows) {
+      content.add(row.picture);
+      content.add(static_cast<std::int64_t>(row.bytes));
+      content.add(std::int64_t{row.label});
+    }
+    return content.digest();
+  }
 
  private:
   const PathfinderRow& row(std::int64_t example) const {

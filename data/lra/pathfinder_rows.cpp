@@ -93,7 +93,8 @@ PathfinderPart read_pathfinder_rows(const fs::path& folder, DataPart part) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     check<InputError>(sizes[i].has_value(), read.origin(all[i]),
                       "no such picture: ", printable((folder / all[i].picture).string()));
-    if (*sizes[i] > 0) ++usable;
+    all[i].bytes = *sizes[i];
+    if (all[i].bytes > 0) ++usable;
   }
   const std::size_t train_end = usable * 8 / 10, valid_end = usable * 9 / 10;
   std::size_t begin = 0, end = train_end;
@@ -104,7 +105,7 @@ PathfinderPart read_pathfinder_rows(const fs::path& folder, DataPart part) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     const bool is_last = end == usable && place == usable;
     const bool is_here = place >= begin && (place < end || is_last);
-    if (*sizes[i] == 0) {
+    if (all[i].bytes == 0) {
       if (is_here) ++read.skipped;
       continue;
     }

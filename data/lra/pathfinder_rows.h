@@ -17,6 +17,7 @@ struct PathfinderRow {
   std::uint8_t label = 0;
   std::size_t metadata = 0;  ///< index of its file in `PathfinderPart::metadata`
   std::int64_t row = 0;      ///< its row there, from 1
+  std::uint64_t bytes = 0;   ///< size of the picture's file
 };
 
 /// One part's pictures in stored order.

@@ -27,6 +27,18 @@ constexpr LabelledTextFormat kFormats[] = {
 
 }  // namespace
 
+Digest content_of(const LabelledTexts& texts) {
+  DigestBuilder content;
+  for (const LabelledTexts::Example& example : texts.examples) {
+    content.add(std::int64_t{example.label});
+    for (const std::string* text : {&example.first, &example.second}) {
+      content.add(static_cast<std::int64_t>(text->size()));
+      content.add(*text);
+    }
+  }
+  return content.digest();
+}
+
 std::span<const LabelledTextFormat> labelled_text_formats() { return kFormats; }
 
 const LabelledTextFormat* find_labelled_text_format(std::string_view name) {

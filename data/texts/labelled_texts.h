@@ -25,6 +25,9 @@ struct LabelledTexts {
   std::int64_t skipped = 0;  ///< rows that hold no example: of another width, without a label, a text a second time
 };
 
+/// Of all examples in their order.
+Digest content_of(const LabelledTexts& texts);
+
 /// Which classes the stars of an Amazon review give.
 enum class RatingClasses : std::uint8_t {
   stars,    ///< 1 to 5 -> 0 to 4

@@ -28,8 +28,12 @@ std::array<std::size_t, 2> shares(std::size_t first, std::size_t second, std::si
 class TokenizedTexts : public LabelledSequences {
  public:
   TokenizedTexts(std::vector<TokenizedExample> examples, const SpecialTokens& special, const TokenizedTextOptions& options,
-                 std::int64_t skipped)
-      : examples_(std::move(examples)), special_(special), options_(options), skipped_(skipped) {}
+                 std::int64_t skipped, Digest content)
+      : examples_(std::move(examples)),
+        special_(special),
+        options_(options),
+        skipped_(skipped),
+        content_(std::move(content)) {}
 
   std::int64_t size() const override { return static_cast<std::int64_t>(examples_.size()); }
   std::int32_t label(std::int64_t example) const override { return at(example).label; }
@@ -54,6 +58,8 @@ class TokenizedTexts : public LabelledSequences {
   std::int64_t num_classes() const override { return options_.num_classes; }
   std::int32_t padding_id() const override { return -1; }
   std::int64_t skipped() const override { return skipped_; }
+  /// Of the texts: another tokenizer leaves it as it is.
+  Digest content() const override { return content_; }
 
  private:
   const TokenizedExample& at(std::int64_t example) const {
@@ -65,6 +71,7 @@ class TokenizedTexts : public LabelledSequences {
   SpecialTokens special_;
   TokenizedTextOptions options_;
   std::int64_t skipped_;
+  Digest content_;
 };
 
 }  // namespace
@@ -86,8 +93,8 @@ std::unique_ptr<LabelledSequences> tokenize_texts(const LabelledTexts& texts, co
   for (std::size_t i = 0; i < problems.size(); ++i) {
     check<InputError>(problems[i].empty(), source, ": example ", i + 1, ": ", problems[i]);
   }
-  return std::make_unique<TokenizedTexts>(std::move(examples), SpecialTokens(tokenizer.vocab_size()), options,
-                                          texts.skipped);
+  return std::make_unique<TokenizedTexts>(std::move(examples), SpecialTokens(tokenizer.vocab_size()), options, texts.skipped,
+                                          content_of(texts));
 }
 
 }  // namespace cosformer

@@ -58,14 +58,13 @@ BpeModel read_bpe_model(const std::filesystem::path& folder) {
   return model;
 }
 
-void write_bpe_model(const std::filesystem::path& folder, const BpeModel& model) {
-  write_vocabulary(folder / "vocab.json", model.tokens);
+TokenizerFiles files_of(const BpeModel& model) {
   std::string lines = "#version: 0.2\n";
   for (const BpeMerge& merge : model.merges) {
     lines += concat(model.tokens[static_cast<std::size_t>(merge.left)], ' ',
                     model.tokens[static_cast<std::size_t>(merge.right)], '\n');
   }
-  write_file(folder / "merges.txt", lines);
+  return {{"vocab.json", vocabulary_text(model.tokens)}, {"merges.txt", lines}};
 }
 
 }  // namespace cosformer

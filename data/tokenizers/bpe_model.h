@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "data/tokenizers/tokenizer.h"
+
 namespace cosformer {
 
 /// Most merge rules of a model.
@@ -29,7 +31,7 @@ struct BpeModel {
 /// Throws InputError with file and line or token.
 BpeModel read_bpe_model(const std::filesystem::path& folder);
 
-/// Writes what `read_bpe_model` reads. Throws InputError.
-void write_bpe_model(const std::filesystem::path& folder, const BpeModel& model);
+/// The files that `read_bpe_model` reads.
+TokenizerFiles files_of(const BpeModel& model);
 
 }  // namespace cosformer

@@ -163,6 +163,6 @@ std::string BpeTokenizer::decode(std::span<const std::int32_t> ids) const {
   return text;
 }
 
-void BpeTokenizer::save(const std::filesystem::path& folder) const { write_bpe_model(folder, model_); }
+TokenizerFiles BpeTokenizer::files() const { return files_of(model_); }
 
 }  // namespace cosformer

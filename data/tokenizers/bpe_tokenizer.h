@@ -30,7 +30,7 @@ class BpeTokenizer final : public Tokenizer {
   std::int64_t vocab_size() const override { return static_cast<std::int64_t>(model_.tokens.size()); }
   std::vector<std::int32_t> encode(std::string_view text) const override;
   std::string decode(std::span<const std::int32_t> ids) const override;
-  void save(const std::filesystem::path& folder) const override;
+  TokenizerFiles files() const override;
 
  private:
   struct Scratch;

@@ -84,6 +84,6 @@ std::string CharTokenizer::decode(std::span<const std::int32_t> ids) const {
   return text;
 }
 
-void CharTokenizer::save(const std::filesystem::path& folder) const { write_vocabulary(folder / "vocab.json", tokens_); }
+TokenizerFiles CharTokenizer::files() const { return {{"vocab.json", vocabulary_text(tokens_)}}; }
 
 }  // namespace cosformer

@@ -4,12 +4,16 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace cosformer {
+
+/// Contents of files by name.
+using TokenizerFiles = std::map<std::string, std::string>;
 
 /// A fixed vocabulary and the rule that cuts text into its tokens. Immutable, so any number of threads may share one.
 class Tokenizer {
@@ -27,9 +31,13 @@ class Tokenizer {
   virtual std::vector<std::int32_t> encode(std::string_view text) const = 0;
   /// The text of ids. Throws InputError where an id is not below `vocab_size()`.
   virtual std::string decode(std::span<const std::int32_t> ids) const = 0;
-  /// Writes the files that `load_tokenizer(kind(), folder)` reads into an existing folder. Throws InputError.
-  virtual void save(const std::filesystem::path& folder) const = 0;
+  /// The files that `load_tokenizer(kind(), folder)` reads. Equal tokenizers have equal files, however those are spelled
+  /// that they were read from.
+  virtual TokenizerFiles files() const = 0;
 };
+
+/// Writes a tokenizer's files into an existing folder. Throws InputError.
+void write_files(const std::filesystem::path& folder, const TokenizerFiles& files);
 
 /// What `train_tokenizer` may be told.
 struct TokenizerOptions {

@@ -43,19 +43,22 @@ std::vector<std::string> read_vocabulary(const std::filesystem::path& path) {
   return tokens;
 }
 
-void write_vocabulary(const std::filesystem::path& path, const std::vector<std::string>& tokens) {
+std::string vocabulary_text(const std::vector<std::string>& tokens) {
   std::string content = "{";
   for (std::size_t id = 0; id < tokens.size(); ++id) {
     content += concat(id == 0 ? "\n" : ",\n", json_string(tokens[id]), ": ", id);
   }
-  write_file(path, content + "\n}\n");
+  return content + "\n}\n";
 }
 
-void write_file(const std::filesystem::path& path, std::string_view content) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file.write(content.data(), static_cast<std::streamsize>(content.size()));
-  file.close();
-  check<InputError>(file.good(), path.string(), ": cannot write");
+void write_files(const std::filesystem::path& folder, const TokenizerFiles& files) {
+  for (const auto& [name, content] : files) {
+    const std::filesystem::path path = folder / name;
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    file.write(content.data(), static_cast<std::streamsize>(content.size()));
+    file.close();
+    check<InputError>(file.good(), path.string(), ": cannot write");
+  }
 }
 
 std::unordered_map<std::string_view, std::int32_t> ids_of(const std::vector<std::string>& tokens) {

@@ -24,11 +24,8 @@ inline constexpr std::string_view kUnknownToken = "<unk>";
 /// number of tokens must occur exactly once. Throws InputError with the path, and with the token where one is at fault.
 std::vector<std::string> read_vocabulary(const std::filesystem::path& path);
 
-/// Writes what `read_vocabulary` reads. Throws InputError.
-void write_vocabulary(const std::filesystem::path& path, const std::vector<std::string>& tokens);
-
-/// Creates or replaces a file. Throws InputError with the path.
-void write_file(const std::filesystem::path& path, std::string_view content);
+/// The text that `read_vocabulary` reads.
+std::string vocabulary_text(const std::vector<std::string>& tokens);
 
 /// From token to id. The keys are views of `tokens`, which must outlive the map and stay where they are.
 std::unordered_map<std::string_view, std::int32_t> ids_of(const std::vector<std::string>& tokens);

@@ -85,6 +85,6 @@ std::string WordTokenizer::decode(std::span<const std::int32_t> ids) const {
   return text;
 }
 
-void WordTokenizer::save(const std::filesystem::path& folder) const { write_vocabulary(folder / "vocab.json", tokens_); }
+TokenizerFiles WordTokenizer::files() const { return {{"vocab.json", vocabulary_text(tokens_)}}; }
 
 }  // namespace cosformer

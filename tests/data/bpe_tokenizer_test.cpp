@@ -68,7 +68,7 @@ BpeModel random_model(std::mt19937_64& random, std::size_t rules) {
 
 std::string error_of_merges(const std::string& merges) {
   const ScratchFolder folder;
-  write_bpe_model(folder.path(), model_of({{"a", "b"}}));
+  write_files(folder.path(), files_of(model_of({{"a", "b"}})));
   const auto path = folder.write("merges.txt", merges);
   const std::string message = input_error([&] { load_tokenizer("bpe", folder.path()); });
   CHECK_THAT(message, StartsWith(path.string() + ":"));
@@ -100,7 +100,7 @@ TEST_CASE("GPT-2's files give GPT-2's ids") {
   CHECK(tokenizer->encode("<|endoftext|>").size() > 1);
 
   const ScratchFolder copy;
-  tokenizer->save(copy.path());
+  write_files(copy.path(), tokenizer->files());
   CHECK(read_text(copy.path() / "merges.txt") == read_text(*folder / "merges.txt"));
   CHECK(nlohmann::json::parse(read_text(copy.path() / "vocab.json")) ==
         nlohmann::json::parse(read_text(*folder / "vocab.json")));
@@ -181,7 +181,7 @@ TEST_CASE("merges that are no rules of the vocabulary are refused with their lin
 
 TEST_CASE("merges may have line ends of two bytes, empty lines and no end of the last line") {
   const ScratchFolder folder;
-  write_bpe_model(folder.path(), model_of({{"a", "b"}, {"#", "#"}}));
+  write_files(folder.path(), files_of(model_of({{"a", "b"}, {"#", "#"}})));
   folder.write("merges.txt", "#version: 0.2\r\na b\r\n\n# #");
   CHECK(load_tokenizer("bpe", folder.path())->encode("ab##") == Ids{256, 257});
   folder.write("merges.txt", "# #\na b");

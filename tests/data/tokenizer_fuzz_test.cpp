@@ -43,7 +43,7 @@ TEST_CASE("damaged files of a tokenizer are refused in one line or give a tokeni
   const std::string corpus = "the cat the hat the \"rat\" <unk>\nžena a muž\n";
   for (const std::string_view kind : {"char", "word", "bpe"}) {
     const ScratchFolder good, bad;
-    train_tokenizer(kind, corpus, {.vocab_size = 270})->save(good.path());
+    write_files(good.path(), train_tokenizer(kind, corpus, {.vocab_size = 270})->files());
     for (int repetition = 0; repetition < 200; ++repetition) {
       for (const auto& file : std::filesystem::directory_iterator(good.path())) {
         const std::string content = read_text(file.path());

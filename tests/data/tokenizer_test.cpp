@@ -11,9 +11,9 @@ using Ids = std::vector<std::int32_t>;
 
 namespace {
 
-/// The tokenizer that reads what `tokenizer` saves.
+/// The tokenizer that reads the files of `tokenizer`.
 std::unique_ptr<Tokenizer> saved_and_loaded(const Tokenizer& tokenizer, const ScratchFolder& folder) {
-  tokenizer.save(folder.path());
+  write_files(folder.path(), tokenizer.files());
   return load_tokenizer(tokenizer.kind(), folder.path());
 }
 
@@ -33,10 +33,7 @@ TEST_CASE("every kind is trained, saved and loaded unchanged") {
     CHECK(loaded->vocab_size() == tokenizer->vocab_size());
     CHECK(loaded->encode(text) == ids);
     CHECK(loaded->decode(ids) == tokenizer->decode(ids));
-    loaded->save(again.path());
-    for (const auto& file : std::filesystem::directory_iterator(folder.path())) {
-      CHECK(read_text(file.path()) == read_text(again.path() / file.path().filename()));
-    }
+    CHECK(loaded->files() == tokenizer->files());
     CHECK(std::filesystem::is_empty(folder.path()) == !tokenizer_has_files(kind));
   }
 }

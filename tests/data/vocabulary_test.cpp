@@ -30,7 +30,7 @@ TEST_CASE("a vocabulary is read in the order of its ids") {
 TEST_CASE("a vocabulary with any token survives its file") {
   const ScratchFolder folder;
   const std::vector<std::string> tokens{"\n", "\"\\", std::string(1, '\0'), "漢", "🙂", "\x7F", "<unk>"};
-  write_vocabulary(folder.path() / "vocab.json", tokens);
+  write_files(folder.path(), {{"vocab.json", vocabulary_text(tokens)}});
   CHECK(read_vocabulary(folder.path() / "vocab.json") == tokens);
 }
 
@@ -82,6 +82,6 @@ TEST_CASE("absent files of a tokenizer and folders that cannot be written to are
   for (const std::string_view kind : {"char", "word", "bpe"}) {
     CHECK_THAT(input_error([&] { load_tokenizer(kind, absent); }), StartsWith((absent / "vocab.json").string()));
     const auto tokenizer = train_tokenizer(kind, "a", {.vocab_size = 300});
-    CHECK_THAT(input_error([&] { tokenizer->save(absent); }), Contains("cannot write"));
+    CHECK_THAT(input_error([&] { write_files(absent, tokenizer->files()); }), Contains("cannot write"));
   }
 }

@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/checksum.h"
 #include "core/random.h"
 #include "tests/catch.h"
 #include "train/run/checkpoint_store.h"
-#include "train/run/checksum.h"
 
 namespace cosformer::test {
 

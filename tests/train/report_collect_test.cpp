@@ -24,7 +24,7 @@ TEST_CASE("a sweep's runs are all there, each with its status and the reason") {
   const test::TemporaryFolder folder;
   json description = test::sweep_description({"a"}, 5);
   description["published"].push_back({{"group", "a"}, {"stage", "train"}, {"value", 1.5}, {"source", "paper"}});
-  write_bytes(folder / "sweep.json", description.dump());
+  write_bytes(folder / "sweep.json", seal(description, 1));
   for (const char* point : {"a-seed1", "a-seed2", "a-seed3", "a-seed4"}) test::write_finished_run(folder.path(), point, 2.0);
   const auto run = [&](const std::string& point) { return folder / ("runs/" + point + "/train"); };
   fs::remove(run("a-seed2") / "result.json");
@@ -68,7 +68,7 @@ TEST_CASE("a damaged sweep ends in one line that names file and key") {
   const auto changed = [&](const char* key, const json& value) {
     json other = good;
     other[key] = value;
-    return message(other.dump());
+    return message(seal(other, 1));
   };
   const auto holds = [](const std::string& line, const char* part) { return line.find(part) != std::string::npos; };
   message("{\"format\":");
@@ -84,12 +84,13 @@ TEST_CASE("a damaged sweep ends in one line that names file and key") {
   CHECK(holds(changed("published", {{{"group", "a"}, {"value", "x"}}}), "published[0]: value"));
   json twice = good;
   twice["points"].push_back(twice["points"][0]);
-  CHECK(holds(message(twice.dump()), "twice"));
+  CHECK(holds(message(seal(twice, 1)), "twice"));
+  CHECK(holds(message(good.dump()), "the key checksum is missing; `cosformer sweep` with --resume makes it again"));
 }
 
 TEST_CASE("a damaged file of a run ends in one line that names it") {
   const test::TemporaryFolder folder;
-  write_bytes(folder / "sweep.json", test::sweep_description({"a"}, 1).dump());
+  write_bytes(folder / "sweep.json", seal(test::sweep_description({"a"}, 1), 1));
   const fs::path run = folder / "runs/a-seed1/train";
   const auto message = [&](const char* file, const std::string& text) {
     test::write_finished_run(folder.path(), "a-seed1", 2.0);

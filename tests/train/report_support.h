@@ -8,6 +8,7 @@
 
 #include "tests/train/run_support.h"
 #include "train/report/experiment.h"
+#include "train/run/sealed_json.h"
 
 namespace cosformer::test {
 
@@ -59,7 +60,7 @@ inline void write_finished_run(const std::filesystem::path& sweep, const std::st
               "{\"step\":10,\"split\":\"valid\",\"loss\":3.5,\"wall_seconds\":1}\n"
               "{\"step\":20,\"split\":\"valid\",\"loss\":3.0,\"wall_seconds\":2}\n");
   const nlohmann::json result = {{"steps", 20}, {"seconds", 2.5}, {"valid", {{"loss", loss}}}};
-  write_bytes(run / "result.json", result.dump());
+  write_bytes(run / "result.json", seal(result, -1));
 }
 
 }  // namespace cosformer::test

@@ -1,10 +1,10 @@
 #include <sys/stat.h>
 
+#include "core/checksum.h"
 #include "tests/catch.h"
 #include "tests/train/run_support.h"
 #include "train/run/append_file.h"
 #include "train/run/atomic_file.h"
-#include "train/run/checksum.h"
 
 namespace cosformer::test {
 

@@ -4,12 +4,12 @@
 #include <utility>
 #include <vector>
 
+#include "core/checksum.h"
 #include "core/error.h"
 #include "tests/catch.h"
 #include "tests/train/run_checkpoint_support.h"
 #include "tests/train/run_support.h"
 #include "train/run/checkpoint_store.h"
-#include "train/run/checksum.h"
 
 namespace cosformer::test {
 

@@ -172,4 +172,34 @@ TEST_CASE("Each record is one write") {
   CHECK(steps_of(folder / "m") == std::vector<std::int64_t>{1, 3});
 }
 
+TEST_CASE("Records that are not as they were when a checkpoint was written are noticed, later ones are not looked at") {
+  TemporaryFolder folder;
+  FileSystem files;
+  const auto path = folder / "metrics.jsonl";
+  write_bytes(path, kStepOne);
+  Digest content;
+  {
+    MetricsWriter writer(files, path);
+    CHECK(writer.content() == digest_of(kStepOne));
+    writer.append({2, "valid", {{"loss", 2.25}}});
+    content = writer.content();
+    writer.append({3, "train", {{"loss", 2}}});
+  }
+  CHECK(content == digest_of(kStepOne + kStepTwo));
+  const std::string text = read_bytes(path);
+  CHECK_FALSE(find_change(path, content, 2).has_value());
+  CHECK_FALSE(find_change(path, {}, 2).has_value());
+  for (std::size_t place = 0; place < text.size(); ++place) {
+    std::string damaged = text;
+    damaged[place] = static_cast<char>(damaged[place] ^ 1);
+    write_bytes(path, damaged);
+    CHECK(find_change(path, content, 2).has_value() == (place < content.bytes));
+  }
+  write_bytes(path, kStepOne);
+  CHECK(*find_change(path, content, 2) ==
+        concat(path.string(), ": the records up to the checkpoint of step 2 are not as the run wrote them"));
+  std::filesystem::remove(path);
+  CHECK(find_change(path, content, 2).has_value());
+}
+
 }  // namespace cosformer::test

@@ -6,12 +6,12 @@
 #include <random>
 #include <string>
 
+#include "core/checksum.h"
 #include "core/error.h"
 #include "tests/catch.h"
 #include "tests/train/run_checkpoint_support.h"
 #include "tests/train/run_support.h"
 #include "train/run/checkpoint.h"
-#include "train/run/checksum.h"
 
 namespace cosformer::test {
 

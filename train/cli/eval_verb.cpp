@@ -50,18 +50,19 @@ int run_eval(int argc, char** argv) {
   Console console(std::cerr, terminal_features(STDERR_FILENO));
   const auto log = make_logger(console);
   std::vector<std::string> warnings;
+  const Warn warn = [&](const std::string& message) {
+    warnings.push_back(message);
+    log->warn(message);
+  };
   std::optional<std::filesystem::path> config_file;
   if (given->count("config")) config_file = (*given)["config"].as<std::string>();
-  ModelFile file = read_model_file((*given)["model"].as<std::string>(), config_file, given_overrides(*given),
-                                   [&](const std::string& message) {
-                                     warnings.push_back(message);
-                                     log->warn(message);
-                                   });
+  ModelFile file = read_model_file((*given)["model"].as<std::string>(), config_file, given_overrides(*given), warn);
   if (file.config.train.threads > 0) set_num_threads(static_cast<int>(file.config.train.threads));
   const Split split = find_split((*given)["split"].as<std::string>());
   // Only the text that is scored is read.
   keep_needed_texts(file.config.task, split);
   const std::unique_ptr<Task> task = make_task(file.config);
+  warn_of_other_contents(file, identity_of(*task), warn);
   const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model), task->causal_length());
   const Evaluation result = task->evaluate(*model, split, 0);
   if (given->count("json")) {

@@ -107,16 +107,17 @@ int run_generate(int argc, char** argv) {
   Console console(std::cerr, terminal_features(STDERR_FILENO));
   const auto log = make_logger(console);
   std::vector<std::string> warnings;
+  const Warn warn = [&](const std::string& message) {
+    warnings.push_back(message);
+    log->warn(message);
+  };
   std::optional<std::filesystem::path> config_file;
   if (given->count("config")) config_file = (*given)["config"].as<std::string>();
-  ModelFile file = read_model_file((*given)["model"].as<std::string>(), config_file, given_overrides(*given),
-                                   [&](const std::string& message) {
-                                     warnings.push_back(message);
-                                     log->warn(message);
-                                   });
+  ModelFile file = read_model_file((*given)["model"].as<std::string>(), config_file, given_overrides(*given), warn);
   if (file.config.train.threads > 0) set_num_threads(static_cast<int>(file.config.train.threads));
   keep_needed_texts(file.config.task, std::nullopt);
   const std::shared_ptr<const Tokenizer> tokenizer = make_tokenizer(file.config.task);
+  warn_of_other_contents(file, make_identity({}, tokenizer->files(), {}), warn);
   options.vocab_size = tokenizer->vocab_size();
   file.config.task.train.clear();
   if (file.config.model.kind == ModelKind::encoder_decoder) return translate_lines(*given, file, tokenizer, warnings);

@@ -5,6 +5,7 @@
 #include <new>
 #include <string_view>
 
+#include "core/blas_guard.h"
 #include "core/blas_kernels.h"
 #include "core/cgroup_limits.h"
 #include "core/error.h"
@@ -31,6 +32,7 @@ int run(int argc, char** argv) {
     cosformer::check<cosformer::InputError>(cosformer::num_threads() <= cosformer::kMaxThreads,
                                             "OMP_NUM_THREADS: expected at most ", cosformer::kMaxThreads, " threads, found ",
                                             cosformer::num_threads());
+    if (const auto warning = cosformer::guard_blas()) std::cerr << "warning: " << cosformer::visible(*warning) << '\n';
     // Before any loop: OpenBLAS may be told to choose again, which must not happen beside other threads.
     if (const cosformer::BlasKernels& blas = cosformer::blas_kernels(); blas.weak() && !blas.asked.empty()) {
       std::cerr << "warning: OPENBLAS_CORETYPE=" << cosformer::visible(blas.asked) << ": kernels without "

@@ -80,6 +80,7 @@ int run_sweep_points(const SweepCall& call, FileSystem& files) {
   if (!folder.lock_note().empty()) console.print("warning: " + folder.lock_note());
   for (const std::string& name : forgotten_runs(call.folder, call.plan))
     console.print(name + ": finished, but no run of the sweep file any more; left out of the table");
+  for (const std::string& fault : damaged_files(call.plan)) console.print(fault + "; it is made again");
   const std::vector<std::size_t> points = unfinished_points(call.plan);
   console.print(fmt::format("{}: {} points, {} to run, {} at a time with {} thread{}", call.folder.string(),
                             call.plan.points.size(), points.size(), call.jobs, call.threads, call.threads == 1 ? "" : "s"));

@@ -3,12 +3,10 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "core/blas_info.h"
 #include "core/blas_kernels.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/parallel.h"
-#include "core/simd.h"
 #include "data/tokenizers/registry.h"
 #include "train/cli/machine.h"
 #include "train/cli/options.h"
@@ -51,10 +49,11 @@ Start start_of(const Config& config, const std::optional<EarlierRun>& earlier, c
   return {std::move(own), std::move(folder), std::move(weights)};
 }
 
-/// A run goes on with the tokenizer that it began with, not with one that is made again.
+/// A run that has a checkpoint goes on with the tokenizer that it began with, not with one that is made again or has changed
+/// elsewhere.
 Config with_tokenizer_of_run(Config config, const fs::path& run) {
-  const bool makes_one = config.task.tokenizer_folder.empty() && tokenizer_has_files(config.task.tokenizer);
-  if (makes_one && fs::exists(run / kTokenizerFolder)) config.task.tokenizer_folder = (run / kTokenizerFolder).string();
+  const bool has_one = tokenizer_has_files(config.task.tokenizer) && fs::exists(run / kTokenizerFolder);
+  if (has_one) config.task.tokenizer_folder = (run / kTokenizerFolder).string();
   return config;
 }
 
@@ -67,12 +66,10 @@ Config with_tokenizer_in(Config config, const std::string& folder) {
 /// What a session runs on, for its log alone.
 std::string describe_environment() {
   const Machine machine = read_machine();
-  const BlasInfo blas = blas_info();
-  // "OpenBLAS 0.3.21"; what follows are options of its build.
-  const std::string version = blas.version.substr(0, blas.version.find(' ', blas.version.find(' ') + 1));
+  const Arithmetic own = this_arithmetic();
   return concat("cosformer ", COSFORMER_VERSION, ", ", machine.processor.empty() ? "unknown processor" : machine.processor,
-                ", ", num_threads(), num_threads() == 1 ? " thread, " : " threads, ", instruction_set(), ", ", version,
-                " with kernels ", describe(blas_kernels()));
+                ", ", num_threads(), num_threads() == 1 ? " thread, " : " threads, ", own.instruction_set, ", ",
+                own.blas_library, " with kernels ", describe(blas_kernels()));
 }
 
 std::string describe(RunEnd end, int signal) {
@@ -180,14 +177,23 @@ int run_train(int argc, char** argv) {
   // What is wrong with config or data shows before there is a folder.
   const Start start = start_of(config, earlier, warn);
   config = start.config;
-  const Config with_tokenizer = begins_anew ? config : with_tokenizer_of_run(config, run);
+  const bool has_begun = earlier && earlier->checkpointed;
+  const Config with_tokenizer = has_begun ? with_tokenizer_of_run(config, run) : config;
   const std::unique_ptr<Task> task = make_task(with_tokenizer_in(with_tokenizer, start.tokenizer_folder));
   task->training_batch(0, config.train.batch_size);
   // What the data decides is part of the config that is saved.
   config.model = task->complete(config.model);
-  if (earlier) check_continuation(*earlier, config, run, warn);
+  if (earlier) {
+    check_identity(*earlier, identity_of(*task), run, warn);
+    check_continuation(*earlier, config, run, warn);
+  }
   auto model = std::make_unique<Model>(config.model, task->causal_length(), static_cast<std::uint64_t>(config.train.seed));
-  if (start.weights) load_initial_weights(*start.weights, config, *model);
+  if (start.weights) {
+    load_initial_weights(*start.weights, config, *model);
+    // Other data is what it is for; another tokenizer than that of the weights is not.
+    if (!start.tokenizer_folder.empty())
+      warn_of_other_contents(*start.weights, make_identity({}, task->tokenizer_files(), {}), warn);
+  }
 
   RunDirectory directory = RunDirectory::open(files, run, choice.mode);
   if (choice.mode == RunDirectory::Mode::restart) directory.clear(kTokenizerFolder);
@@ -196,11 +202,11 @@ int run_train(int argc, char** argv) {
   const auto log = make_logger(console, directory.log_file());
   if (!directory.lock_note().empty()) log->warn("{}", directory.lock_note());
   log->debug("{}{}", kEnvironmentLabel, describe_environment());
-  if (!begins_anew && !(earlier && earlier->checkpointed)) {
+  if (!begins_anew && !has_begun) {
     log->info("{}: {}, nothing to resume; the run begins at step 1", run.string(),
               earlier ? "holds no checkpoint" : "holds no run");
   }
-  task->save_assets(directory.path());
+  save_tokenizer(task->tokenizer_files(), directory.path());
   Trainer trainer(config, *task, std::move(model), files, directory, console, *log);
   if (!directory.is_new()) directory.write_config(to_toml(config));
   if (start.weights) {

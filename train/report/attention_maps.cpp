@@ -62,6 +62,7 @@ LookedAt look_at(const ReportedRun& run, std::int64_t length) {
   result.split = file.config.task.valid.empty() ? Split::train : Split::valid;
   keep_needed_texts(file.config.task, result.split);
   const std::unique_ptr<Task> task = make_task(file.config);
+  warn_of_other_contents(file, identity_of(*task), [&](const std::string& message) { result.warnings.push_back(message); });
   const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model), task->causal_length());
   result.sample = task->sample(result.split, length);
   check<InputError>(!result.sample.ids.empty(), "its task gives no sequence to look at");

@@ -190,6 +190,33 @@ void form_groups(Experiment& experiment) {
   }
 }
 
+/// Warns where config.toml or metrics.jsonl, which have no checksum of their own, contradict the newest checkpoint.
+void compare_with_checkpoint(ReportedRun& run) {
+  const std::vector<std::int64_t> steps = list_checkpoints(run.folder / "checkpoints");
+  if (steps.empty()) return;
+  const fs::path checkpoint = run.folder / "checkpoints" / checkpoint_name(steps.back());
+  try {
+    const StateDocument document = read_state_document(checkpoint);
+    const fs::path metrics = run.folder / "metrics.jsonl";
+    if (auto change = find_change(metrics, document.metrics, steps.back())) run.warnings.push_back(std::move(*change));
+  } catch (const InputError&) {
+    // It is named where the best checkpoint is looked for.
+  }
+  const fs::path weights = checkpoint / kModelFile;
+  try {
+    Metadata metadata = read_safetensors_header(weights).metadata;
+    const auto config = metadata.find("config");
+    if (config == metadata.end()) return;
+    for (const ConfigDifference& difference :
+         differences(config_from_json(config->second, {}, weights.string()), *run.config)) {
+      run.warnings.push_back(concat((run.folder / "config.toml").string(), ": ", difference.key, " is ", difference.second,
+                                    ", but ", difference.first, " in ", weights.string()));
+    }
+  } catch (const InputError& error) {
+    run.warnings.push_back(error.what());
+  }
+}
+
 }  // namespace
 
 void read_run(ReportedRun& run) {
@@ -199,6 +226,8 @@ void read_run(ReportedRun& run) {
   const RunLog log = read_run_log(run.folder);
   run.environment = log.environment;
   decide_status(run, log);
+  // What a run at work has written last may not be in a checkpoint yet.
+  if (run.status != RunStatus::running) compare_with_checkpoint(run);
 }
 
 std::vector<Experiment> collect_experiments(const std::vector<std::string>& paths) {

@@ -7,8 +7,8 @@
 #include <set>
 
 #include "core/error.h"
-#include "data/strict_json.h"
 #include "train/run/file_system.h"
+#include "train/run/sealed_json.h"
 
 namespace cosformer {
 
@@ -91,6 +91,16 @@ class Reader {
   std::string where_;
 };
 
+/// What `read` returns, with the way out in the message of an error.
+template <class Read>
+json refused_with_advice(const Read& read) {
+  try {
+    return read();
+  } catch (const InputError& error) {
+    throw InputError(concat(error.what(), "; `cosformer sweep` with --resume makes it again"));
+  }
+}
+
 NamedValues numbers_of(const json& object) {
   NamedValues values;
   for (const auto& [name, value] : object.items()) {
@@ -110,7 +120,7 @@ bool is_sweep_folder(const std::filesystem::path& folder) {
 
 Experiment read_sweep_description(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "sweep.json";
-  const json document = read_strict_json(file);
+  const json document = refused_with_advice([&] { return read_sealed_json(file); });
   const Reader reader(document, file.string());
   const std::string format = reader.text("format");
   check<InputError>(format == kFormat, file.string(), ": format: expected \"", kFormat, "\"");
@@ -151,8 +161,7 @@ bool read_result(ReportedRun& run) {
   const std::filesystem::path file = run.folder / "result.json";
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored)) return false;
-  const json document = read_strict_json(file);
-  check<InputError>(document.is_object(), file.string(), ": expected an object, found ", document.type_name());
+  const json document = refused_with_advice([&] { return read_sealed_json(file); });
   run.values = numbers_of(document);
   for (const auto& [name, value] : document.items()) {
     if (value.is_object()) run.scores[name] = numbers_of(value);

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "train/run/file_system.h"
+#include "train/run/run_identity.h"
 #include "train/run/run_state.h"
 #include "train/run/safetensors.h"
 
@@ -21,6 +22,8 @@ struct Checkpoint {
   TensorMap optimizer;   ///< the optimizer's tensors, under names it chooses
   std::string config;    ///< the resolved config as JSON text
   RunState state;
+  RunIdentity identity;  ///< of the data, the tokenizer and the arithmetic that the run has had
+  Digest metrics;        ///< of metrics.jsonl when the checkpoint was written
 };
 
 /// A checkpoint that is whole, but of a format that only a newer program knows.
@@ -28,10 +31,12 @@ struct NewerFormatError : InputError {
   using InputError::InputError;
 };
 
-/// What `state.json` holds: the state, and size and checksum of each other file of the folder.
+/// What `state.json` holds: the state, size and checksum of each other file of the folder, and what the run depends on.
 struct StateDocument {
   RunState state;
-  std::map<std::string, FileDigest> files;
+  std::map<std::string, Digest> files;
+  RunIdentity identity;  ///< since format 2; empty before
+  Digest metrics;        ///< since format 2; empty before
 };
 
 /// The text of `state.json`. Its field `checksum` is XXH3-128 of the text with that field's digits set to zero.
@@ -63,6 +68,7 @@ struct Weights {
   TensorMap parameters;
   std::optional<std::string> config;  ///< JSON text, where the file has it
   std::optional<std::int64_t> step;   ///< where the file has it
+  RunIdentity identity;               ///< of the run, where the folder's state.json has it
 };
 
 /// Reads parameters from a safetensors file or from the model.safetensors of a folder; where that has a state.json, the

@@ -123,7 +123,7 @@ std::string read_text_file(const std::filesystem::path& path, std::uint64_t max_
   return text;
 }
 
-FileDigest digest_file(const std::filesystem::path& path) {
+Digest digest_file(const std::filesystem::path& path) {
   const FileReader reader(path);
   Checksum checksum;
   std::vector<std::byte> block(static_cast<std::size_t>(std::min<std::uint64_t>(reader.size(), kReadBlockBytes)));

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <utility>
 
+#include "core/checksum.h"
 #include "core/printable.h"
-#include "train/run/checksum.h"
 
 namespace cosformer {
 
@@ -109,11 +109,6 @@ class FileReader {
 std::string read_text_file(const std::filesystem::path& path, std::uint64_t max_bytes);
 
 /// Size and checksum of a file. Throws InputError where it cannot be read.
-struct FileDigest {
-  std::uint64_t bytes = 0;
-  std::string xxh3_128;
-  friend bool operator==(const FileDigest&, const FileDigest&) = default;
-};
-FileDigest digest_file(const std::filesystem::path& path);
+Digest digest_file(const std::filesystem::path& path);
 
 }  // namespace cosformer

@@ -90,6 +90,17 @@ FileEnd for_each_line(const std::filesystem::path& path,
   return end;
 }
 
+/// Calls `visit` with the first `bytes` of a file, piece by piece.
+void for_each_block(const FileReader& reader, std::uint64_t bytes,
+                    const std::function<void(std::span<const std::byte> block)>& visit) {
+  std::vector<std::byte> block;
+  for (std::uint64_t at = 0; at < bytes; at += block.size()) {
+    block.resize(static_cast<std::size_t>(std::min(kCopyBytes, bytes - at)));
+    reader.read(at, block);
+    visit(block);
+  }
+}
+
 std::string no_record(const std::filesystem::path& path, std::int64_t number) {
   return concat(path.string(), ':', number, ": expected a JSON object with step and split");
 }
@@ -106,9 +117,15 @@ double MetricRecord::value(const std::string& name) const {
 MetricsWriter::MetricsWriter(FileSystem& files, std::filesystem::path path)
     : file_(files, std::move(path), /*must_be_new=*/false) {
   file_.drop_torn_record('\n');
+  const FileReader reader(file_.path());
+  for_each_block(reader, reader.size(), [this](std::span<const std::byte> block) { content_.add(block); });
 }
 
-void MetricsWriter::append(const MetricRecord& record) { file_.append(encode_line(record)); }
+void MetricsWriter::append(const MetricRecord& record) {
+  const std::string line = encode_line(record);
+  file_.append(line);
+  content_.add(line);
+}
 
 void MetricsWriter::sync() { file_.sync(); }
 
@@ -149,12 +166,7 @@ std::optional<std::string> truncate_metrics_after(FileSystem& files, const std::
     const std::filesystem::path aside = free_name_beside(path, ".damaged");
     replace_file(files, aside, [&](FileWriter& writer) {
       const FileReader reader(path);
-      std::vector<std::byte> block(kCopyBytes);
-      for (std::uint64_t at = 0; at < reader.size(); at += block.size()) {
-        block.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kCopyBytes, reader.size() - at)));
-        reader.read(at, block);
-        writer.write(block);
-      }
+      for_each_block(reader, reader.size(), [&](std::span<const std::byte> block) { writer.write(block); });
     });
     found = concat(no_record(path, first_fault), faults > 1 ? concat(" (and ", faults - 1, " lines more)") : "",
                    "; the file as it was is now ", aside.string(), ", the run goes on with the records that can be read");
@@ -180,6 +192,20 @@ std::optional<std::string> find_gap(const std::vector<MetricRecord>& records, st
     return concat("metrics.jsonl has no record of the evaluation at step ", step, ": it is lost");
   }
   return {};
+}
+
+std::optional<std::string> find_change(const std::filesystem::path& path, const Digest& content, std::int64_t step) {
+  if (content.xxh3_128.empty()) return {};
+  std::error_code ignored;
+  const bool is_there = std::filesystem::symlink_status(path, ignored).type() != std::filesystem::file_type::not_found;
+  DigestBuilder found;
+  if (is_there) {
+    const FileReader reader(path);
+    for_each_block(reader, std::min(reader.size(), content.bytes),
+                   [&](std::span<const std::byte> block) { found.add(block); });
+  }
+  if (found.digest() == content) return {};
+  return concat(path.string(), ": the records up to the checkpoint of step ", step, " are not as the run wrote them");
 }
 
 }  // namespace cosformer

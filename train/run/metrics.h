@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/checksum.h"
 #include "train/run/append_file.h"
 #include "train/run/file_system.h"
 
@@ -38,8 +39,12 @@ class MetricsWriter {
   /// Waits until all records are on the disk. Throws Error.
   void sync();
 
+  /// Of the whole file.
+  Digest content() const { return content_.digest(); }
+
  private:
   AppendFile file_;
+  DigestBuilder content_;
 };
 
 /// All records of a file, in its order. A last line that is torn (no line break at its end, or no JSON) is left out; numbers
@@ -60,5 +65,10 @@ std::optional<std::string> truncate_metrics_after(FileSystem& files, const std::
 /// `log_every` steps and `evaluated` = one of the validation at `step`; nothing where they are there.
 std::optional<std::string> find_gap(const std::vector<MetricRecord>& records, std::int64_t step, std::int64_t log_every,
                                     bool evaluated);
+
+/// Says that the file no longer begins with the records that were there when the checkpoint of `step` was written,
+/// `content`; nothing if it does, or if the checkpoint is of a format that knows no `content`. Throws InputError for a file
+/// that cannot be read.
+std::optional<std::string> find_change(const std::filesystem::path& path, const Digest& content, std::int64_t step);
 
 }  // namespace cosformer

@@ -12,7 +12,7 @@ namespace cosformer {
 
 /// The format of `state.json` that this program writes. A version stays readable for ever; one of its runs is in
 /// tests/train/formats.
-inline constexpr std::uint64_t kStateFormatVersion = 1;
+inline constexpr std::uint64_t kStateFormatVersion = 2;
 
 /// All that a bit-identical continuation needs beside the tensors. Random numbers and the order of the data are functions
 /// of the seed and these counters; there is no generator to store.

@@ -14,6 +14,7 @@
 #include "train/report/run_log.h"
 #include "train/run/atomic_file.h"
 #include "train/run/metrics.h"
+#include "train/run/sealed_json.h"
 #include "train/sweep/sweep_folder.h"
 
 namespace cosformer {
@@ -56,10 +57,6 @@ std::string last_line(const fs::path& file, std::uint64_t from) {
   return last;
 }
 
-std::string command_output(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-}
-
 }  // namespace
 
 PointJob::PointJob(FileSystem& files, const SweepPlan& plan, std::size_t point, int threads, StageEnd stage_ended)
@@ -74,8 +71,7 @@ bool PointJob::start_next() {
   for (; stage_ < plan_.stages.size(); ++stage_) {
     if (is_finished(run())) continue;
     files_.unlink(beside_run(run(), ".failed").c_str());
-    std::error_code ignored;
-    if (!fs::exists(train_file(run()), ignored)) {
+    if (!is_whole(train_file(run()))) {
       wait_until_free(run().folder);
       std::vector<std::string> arguments = {"train", plan_.file.stages[stage_].base.string()};
       for (const std::string& assignment : run().overrides) arguments.insert(arguments.end(), {"--set", assignment});
@@ -116,7 +112,7 @@ bool PointJob::advance(bool stopping) {
       check<Error>(json.is_object(), "the output of a run is no object");
       if (scored_split_.empty()) {
         json[kPlannedConfigKey] = nlohmann::json::parse(to_json(run().config));
-        replace_file(files_, train_file(run()), command_output(json));
+        replace_file(files_, train_file(run()), seal(json, -1));
       } else {
         scores_.emplace_back(scored_split_, json.dump());
       }
@@ -146,7 +142,7 @@ void PointJob::fail(const std::string& reason) {
 }
 
 void PointJob::write_result() {
-  const nlohmann::json trained = read_strict_json(train_file(run()));
+  const nlohmann::json trained = read_sealed_json(train_file(run()));
   const Config config = load_config(run().folder / "config.toml");
   nlohmann::ordered_json result;
   const auto copy = [&](const char* key) {
@@ -168,7 +164,7 @@ void PointJob::write_result() {
     }
     result[split] = values;
   }
-  replace_file(files_, result_file(run()), result.dump(1) + "\n");
+  replace_file(files_, result_file(run()), seal(result, 1));
 }
 
 }  // namespace cosformer

@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "data/strict_json.h"
 #include "train/config/schema.h"
 #include "train/report/sweep_folder.h"
 #include "train/run/atomic_file.h"
+#include "train/run/sealed_json.h"
 
 namespace cosformer {
 
@@ -74,9 +74,8 @@ bool may_differ(std::string_view key) {
 /// Throws InputError where the trained run was planned with another config than now.
 void check_not_contradicted(const SweepRun& run) {
   const fs::path file = train_file(run);
-  const nlohmann::json trained = read_strict_json(file);
-  check<InputError>(trained.is_object() && trained.contains(kPlannedConfigKey), file.string(), ": expected the key \"",
-                    kPlannedConfigKey, '"');
+  const nlohmann::json trained = read_sealed_json(file);
+  check<InputError>(trained.contains(kPlannedConfigKey), file.string(), ": expected the key \"", kPlannedConfigKey, '"');
   const Config planned = config_from_json(trained[kPlannedConfigKey].dump(), {}, file.string());
   for (const ConfigDifference& difference : differences(planned, run.config)) {
     check<InputError>(may_differ(difference.key), run.folder.string(), ": ", difference.key, " is ", difference.first,
@@ -89,7 +88,21 @@ void check_not_contradicted(const SweepRun& run) {
 fs::path beside_run(const SweepRun& run, const char* ending) { return run.folder.string() + ending; }
 fs::path result_file(const SweepRun& run) { return run.folder / "result.json"; }
 fs::path train_file(const SweepRun& run) { return run.folder / "train.json"; }
-bool is_finished(const SweepRun& run) { return is_there(result_file(run)); }
+bool is_whole(const fs::path& file) { return is_there(file) && !seal_fault(file); }
+bool is_finished(const SweepRun& run) { return is_whole(result_file(run)) && is_whole(train_file(run)); }
+
+std::vector<std::string> damaged_files(const SweepPlan& plan) {
+  std::vector<std::string> lines;
+  for (const std::vector<SweepRun>& runs : plan.runs) {
+    for (const SweepRun& run : runs) {
+      for (const fs::path& file : {train_file(run), result_file(run)}) {
+        if (!is_there(file)) continue;
+        if (auto fault = seal_fault(file)) lines.push_back(std::move(*fault));
+      }
+    }
+  }
+  return lines;
+}
 
 void SweepFolder::check_usable(const fs::path& path, Mode mode, const SweepPlan& plan) {
   if (!is_there(path)) return;
@@ -102,7 +115,8 @@ void SweepFolder::check_usable(const fs::path& path, Mode mode, const SweepPlan&
                     ": holds a sweep already; continue it with --resume or choose another --sweep-dir");
   for (const std::vector<SweepRun>& runs : plan.runs) {
     for (const SweepRun& run : runs) {
-      if (is_there(train_file(run))) check_not_contradicted(run);
+      // A damaged one is made again.
+      if (is_whole(train_file(run))) check_not_contradicted(run);
     }
   }
 }
@@ -116,8 +130,7 @@ SweepFolder::SweepFolder(FileSystem& files, const fs::path& path, const SweepPla
       }()) {
   remove_leftovers(files, path);
   replace_file(files, path / "sweep.toml", read_text_file(plan.file.path, kMaxSweepBytes));
-  replace_file(files, path / "sweep.json",
-               describe_sweep(plan).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  replace_file(files, path / "sweep.json", seal(describe_sweep(plan), 1));
 }
 
 void check_same_point(const fs::path& folder, const SweepPlan& plan, std::size_t number) {
@@ -151,7 +164,7 @@ std::vector<std::string> forgotten_runs(const fs::path& folder, const SweepPlan&
 Experiment read_sweep_results(const fs::path& folder) {
   Experiment experiment = read_sweep_description(folder);
   for (ReportedRun& run : experiment.runs) {
-    if (read_result(run)) {
+    if (is_whole(run.folder / "result.json") && read_result(run)) {
       run.status = RunStatus::finished;
     } else if (std::string reason = read_failure(run.folder); !reason.empty()) {
       run.status = RunStatus::failed;

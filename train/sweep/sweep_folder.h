@@ -51,9 +51,15 @@ std::filesystem::path result_file(const SweepRun& run);
 std::filesystem::path train_file(const SweepRun& run);
 /// The key of train.json with the config as it was planned, before the data and an earlier stage completed it.
 inline constexpr const char* kPlannedConfigKey = "planned_config";
+/// Whether a file of a run is there and fits its checksum.
+bool is_whole(const std::filesystem::path& file);
+/// Whether a run has been trained and scored, and both files say so unharmed.
 bool is_finished(const SweepRun& run);
+/// What is wrong with each damaged train.json and result.json of the plan's runs: one line for each, begun with the file.
+std::vector<std::string> damaged_files(const SweepPlan& plan);
 
-/// The sweep with the results and failures that are in the folder now. Throws InputError for a damaged file.
+/// The sweep with the results and failures that are in the folder now; a damaged result is none. Throws InputError for a
+/// damaged sweep.json.
 Experiment read_sweep_results(const std::filesystem::path& folder);
 
 }  // namespace cosformer

@@ -13,8 +13,6 @@ namespace cosformer {
 
 namespace {
 
-constexpr std::array<Split, 3> kAllSplits = {Split::train, Split::valid, Split::test};
-
 struct ClassificationBatch : TaskBatch {
   LabelledBatch examples;
 };
@@ -150,9 +148,15 @@ class Classification : public Task {
   }
 
   bool has_split(Split split) const override { return splits_[static_cast<std::size_t>(split)] != nullptr; }
-  /// Where token ids come from the format's fixed tables, the checkpoint's config is all that an evaluation needs.
-  void save_assets(const std::filesystem::path& run) const override {
-    if (extras_.tokenizer) save_tokenizer(*extras_.tokenizer, run);
+  std::vector<DataFile> data_files() const override {
+    std::vector<DataFile> files;
+    for (const Split split : kAllSplits) {
+      if (has_split(split)) files.push_back({split_name(split), data_path(config_.task, split), part(split).content()});
+    }
+    return files;
+  }
+  TokenizerFiles tokenizer_files() const override {
+    return extras_.tokenizer ? extras_.tokenizer->files() : TokenizerFiles();
   }
 
  private:

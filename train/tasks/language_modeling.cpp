@@ -1,7 +1,6 @@
 #include "train/tasks/language_modeling.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <numbers>
@@ -9,8 +8,8 @@
 
 #include "core/error.h"
 #include "data/language_model_batches.h"
-#include "data/text_corpus.h"
 #include "train/execution.h"
+#include "train/tasks/corpora.h"
 #include "train/tasks/task_tokenizer.h"
 
 namespace cosformer {
@@ -32,10 +31,7 @@ class LanguageModeling : public Task {
   LanguageModeling(const Config& config, std::shared_ptr<const Tokenizer> tokenizer)
       : config_(config), tokenizer_(std::move(tokenizer)) {
     check<InputError>(config.model.kind == ModelKind::decoder, "model.kind: language_modeling needs \"decoder\"");
-    const std::array<const std::string*, 3> paths = {&config.task.train, &config.task.valid, &config.task.test};
-    for (std::size_t split = 0; split < paths.size(); ++split) {
-      if (!paths[split]->empty()) corpora_[split].emplace(load_text_corpus(*paths[split], *tokenizer_));
-    }
+    corpora_ = load_corpora(config.task, *tokenizer_);
   }
 
   ModelConfig complete(ModelConfig model) const override {
@@ -96,8 +92,10 @@ class LanguageModeling : public Task {
     Evaluation result{split, {{"loss", loss}, {"perplexity", std::exp(loss)}}, {}};
     if (max_batches == 0) {
       // All text is predicted but its first token: the nats of the whole over its words and bytes.
-      result.values.emplace_back("word_perplexity", std::exp(sum / static_cast<double>(std::max<std::int64_t>(text.words, 1))));
-      result.values.emplace_back("bits_per_byte", sum / (static_cast<double>(std::max<std::int64_t>(text.bytes, 1)) * std::numbers::ln2));
+      result.values.emplace_back("word_perplexity",
+                                 std::exp(sum / static_cast<double>(std::max<std::int64_t>(text.words, 1))));
+      result.values.emplace_back("bits_per_byte",
+                                 sum / (static_cast<double>(std::max<std::int64_t>(text.bytes, 1)) * std::numbers::ln2));
     }
     result.values.emplace_back("tokens", static_cast<double>(targets));
     result.values.emplace_back("seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
@@ -106,7 +104,8 @@ class LanguageModeling : public Task {
 
   bool has_split(Split split) const override { return corpora_[static_cast<std::size_t>(split)].has_value(); }
 
-  void save_assets(const std::filesystem::path& run) const override { save_tokenizer(*tokenizer_, run); }
+  std::vector<DataFile> data_files() const override { return data_files_of(config_.task, corpora_); }
+  TokenizerFiles tokenizer_files() const override { return tokenizer_->files(); }
 
   SampleSequence sample(Split split, std::int64_t max_tokens) const override {
     const TokenBatch window = batches(split).evaluation_batch(0, 1);
@@ -138,7 +137,7 @@ class LanguageModeling : public Task {
 
   Config config_;
   std::shared_ptr<const Tokenizer> tokenizer_;
-  std::array<std::optional<TextCorpus>, 3> corpora_;
+  Corpora corpora_;
 };
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "train/tasks/masked_language_modeling.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <optional>
@@ -10,8 +9,8 @@
 #include "core/error.h"
 #include "core/kernels/cross_entropy.h"
 #include "data/masked_token_batches.h"
-#include "data/text_corpus.h"
 #include "train/execution.h"
+#include "train/tasks/corpora.h"
 #include "train/tasks/task_tokenizer.h"
 
 namespace cosformer {
@@ -49,10 +48,7 @@ class MaskedLanguageModeling : public Task {
   MaskedLanguageModeling(const Config& config, std::shared_ptr<const Tokenizer> tokenizer)
       : config_(config), tokenizer_(std::move(tokenizer)), special_(tokenizer_->vocab_size()) {
     check<InputError>(config.model.kind == ModelKind::encoder, "model.kind: masked_language_modeling needs \"encoder\"");
-    const std::array<const std::string*, 3> paths = {&config.task.train, &config.task.valid, &config.task.test};
-    for (std::size_t split = 0; split < paths.size(); ++split) {
-      if (!paths[split]->empty()) corpora_[split].emplace(load_text_corpus(*paths[split], *tokenizer_));
-    }
+    corpora_ = load_corpora(config.task, *tokenizer_);
   }
 
   ModelConfig complete(ModelConfig model) const override {
@@ -128,7 +124,8 @@ class MaskedLanguageModeling : public Task {
     ids.insert(ids.begin(), special_.class_token);
     return {ids, text};
   }
-  void save_assets(const std::filesystem::path& run) const override { save_tokenizer(*tokenizer_, run); }
+  std::vector<DataFile> data_files() const override { return data_files_of(config_.task, corpora_); }
+  TokenizerFiles tokenizer_files() const override { return tokenizer_->files(); }
 
  private:
   static MaskedTokens predict(const Model& model, const MaskedTokenBatch& batch, std::int64_t first_row, std::int64_t rows,
@@ -169,7 +166,7 @@ class MaskedLanguageModeling : public Task {
   Config config_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   SpecialTokens special_;
-  std::array<std::optional<TextCorpus>, 3> corpora_;
+  Corpora corpora_;
 };
 
 }  // namespace

@@ -51,10 +51,18 @@ const char* split_name(Split split) { return kSplits[static_cast<std::size_t>(sp
 
 Split find_split(const std::string& name) { return find_named(kSplits, name, "--split").split; }
 
+const std::string& data_path(const TaskConfig& task, Split split) {
+  return split == Split::train ? task.train : split == Split::valid ? task.valid : task.test;
+}
+
 double Evaluation::value(const std::string& name) const {
   const auto found = std::ranges::find(values, name, &std::pair<std::string, double>::first);
   check<Error>(found != values.end(), "the evaluation has no value '", name, "'");
   return found->second;
+}
+
+RunIdentity identity_of(const Task& task) {
+  return make_identity(task.data_files(), task.tokenizer_files(), this_arithmetic());
 }
 
 bool predicts_masked_tokens(const std::string& task_name) {

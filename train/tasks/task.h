@@ -2,7 +2,7 @@
 /// \file
 /// What a run trains on: the interface between the training loop and a kind of data.
 
-#include <filesystem>
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,9 +12,11 @@
 #include <vector>
 
 #include "autograd/variable.h"
+#include "data/tokenizers/tokenizer.h"
 #include "layers/model.h"
 #include "train/accuracy.h"
 #include "train/config/config.h"
+#include "train/run/run_identity.h"
 
 namespace cosformer {
 
@@ -23,6 +25,9 @@ enum class Split : std::uint8_t { train, valid, test };
 const char* split_name(Split split);
 /// Throws InputError for another name.
 Split find_split(const std::string& name);
+inline constexpr std::array<Split, 3> kAllSplits = {Split::train, Split::valid, Split::test};
+/// What the config names for a split; empty where it names nothing.
+const std::string& data_path(const TaskConfig& task, Split split);
 
 /// A batch in a task's own format.
 struct TaskBatch {
@@ -87,10 +92,14 @@ class Task {
   /// no such sequence to give. Throws InputError where the config names no such split.
   virtual SampleSequence sample(Split, std::int64_t) const { return {}; }
 
-  /// Writes what `eval` and `generate` need besides the checkpoint (a tokenizer's files) into a run folder, whole or not at
-  /// all; nothing where it is there already. Throws Error.
-  virtual void save_assets(const std::filesystem::path& run) const = 0;
+  /// What the task has read, split by split.
+  virtual std::vector<DataFile> data_files() const = 0;
+  /// What `eval` and `generate` need besides the checkpoint; none where token ids follow from the data's format alone.
+  virtual TokenizerFiles tokenizer_files() const = 0;
 };
+
+/// Of what a task has read, on the arithmetic of this process.
+RunIdentity identity_of(const Task& task);
 
 /// Whether a task trains the head of masked tokens. Throws InputError for an unknown name.
 bool predicts_masked_tokens(const std::string& task_name);

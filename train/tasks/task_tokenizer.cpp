@@ -1,6 +1,6 @@
 #include "train/tasks/task_tokenizer.h"
 
-#include <fcntl.h>
+#include <algorithm>
 
 #include "core/error.h"
 #include "data/mapped_file.h"
@@ -28,15 +28,20 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config, std::string_
   return train_tokenizer(config.tokenizer, text, options);
 }
 
-void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& run) {
+void save_tokenizer(const TokenizerFiles& tokenizer, const std::filesystem::path& run) {
   const std::filesystem::path folder = run / kTokenizerFolder;
-  if (std::filesystem::exists(folder)) return;
+  const bool is_there = std::ranges::all_of(tokenizer, [&](const auto& file) {
+    const std::filesystem::path path = folder / file.first;
+    std::error_code ignored;
+    return std::filesystem::is_regular_file(path, ignored) && digest_file(path) == digest_of(file.second);
+  });
+  if (is_there) return;
   FileSystem files;
   StagedFolder staged(files, folder);
-  tokenizer.save(staged.path());
-  for (const auto& entry : std::filesystem::directory_iterator(staged.path())) {
-    OpenFile file(files, entry.path(), O_RDONLY, "open");
-    if (!file.sync()) throw_system_error("sync", entry.path());
+  for (const auto& [name, content] : tokenizer) {
+    FileWriter file(files, staged.path() / name);
+    file.write(content);
+    file.finish();
   }
   staged.commit();
 }

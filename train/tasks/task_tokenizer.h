@@ -21,8 +21,8 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config, std::string_
 /// The folder of a run that holds its tokenizer's files.
 inline constexpr const char* kTokenizerFolder = "tokenizer";
 
-/// Writes the tokenizer's files into a run's folder, whole or not at all; nothing where they are there already. Throws
-/// Error.
-void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& run);
+/// Writes a tokenizer's files into a run's folder, whole or not at all, in the place of others; nothing where there are none
+/// or where they are there already. Throws Error.
+void save_tokenizer(const TokenizerFiles& tokenizer, const std::filesystem::path& run);
 
 }  // namespace cosformer

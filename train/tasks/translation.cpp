@@ -26,6 +26,7 @@ struct PairsBatch : TaskBatch {
 
 /// One split: the sentences as text and as tokens.
 struct ParallelPart {
+  ParallelFiles files;
   ParallelText text;
   SentencePairs pairs;
 };
@@ -55,11 +56,11 @@ class Translation : public Task {
     const std::array<const std::string*, 3> paths = {&config.task.train, &config.task.valid, &config.task.test};
     for (std::size_t split = 0; split < paths.size(); ++split) {
       if (paths[split]->empty()) continue;
-      const ParallelFiles files = files_of(config.task, *paths[split]);
       ParallelPart& part = parts_[split].emplace();
-      part.text = load_parallel_text(files);
+      part.files = files_of(config.task, *paths[split]);
+      part.text = load_parallel_text(part.files);
       const bool trains = split == static_cast<std::size_t>(Split::train);
-      part.pairs = tokenize_parallel_text(part.text, files, *tokenizer_, config.task.seq_len,
+      part.pairs = tokenize_parallel_text(part.text, part.files, *tokenizer_, config.task.seq_len,
                                           trains ? UnfitSentences::leave_out : UnfitSentences::cut);
     }
   }
@@ -150,7 +151,17 @@ class Translation : public Task {
   }
 
   bool has_split(Split split) const override { return parts_[static_cast<std::size_t>(split)].has_value(); }
-  void save_assets(const std::filesystem::path& run) const override { save_tokenizer(*tokenizer_, run); }
+  std::vector<DataFile> data_files() const override {
+    std::vector<DataFile> files;
+    for (const Split split : kAllSplits) {
+      if (!has_split(split)) continue;
+      const ParallelPart& given = part(split);
+      files.push_back({split_name(split), given.files.source.string(), content_of(given.text.source)});
+      files.push_back({split_name(split), given.files.target.string(), content_of(given.text.target)});
+    }
+    return files;
+  }
+  TokenizerFiles tokenizer_files() const override { return tokenizer_->files(); }
 
  private:
   /// factor · Σ loss over the targets.

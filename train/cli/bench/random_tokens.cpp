@@ -85,7 +85,8 @@ class RandomTokens : public Task {
     throw Error("random tokens have no splits to evaluate");
   }
   bool has_split(Split) const override { return false; }
-  void save_assets(const std::filesystem::path&) const override {}
+  std::vector<DataFile> data_files() const override { return {}; }
+  TokenizerFiles tokenizer_files() const override { return {}; }
 
  private:
   bool is_classifier() const { return model_.kind == ModelKind::encoder && !model_.lm_head; }

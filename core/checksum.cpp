@@ -1,4 +1,4 @@
-#include "train/run/checksum.h"
+#include "core/checksum.h"
 
 #include <xxhash.h>
 
@@ -37,5 +37,7 @@ std::string checksum_hex(std::string_view text) {
   checksum.update(std::as_bytes(std::span(text.data(), text.size())));
   return checksum.hex();
 }
+
+Digest digest_of(std::string_view text) { return {text.size(), checksum_hex(text)}; }
 
 }  // namespace cosformer

@@ -1,0 +1,24 @@
+#include "train/tasks/corpora.h"
+
+namespace cosformer {
+
+Corpora load_corpora(const TaskConfig& task, const Tokenizer& tokenizer) {
+  Corpora corpora;
+  for (const Split split : kAllSplits) {
+    const std::string& path = data_path(task, split);
+    if (!path.empty()) corpora[static_cast<std::size_t>(split)] = load_text_corpus(path, tokenizer);
+  }
+  return corpora;
+}
+
+std::vector<DataFile> data_files_of(const TaskConfig& task, const Corpora& corpora) {
+  std::vector<DataFile> files;
+  for (const Split split : kAllSplits) {
+    if (const auto& corpus = corpora[static_cast<std::size_t>(split)]) {
+      files.push_back({split_name(split), data_path(task, split), corpus->content});
+    }
+  }
+  return files;
+}
+
+}  // namespace cosformer
