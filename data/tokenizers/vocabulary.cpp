@@ -28,7 +28,10 @@ std::vector<std::string> read_vocabulary(const std::filesystem::path& path) {
   const auto size = static_cast<std::int64_t>(document.size());
   check<InputError>(size <= kMaxVocabSize, path.string(), ": ", size, " tokens, at most ", kMaxVocabSize, " are allowed");
   std::vector<std::string> tokens(document.size());
-  for (const auto& [token, id] : document.items()) {
+  for (const auto& entry : document.items()) {
+    // No structured binding: clang 14 does not let a lambda capture one.
+    const std::string& token = entry.key();
+    const json& id = entry.value();
     const auto refuse = [&](const auto&... what) {
       throw InputError(concat(path.string(), ": token ", printable(token), what...));
     };
