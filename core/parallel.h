@@ -1,26 +1,27 @@
 #pragma once
 /// \file
-/// Threads: OpenMP behind one function.
+/// Threads: one loop that runs its pieces on all of them.
 
 #include <cstdint>
 #include <type_traits>
 
+#include "core/denormals.h"
+
 namespace cosformer {
 
-/// Threads that a parallel loop uses: OMP_NUM_THREADS or the processors this process may run on, or what
-/// `set_num_threads` asked for; at most OMP_THREAD_LIMIT.
+/// Threads that a parallel loop uses: what `set_num_threads` asked for; else OMP_NUM_THREADS; else the processors that this
+/// process may run on, or fewer if a control group gives it less time than they have. At most OMP_THREAD_LIMIT.
 int num_threads();
 
-/// Makes the loops of the calling thread run on exactly `num_threads()` threads, whatever OMP_DYNAMIC, OMP_THREAD_LIMIT and
-/// OMP_MAX_ACTIVE_LEVELS say. A program calls it once at its start; every loop makes sure of it.
+/// Takes denormal numbers for 0 on the calling thread from now on (core/denormals.h). A program calls it once at its start;
+/// every loop does the same for itself, and leaves the calling thread's denormals as they were.
 void initialize_threads();
 
-/// Sets the number of threads of all later loops. Call from the main thread, outside any loop. Throws Error where
-/// `threads` < 1.
+/// Sets the number of threads of all later loops. Call from the main thread, outside any loop. Throws InputError
+/// unless 1 <= `threads` <= `kMaxThreads` (core/cgroup_limits.h).
 void set_num_threads(int threads);
 
-/// True inside a loop of `parallel_for` (or where one thread is all there is): a product of the BLAS library runs on
-/// the calling thread alone.
+/// True inside a loop of `parallel_for` (or if one thread is all there is): a loop or a product runs on the calling thread.
 bool in_parallel_region();
 
 namespace detail {
@@ -36,8 +37,8 @@ void run_parallel(std::int64_t count, LoopBody body);
 ///
 /// The caller cuts the work into pieces whose number and content depend on the shapes alone, never on the number of
 /// threads, and lets no piece write what another reads: then the result has the same bits on any number of threads.
-/// A loop inside a loop runs on the thread that meets it. The first exception of a body is rethrown here after all
-/// pieces have ended.
+/// A loop inside a loop runs on the thread that meets it, and so does a loop that begins while that of another thread has
+/// the workers. The first exception of a body is rethrown here after all pieces have ended.
 template <class Body>
 void parallel_for(std::int64_t count, Body&& body) {
   using Object = std::remove_reference_t<Body>;
@@ -45,12 +46,14 @@ void parallel_for(std::int64_t count, Body&& body) {
                                [](void* object, std::int64_t i) { (*static_cast<Object*>(object))(i); }});
 }
 
-/// Cuts [0, size) into ranges of `grain` elements and calls `body(begin, end)` for each, in parallel. For elementwise loops
-/// only, not for matrix products: a single range runs outside any parallel region, which is what makes small tensors cheap.
+/// Cuts [0, size) into ranges of `grain` elements and calls `body(begin, end)` for each, in parallel. A single range runs
+/// on the calling thread, which is what makes small tensors cheap.
 template <class Body>
 void parallel_ranges(std::int64_t size, std::int64_t grain, Body&& body) {
   if (size <= grain) {
-    if (size > 0) body(std::int64_t{0}, size);
+    if (size <= 0) return;
+    const DenormalFlushing flushing;
+    body(std::int64_t{0}, size);
     return;
   }
   parallel_for((size + grain - 1) / grain, [&](std::int64_t piece) {

@@ -12,6 +12,7 @@
 #include "core/kernels/tiled_product.h"
 #include "core/memory.h"
 #include "core/parallel.h"
+#include "core/serial_blas.h"
 #include "core/simd.h"
 
 namespace cosformer {
@@ -59,8 +60,8 @@ bool has_fast_tiles() { return std::string_view(instruction_set()) != "baseline"
 template <class T>
 void gemm_serial(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
                  std::int64_t lda, const T* b, std::int64_t ldb, bool accumulate, T* c, std::int64_t ldc) {
-  assert(in_parallel_region());
   if (m <= 0 || n <= 0) return;
+  const SerialBlas serial;
   const auto call = [&](auto function) {
     function(CblasRowMajor, cblas(transpose_a), cblas(transpose_b), static_cast<blasint>(m), static_cast<blasint>(n),
              static_cast<blasint>(k), T{1}, a, static_cast<blasint>(std::max<std::int64_t>(lda, 1)), b,

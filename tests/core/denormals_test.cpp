@@ -41,7 +41,11 @@ TEST_CASE("Every thread of a parallel loop takes denormals for 0, and the caller
   }
 }
 
-TEST_CASE("Loops inside loops take denormals for 0 too") {
+TEST_CASE("Loops of one piece and loops inside loops take denormals for 0 too") {
+  int flushed = 0;
+  parallel_ranges(10, 100, [&](std::int64_t, std::int64_t) { flushed += flushes(); });
+  CHECK(flushed == 1);
+  CHECK_FALSE(flushes());
   std::atomic<int> inner = 0;
   parallel_for(3, [&](std::int64_t) { parallel_for(2, [&](std::int64_t) { inner += flushes(); }); });
   CHECK(inner == 6);

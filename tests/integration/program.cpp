@@ -23,8 +23,6 @@ constexpr std::chrono::minutes kLongestRun{2};
   redirect(output, STDOUT_FILENO);
   redirect(errors, STDERR_FILENO);
   if (!surroundings.folder.empty() && ::chdir(surroundings.folder.c_str()) != 0) ::_exit(127);
-  // Threads that wait without spinning: a test may use more threads than there are processors.
-  ::setenv("OMP_WAIT_POLICY", "passive", 1);
   ::setenv("OMP_NUM_THREADS", std::to_string(surroundings.threads).c_str(), 1);
   for (const auto& [name, value] : surroundings.environment) ::setenv(name.c_str(), value.c_str(), 1);
   if (surroundings.max_file_bytes) {

@@ -29,6 +29,12 @@ Setup good_setup() {
 
 TEST_CASE("A machine in order has no findings, and each fault has one with what to do") {
   REQUIRE(find_faults(good_machine(), good_setup()).empty());
+  // As many threads as a quota has whole processors leave none of them idle.
+  Machine limited = good_machine();
+  limited.limits.processors = 2.5;
+  Setup two = good_setup();
+  two.threads = 2;
+  CHECK(find_faults(limited, two).empty());
   struct Fault {
     void (*make)(Machine&, Setup&);
     const char* expected;

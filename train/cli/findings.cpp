@@ -39,9 +39,8 @@ std::vector<Finding> find_faults(const Machine& machine, const Setup& setup) {
     findings.push_back({concat("the control group allows ", *machine.limits.processors, " processors' time for ",
                                setup.threads, " threads"),
                         concat("set OMP_NUM_THREADS=", threads_within(machine.limits, machine.usable_processors))});
-  if (setup.threads < machine.usable_processors)
-    findings.push_back({concat(setup.threads, " threads leave ", machine.usable_processors - setup.threads, " of ",
-                               machine.usable_processors, " processors idle"),
+  if (const int useful = threads_within(machine.limits, machine.usable_processors); setup.threads < useful)
+    findings.push_back({concat(setup.threads, " threads leave ", useful - setup.threads, " of ", useful, " processors idle"),
                         "fine where other jobs run; otherwise unset OMP_NUM_THREADS"});
   if (!setup.blas.openmp)
     findings.push_back({"OpenBLAS is not its OpenMP flavour: it starts threads of its own", "install libopenblas0-openmp"});
