@@ -12,7 +12,7 @@
 
 #include "autograd/variable.h"
 #include "core/kernels/elementwise.h"
-#include "core/kernels/linear_attention.h"
+#include "core/kernels/linear_attention/linear_attention.h"
 #include "core/padding_mask.h"
 #include "core/random.h"
 
@@ -43,8 +43,8 @@ Variable reshape(const Variable& x, const Shape& shape);
 Variable narrow(const Variable& x, int axis, std::int64_t start, std::int64_t length);
 /// a [.., m] and b [.., n] side by side -> [.., m + n].
 Variable concatenate(const Variable& a, const Variable& b);
-/// Sum over the real tokens of each item, divided by their number or, where `divisor` > 0, by that: x [B, T, E] -> [B, E]. An
-/// item without a real token gives 0.
+/// Sum over the real tokens of each item, divided by their number or, where `divisor` > 0, by that: x [B, T, E] -> [B, E].
+/// An item without a real token gives 0.
 Variable mean_pool(const Variable& x, const SharedPaddingMask& mask, std::int64_t divisor = 0);
 /// Token 0 of each item: x [B, T, E] -> [B, E].
 Variable first_token(const Variable& x);
@@ -54,12 +54,8 @@ Variable first_token(const Variable& x);
 Variable relu(const Variable& x);
 /// x Φ(x), the exact erf form (Hendrycks and Gimpel, 2016).
 Variable gelu(const Variable& x);
-/// x, or 0.01 · x where x < 0.
-Variable leaky_relu(const Variable& x);
-/// elu(x) + 1: x + 1, or exp(x) where x < 0 (Katharopoulos et al., 2020).
-Variable elu_plus_one(const Variable& x);
 /// f(x + bias), bias [width] added to every row of x [.., width]: one pass over memory.
-Variable bias_activation(const Variable& x, const Variable& bias, Activation f);
+Variable bias_activation(const Variable& x, const Variable& bias, ScalarFunction f);
 /// Each element is 0 with `probability`, else divided by 1 - probability. The mask is a function of `stream` and the
 /// element's index; nothing is stored for the backward pass. 0 ≤ probability < 1.
 Variable dropout(const Variable& x, double probability, const Random& stream);
@@ -94,9 +90,10 @@ Variable linear_residual(const Variable& x, const LinearWeights& layer, const Va
                          const std::optional<DropoutMask>& dropout);
 /// x + dropout(fc2(f(fc1(norm(x))))): x [.., E], fc1 [F, E], fc2 [E, F], both with biases.
 Variable feed_forward(const Variable& x, const NormWeights& norm, const LinearWeights& fc1, const LinearWeights& fc2,
-                      Activation f, const std::optional<DropoutMask>& dropout);
+                      ScalarFunction f, const std::optional<DropoutMask>& dropout);
 
-// ---- attention (ops/softmax_attention.cpp, ops/linear_attention.cpp, ops/favor.cpp)
+// ---- attention (ops/softmax_attention.cpp, ops/linear_attention.cpp, ops/favor.cpp, ops/gated_linear_attention.cpp,
+// ops/project_length.cpp)
 
 /// Which keys a query sees; null masks mean that all positions are real.
 struct AttentionMask {
@@ -115,9 +112,16 @@ struct SoftmaxAttentionOptions {
 /// Scaled dot-product attention: query [B, T, H, D], key [B, S, H, D], value [B, S, H, E] -> [B, T, H, E].
 Variable softmax_attention(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask,
                            const SoftmaxAttentionOptions& options);
-/// Linear attention, shapes as above; see core/kernels/linear_attention.h for the options.
+/// Linear attention, shapes as above; see core/kernels/linear_attention/linear_attention.h for the options.
 Variable linear_attention(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask,
                           const LinearAttentionOptions& options);
+/// Gated linear attention, causal, with the gate z [B, T, H, D] of each token: see core/kernels/gated_attention. Shapes as
+/// above with T = S.
+Variable gated_linear_attention(const Variable& query, const Variable& key, const Variable& value, const Variable& gate,
+                                const AttentionMask& mask, double scale);
+/// A text's positions summed with weights, those of `mask` that are real: x [B, S, H, E], weights [B, S, R] -> [B, R, H, E],
+/// Σ_s weights_bsr x_bs. Source: Wang et al., Linformer, 2020.
+Variable project_length(const Variable& x, const Variable& weights, const SharedPaddingMask& mask);
 /// Performer's positive random features: x [B, T, H, D], projection [H, F, D] (constant) -> [B, T, H, F],
 /// (exp(w_f·x' - |x'|²/2) + 1e-4) / sqrt(F) with x' = x / D^(1/4). Bounded by exp(|w_f|²/2), so no running maximum is
 /// needed and a causal model sees nothing of the future. Source: Choromanski et al., ICLR 2021, eq. 7.

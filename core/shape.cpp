@@ -13,12 +13,6 @@ std::int64_t checked_multiply(std::int64_t a, std::int64_t b) {
   return product;
 }
 
-std::int64_t checked_add(std::int64_t a, std::int64_t b) {
-  std::int64_t sum = 0;
-  check<ShapeError>(a >= 0 && b >= 0 && !__builtin_add_overflow(a, b, &sum), "size overflow: ", a, " + ", b);
-  return sum;
-}
-
 Shape::Shape(std::initializer_list<std::int64_t> dims) : Shape(std::span(dims.begin(), dims.size())) {}
 
 Shape::Shape(std::span<const std::int64_t> dims) {

@@ -14,9 +14,6 @@ namespace cosformer {
 /// Product of two sizes. Throws ShapeError where it does not fit in 63 bits or a factor is negative.
 std::int64_t checked_multiply(std::int64_t a, std::int64_t b);
 
-/// Sum of two sizes. Throws ShapeError where it does not fit in 63 bits or a summand is negative.
-std::int64_t checked_add(std::int64_t a, std::int64_t b);
-
 /// The sizes of up to eight axes, outermost first. A shape of rank 0 is a scalar and has size 1.
 class Shape {
  public:

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "layers/adaptive.h"
-#include "layers/attention/attention.h"
+#include "layers/attention/registry.h"
 #include "layers/transformer_layer.h"
 
 namespace cosformer {
@@ -19,11 +19,14 @@ std::string group_of(const std::string& name) {
   return name.substr(0, name.find('.', second + 1));
 }
 
-/// The attention of one of a model's layers.
-std::unique_ptr<Attention> attention_of(const ModelConfig& config, AttentionPlace place, std::int64_t seq_len) {
-  return make_attention(
-      attention_at(config.attention, place),
-      {.num_heads = config.num_heads, .head_dim = config.embed_dim / config.num_heads, .causal_length = seq_len});
+/// The attention of one of a model's layers, without numbers in its parameters.
+std::unique_ptr<Attention> attention_of(const ModelConfig& config, AttentionPlace place) {
+  ParameterStore store(0, DType::float32, ParameterValues::shapes_only);
+  return make_attention(attention_at(config.attention, place), {.scope = Scope(store),
+                                                                .num_heads = config.num_heads,
+                                                                .head_dim = config.embed_dim / config.num_heads,
+                                                                .embed_dim = config.embed_dim,
+                                                                .max_length = config.max_length});
 }
 
 /// Operations of a decoder's input and output a token, beside its layers.
@@ -72,7 +75,7 @@ std::vector<ParameterGroup> parameter_groups(const std::vector<Parameter>& param
 double forward_flops_per_token(const ModelConfig& config, std::int64_t seq_len) {
   const auto dim = static_cast<double>(config.embed_dim), ffn = static_cast<double>(config.ffn_dim);
   const auto attention_flops = [&](AttentionPlace place) {
-    return attention_of(config, place, seq_len)->forward_flops(seq_len, seq_len, place == AttentionPlace::decoder_self) *
+    return attention_of(config, place)->forward_flops(seq_len, seq_len, place == AttentionPlace::decoder_self) *
            static_cast<double>(config.num_heads) / static_cast<double>(seq_len);
   };
   const double projections = 2.0 * 4.0 * dim * dim, feed_forward = 2.0 * 2.0 * dim * ffn;
@@ -97,7 +100,7 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
   const auto dim = static_cast<double>(config.embed_dim), ffn = static_cast<double>(config.ffn_dim);
   const auto layers = static_cast<double>(config.num_layers);
   const auto attention_of_place = [&](AttentionPlace place) {
-    return attention_of(config, place, seq_len)->saved_numbers(seq_len, seq_len) * static_cast<double>(config.num_heads) /
+    return attention_of(config, place)->saved_numbers(seq_len, seq_len) * static_cast<double>(config.num_heads) /
            static_cast<double>(seq_len);
   };
   const double attention =

@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "layers/attention/registry.h"
+#include "layers/attention/reweighting_length.h"
 
 namespace cosformer {
 
@@ -49,6 +51,7 @@ void check_config(const ModelConfig& config) {
     check<InputError>(config.tie_embeddings || !config.tie_adaptive_projections,
                       "model.tie_adaptive_projections: needs model.tie_embeddings");
   }
+  if (const auto problem = find_attention_problem(config)) throw InputError(problem->message);
   check<InputError>(!config.lm_head || config.kind == ModelKind::encoder, "model.lm_head: only an encoder has this head");
 }
 
@@ -68,16 +71,17 @@ LanguageModelHead::LanguageModelHead(const Scope& scope, std::int64_t embed_dim,
                   : (scope / "out_proj").create("weight", {vocab_size, embed_dim}, output_initializer(embed_dim))),
       bias_((scope / "out_proj").create("bias", {vocab_size}, Initializer::constant(0))) {}
 
-Model::Model(const ModelConfig& config, std::int64_t causal_length, std::uint64_t seed, DType dtype, ParameterValues values)
-    : config_(config), store_(seed, dtype, values) {
-  check_config(config);
+Model::Model(const ModelConfig& given, std::uint64_t seed, DType dtype, ParameterValues values)
+    : config_(given), store_(seed, dtype, values) {
+  check_config(given);
+  config_.attention = settle_reweighting_length(given.attention, given.kind, {.seq_len = given.max_length});
+  const ModelConfig& config = config_;
   const Scope root(store_);
   if (config.kind != ModelKind::decoder) {
-    encoder_.emplace(root / "encoder", config, StackRole::encoder, config.max_length, causal_length, false);
+    encoder_.emplace(root / "encoder", config, StackRole::encoder, false);
   }
   if (config.kind != ModelKind::encoder) {
-    decoder_.emplace(root / "decoder", config, StackRole::decoder, config.max_length, causal_length,
-                     config.kind == ModelKind::encoder_decoder,
+    decoder_.emplace(root / "decoder", config, StackRole::decoder, config.kind == ModelKind::encoder_decoder,
                      config.share_embeddings ? encoder_->embedding_weight() : Variable());
     if (!config.adaptive_cutoffs.empty()) {
       adaptive_softmax_.emplace(root / "decoder" / "adaptive_softmax", config, decoder_->adaptive_embedding());
@@ -104,7 +108,8 @@ Variable Model::encode(const Tensor& ids, const SharedPaddingMask& mask, const P
   return encoder_->forward(ids, mask, {}, pass);
 }
 
-Variable Model::decode(const Tensor& ids, const SharedPaddingMask& mask, const EncoderOutput& encoder, const Pass& pass) const {
+Variable Model::decode(const Tensor& ids, const SharedPaddingMask& mask, const EncoderOutput& encoder,
+                       const Pass& pass) const {
   return decoder().forward(ids, mask, encoder, pass);
 }
 
@@ -139,10 +144,12 @@ Variable Model::logits(const Variable& hidden, const Pass& pass) const {
 Variable Model::pool(const Variable& hidden, const SharedPaddingMask& mask) const {
   if (config_.pooling == Pooling::first) return first_token(hidden);
   switch (config_.pooling_divisor) {
-    case PoolingDivisor::real: return mean_pool(hidden, mask);
+    case PoolingDivisor::real:
+      return mean_pool(hidden, mask);
     case PoolingDivisor::padded:
       return mean_pool(hidden, mask, mask ? mask->full_length() : hidden.dim(1));
-    case PoolingDivisor::fixed: break;
+    case PoolingDivisor::fixed:
+      break;
   }
   return mean_pool(hidden, mask, config_.pooling_divisor_value);
 }

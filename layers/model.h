@@ -11,8 +11,10 @@ namespace cosformer {
 /// classification_head: out_proj(relu(dense(features))).
 class ClassificationHead {
  public:
-  ClassificationHead(const Scope& scope, std::int64_t in_features, std::int64_t inner, std::int64_t num_classes, double dropout)
-      : dense_(scope / "dense", in_features, inner), dropout_(scope / "dense", dropout),
+  ClassificationHead(const Scope& scope, std::int64_t in_features, std::int64_t inner, std::int64_t num_classes,
+                     double dropout)
+      : dense_(scope / "dense", in_features, inner),
+        dropout_(scope / "dense", dropout),
         out_proj_(scope / "out_proj", inner, num_classes) {}
 
   Variable forward(const Variable& features, const Pass& pass) const {
@@ -49,10 +51,10 @@ class LanguageModelHead {
 /// several threads at once.
 class Model {
  public:
-  /// Parameters are a function of `seed`. `config.vocab_size` and `config.max_length` must be set. `causal_length` is M of causal
-  /// attention where the re-weighting length is `auto` (the task's seq_len). A model of
-  /// `shapes_only` says what it would hold and cannot run. Throws InputError for a config that fits no model.
-  Model(const ModelConfig& config, std::int64_t causal_length, std::uint64_t seed, DType dtype = DType::float32,
+  /// Parameters are a function of `seed`. `config.vocab_size` and `config.max_length` must be set; the latter is M of a
+  /// causal re-weighting that no task has settled. A model of `shapes_only` says what it would hold and cannot run. Throws
+  /// InputError for a config that fits no model.
+  Model(const ModelConfig& config, std::uint64_t seed, DType dtype = DType::float32,
         ParameterValues values = ParameterValues::initialized);
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
@@ -74,8 +76,8 @@ class Model {
   /// The weight [vocab_size, embed_dim] that `logits` multiplies by: the embedding table where tied. Throws Error where the
   /// vocabulary is in bands.
   const Variable& output_weight() const;
-  /// Scores of the classes: hidden states of the encoder [B, S, embed_dim] -> [B, num_classes]. Where `pair_features` is set, the
-  /// second half of the items holds the partners of the first: [2B, S, embed_dim] -> [B, num_classes].
+  /// Scores of the classes: hidden states of the encoder [B, S, embed_dim] -> [B, num_classes]. Where `pair_features` is
+  /// set, the second half of the items holds the partners of the first: [2B, S, embed_dim] -> [B, num_classes].
   Variable classify(const Variable& hidden, const SharedPaddingMask& mask, const Pass& pass) const;
 
   const Transformer& decoder() const;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/kernels/elementwise.h"
+#include "core/kernels/scalar_function.h"
 
 namespace cosformer {
 
@@ -19,8 +19,8 @@ enum class PairFeatures : std::uint8_t { none, concat, interaction };
 /// What mean pooling divides by: an item's real tokens, the batch's padded length, or a number.
 enum class PoolingDivisor : std::uint8_t { real, padded, fixed };
 
-/// Where θ's length M comes from (maths.md's "re-weighting length"): `automatic` is one constant in a causal model
-/// and each item's own length otherwise; `padded` is the batch's padded length, as in the authors' code.
+/// Where the length M of a re-weighting comes from: `automatic` is one constant in a causal model and each item's own length
+/// otherwise; `padded` is the batch's padded length, as in the authors' code. See layers/attention/reweighting_length.h.
 enum class ReweightingLength : std::uint8_t { automatic, padded, fixed };
 
 /// What the angle of a position is a share of in cross-attention: M for both sides, or each side's own length (which takes
@@ -32,15 +32,18 @@ enum class AttentionPlace : std::uint8_t { encoder, decoder_self, cross };
 
 struct AttentionConfig {
   std::string kind = "cosformer";    ///< a name of the attention registry
-  std::string feature_map = "relu";  ///< identity, leaky_relu, relu, elu, favor (linear attention)
-  std::string reweighting = "none";  ///< cos, none (linear attention)
+  std::string feature_map = "relu";  ///< a name of the feature maps (linear attention)
+  std::string reweighting = "none";  ///< a name of the re-weightings (linear attention)
   ReweightingLength reweighting_length = ReweightingLength::automatic;
   std::int64_t reweighting_length_value = 0;  ///< M where `reweighting_length` is fixed
-  std::string normalization = "sum";          ///< sum, l1: what a row of similarities is divided by (linear attention)
-  std::string form = "auto";         ///< auto, quadratic, linear, chunked, recurrent (linear attention)
-  std::int64_t chunk_size = 48;      ///< rows a chunk (linear attention, chunked form)
-  std::int64_t num_features = 0;     ///< random features a head (favor); 0 = head_dim
-  std::int64_t window = 128;         ///< |i - j| ≤ window (local attention)
+  std::int64_t causal_length = 0;      ///< M of causal attention where no other number counts; no key: the task's or model's
+  double decay = 0.0;                  ///< γ of every head (reweighting = decay); 0 = 1 − 2^(−5 − h) of head h
+  std::string normalization = "sum";   ///< sum, l1: what a row of similarities is divided by (linear attention)
+  std::string form = "auto";           ///< auto, quadratic, linear, chunked, recurrent (linear attention)
+  std::int64_t chunk_size = 48;        ///< rows a chunk (linear attention, chunked form)
+  std::int64_t num_features = 0;       ///< random features a head (favor); 0 = head_dim
+  std::int64_t window = 128;           ///< |i - j| ≤ window (local attention)
+  std::int64_t projected_length = 64;  ///< positions that a text is projected to (linformer)
 
   // Of an encoder-decoder; the other options are those above in all three places.
   std::string encoder = "auto";              ///< kind of the encoder's attention; auto = `kind`
@@ -48,11 +51,8 @@ struct AttentionConfig {
   std::string cross = "auto";                ///< kind of the decoder's attention to the encoder
   std::int64_t self_reweighting_length = 0;  ///< M of the decoder's attention to itself; 0 = `reweighting_length`
   CrossReweighting cross_reweighting = CrossReweighting::shared_length;
-  double dropout = 0.0;              ///< of the attention weights (softmax and local attention)
+  double dropout = 0.0;  ///< of the attention weights (softmax and local attention)
 };
-
-/// The attention of one place: its `kind` and M, and nothing that belongs to the other places.
-AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place);
 
 struct ModelConfig {
   ModelKind kind = ModelKind::decoder;
@@ -60,24 +60,24 @@ struct ModelConfig {
   std::int64_t embed_dim = 256;
   std::int64_t num_heads = 4;
   std::int64_t ffn_dim = 1024;
-  std::int64_t vocab_size = 0;   ///< 0 = the tokenizer's
-  std::int64_t max_length = 0;   ///< positions a learned table has; 0 = the task's seq_len
-  double embedding_std = 0.0;    ///< of the token embeddings' first values; 0 = embed_dim^(-1/2)
-  bool scale_embeddings = false;  ///< token embeddings times sqrt(embed_dim)
-  double dropout = 0.0;          ///< of embeddings, attention and feed-forward outputs
+  std::int64_t vocab_size = 0;      ///< 0 = the tokenizer's
+  std::int64_t max_length = 0;      ///< positions a learned table has; 0 = the task's seq_len
+  double embedding_std = 0.0;       ///< of the token embeddings' first values; 0 = embed_dim^(-1/2)
+  bool scale_embeddings = false;    ///< token embeddings times sqrt(embed_dim)
+  double dropout = 0.0;             ///< of embeddings, attention and feed-forward outputs
   double activation_dropout = 0.0;  ///< between the feed-forward block's two layers
   NormPlacement norm = NormPlacement::pre;
-  bool final_norm = true;                    ///< a last norm behind all layers, with `norm` = pre
-  Activation activation = Activation::gelu;  ///< gelu or relu
+  bool final_norm = true;  ///< a last norm behind all layers, with `norm` = pre
+  ScalarFunction activation = ScalarFunction::gelu;
   Positions positions = Positions::learned;
   bool tie_embeddings = true;
-  bool share_embeddings = false;  ///< an encoder-decoder with one table of token embeddings for both
+  bool share_embeddings = false;               ///< an encoder-decoder with one table of token embeddings for both
   std::vector<std::int64_t> adaptive_cutoffs;  ///< first ids of the bands behind the first one; see layers/adaptive.h
   double adaptive_factor = 4.0;                ///< how much narrower each band is than the one before
   bool tie_adaptive_projections = false;       ///< the adaptive softmax's tails project with the matrices of the input
   double adaptive_dropout = 0.0;               ///< of what the adaptive softmax reads, and within its tails
-  bool lm_head = false;          ///< an encoder with a head that restores masked tokens
-  std::int64_t num_classes = 0;  ///< > 0: an encoder with a classification head
+  bool lm_head = false;                        ///< an encoder with a head that restores masked tokens
+  std::int64_t num_classes = 0;                ///< > 0: an encoder with a classification head
   Pooling pooling = Pooling::mean;
   PoolingDivisor pooling_divisor = PoolingDivisor::real;
   std::int64_t pooling_divisor_value = 0;  ///< where `pooling_divisor` is fixed

@@ -23,16 +23,16 @@ std::variant<Embedding, AdaptiveEmbedding> token_embedding(const Scope& scope, c
 
 }  // namespace
 
-Transformer::Transformer(const Scope& scope, const ModelConfig& config, StackRole role, std::int64_t max_length,
-                         std::int64_t causal_length, bool attends_to_encoder, const Variable& shared_embedding)
+Transformer::Transformer(const Scope& scope, const ModelConfig& config, StackRole role, bool attends_to_encoder,
+                         const Variable& shared_embedding)
     : role_(role),
       embedding_scale_(config.scale_embeddings ? std::sqrt(static_cast<double>(config.embed_dim)) : 1.0),
       embed_tokens_(token_embedding(scope / "embed_tokens", config, shared_embedding)),
-      embed_positions_(scope, config.positions, max_length, config.embed_dim),
+      embed_positions_(scope, config.positions, config.max_length, config.embed_dim),
       dropout_(scope / "embed_tokens", config.dropout) {
   for (std::int64_t i = 0; i < config.num_layers; ++i) {
     layers_.emplace_back(scope / "layers" / std::to_string(i), config,
-                         role == StackRole::encoder ? AttentionPlace::encoder : AttentionPlace::decoder_self, causal_length,
+                         role == StackRole::encoder ? AttentionPlace::encoder : AttentionPlace::decoder_self,
                          attends_to_encoder);
   }
   if (config.norm == NormPlacement::pre && config.final_norm) layer_norm_.emplace(scope / "layer_norm", config.embed_dim);

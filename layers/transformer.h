@@ -30,11 +30,10 @@ struct DecoderState {
 /// Token ids to hidden states: embeddings, positions, layers and, with pre-norm, a last norm.
 class Transformer {
  public:
-  /// `scope` is "encoder" or "decoder". `max_length` is the length of a learned position table and the M of causal
-  /// attention whose re-weighting length is `auto`. `shared_embedding` is a table that another stack has made; undefined for
-  /// one of its own.
-  Transformer(const Scope& scope, const ModelConfig& config, StackRole role, std::int64_t max_length,
-              std::int64_t causal_length, bool attends_to_encoder, const Variable& shared_embedding = Variable());
+  /// `scope` is "encoder" or "decoder". `shared_embedding` is a table that another stack has made; undefined for one of its
+  /// own.
+  Transformer(const Scope& scope, const ModelConfig& config, StackRole role, bool attends_to_encoder,
+              const Variable& shared_embedding = Variable());
 
   /// ids int32 [B, T] -> [B, T, embed_dim]. A decoder is causal. `mask` tells the real tokens of ids and where
   /// they stand.

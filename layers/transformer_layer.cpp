@@ -1,6 +1,7 @@
 #include "layers/transformer_layer.h"
 
 #include "core/kernels/norm_linear.h"
+#include "layers/attention/registry.h"
 
 namespace cosformer {
 
@@ -9,11 +10,11 @@ bool uses_fused_blocks(const ModelConfig& config) {
 }
 
 TransformerLayer::TransformerLayer(const Scope& scope, const ModelConfig& config, AttentionPlace place,
-                                   std::int64_t causal_length, bool attends_to_encoder)
+                                   bool attends_to_encoder)
     : placement_(config.norm),
       fused_(uses_fused_blocks(config)),
       self_attn_(scope / "self_attn", config.embed_dim, config.num_heads, attention_at(config.attention, place),
-                 causal_length),
+                 config.max_length),
       self_attn_layer_norm_(scope / "self_attn_layer_norm", config.embed_dim),
       self_attn_dropout_(scope / "self_attn", config.dropout),
       feed_forward_(scope, config),
@@ -22,7 +23,7 @@ TransformerLayer::TransformerLayer(const Scope& scope, const ModelConfig& config
   if (attends_to_encoder) {
     encoder_attn_.emplace(CrossAttention{
         MultiHeadAttention(scope / "encoder_attn", config.embed_dim, config.num_heads,
-                           attention_at(config.attention, AttentionPlace::cross), causal_length),
+                           attention_at(config.attention, AttentionPlace::cross), config.max_length),
         LayerNorm(scope / "encoder_attn_layer_norm", config.embed_dim), Dropout(scope / "encoder_attn", config.dropout)});
   }
 }

@@ -33,7 +33,7 @@ class FeedForward {
 
  private:
   Linear fc1_, fc2_;
-  Activation activation_;
+  ScalarFunction activation_;
   Dropout activation_dropout_;
 };
 
@@ -52,8 +52,7 @@ bool uses_fused_blocks(const ModelConfig& config);
 class TransformerLayer {
  public:
   /// `place` is that of its self-attention.
-  TransformerLayer(const Scope& scope, const ModelConfig& config, AttentionPlace place, std::int64_t causal_length,
-                   bool attends_to_encoder);
+  TransformerLayer(const Scope& scope, const ModelConfig& config, AttentionPlace place, bool attends_to_encoder);
 
   /// x [B, T, embed_dim] -> the same shape.
   Variable forward(const Variable& x, const AttentionMask& mask, const EncoderOutput& encoder, const Pass& pass) const;

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/kernels/optimizer.h"
+#include "layers/attention/reweighting_length.h"
 #include "train/model_parameters.h"
 
 namespace cosformer {
@@ -52,13 +53,7 @@ Config adopt_settings(Config config, const Config& source) {
     config.task.tokenizer_min_count = source.task.tokenizer_min_count;
   }
   if (config.model.max_length == 0) config.model.max_length = source.model.max_length;
-  AttentionConfig& attention = config.model.attention;
-  const AttentionConfig& given = source.model.attention;
-  if (attention.reweighting_length == ReweightingLength::automatic && given.reweighting_length == ReweightingLength::fixed) {
-    attention.reweighting_length = given.reweighting_length;
-    attention.reweighting_length_value = given.reweighting_length_value;
-  }
-  if (attention.self_reweighting_length == 0) attention.self_reweighting_length = given.self_reweighting_length;
+  config.model.attention = adopt_reweighting_length(config.model.attention, source.model.attention);
   return config;
 }
 

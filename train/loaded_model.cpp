@@ -66,12 +66,12 @@ void keep_needed_texts(TaskConfig& task, std::optional<Split> split) {
   if (split != Split::test) task.test.clear();
 }
 
-std::unique_ptr<Model> make_model(const ModelFile& file, const ModelConfig& config, std::int64_t causal_length) {
+std::unique_ptr<Model> make_model(const ModelFile& file, const ModelConfig& config) {
   const auto seed = static_cast<std::uint64_t>(file.config.train.seed);
   // A file's config may ask for any size: nothing is allocated for it before the file's tensors are seen to fit.
-  const Model shapes(config, causal_length, seed, DType::float32, ParameterValues::shapes_only);
+  const Model shapes(config, seed, DType::float32, ParameterValues::shapes_only);
   check_parameters(shapes.parameters(), file.parameters, file.weights.string());
-  auto model = std::make_unique<Model>(config, causal_length, seed);
+  auto model = std::make_unique<Model>(config, seed);
   load_parameters(model->parameters(), file.parameters, file.weights.string());
   for (const Parameter& parameter : model->parameters()) {
     const Tensor& value = parameter.variable.value();

@@ -36,6 +36,6 @@ void keep_needed_texts(TaskConfig& task, std::optional<Split> split);
 
 /// The model of `file` for `task`, with its parameters set. Throws InputError where they do not fit the config or are not
 /// finite.
-std::unique_ptr<Model> make_model(const ModelFile& file, const ModelConfig& config, std::int64_t causal_length);
+std::unique_ptr<Model> make_model(const ModelFile& file, const ModelConfig& config);
 
 }  // namespace cosformer

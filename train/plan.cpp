@@ -30,7 +30,7 @@ std::string duration(double seconds) {
 }  // namespace
 
 RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::int64_t seq_len) {
-  const Model model(model_config, seq_len, static_cast<std::uint64_t>(config.train.seed), DType::float32,
+  const Model model(model_config, static_cast<std::uint64_t>(config.train.seed), DType::float32,
                     ParameterValues::shapes_only);
   const std::int64_t rows = std::max<std::int64_t>(config.train.batch_size / config.train.accumulation, 1);
   const std::int64_t texts = model_config.pair_features == PairFeatures::none ? 1 : 2;

@@ -6,7 +6,7 @@ namespace cosformer {
 
 namespace {
 
-Variable elementwise(const char* name, Activation f, const Variable& x) {
+Variable elementwise(const char* name, ScalarFunction f, const Variable& x) {
   const Tensor input = x.value().contiguous();
   Tensor out = Tensor::empty(input.shape(), input.dtype());
   dispatch_float(input.dtype(), [&](auto type) {
@@ -25,14 +25,12 @@ Variable elementwise(const char* name, Activation f, const Variable& x) {
 
 }  // namespace
 
-Variable relu(const Variable& x) { return elementwise("relu", Activation::relu, x); }
-Variable gelu(const Variable& x) { return elementwise("gelu", Activation::gelu, x); }
-Variable leaky_relu(const Variable& x) { return elementwise("leaky_relu", Activation::leaky_relu, x); }
-Variable elu_plus_one(const Variable& x) { return elementwise("elu_plus_one", Activation::elu_plus_one, x); }
+Variable relu(const Variable& x) { return elementwise("relu", ScalarFunction::relu, x); }
+Variable gelu(const Variable& x) { return elementwise("gelu", ScalarFunction::gelu, x); }
 
-Variable bias_activation(const Variable& x, const Variable& bias, Activation f) {
-  check<ShapeError>(x.shape().rank() >= 1 && bias.shape() == Shape({x.dim(-1)}), "[bias_activation] bias of shape ", bias.shape(),
-                    " for an input of shape ", x.shape());
+Variable bias_activation(const Variable& x, const Variable& bias, ScalarFunction f) {
+  check<ShapeError>(x.shape().rank() >= 1 && bias.shape() == Shape({x.dim(-1)}), "[bias_activation] bias of shape ",
+                    bias.shape(), " for an input of shape ", x.shape());
   const std::int64_t width = x.dim(-1), rows = width == 0 ? 0 : x.value().size() / width;
   const Tensor input = x.value().contiguous(), b = bias.value().contiguous();
   Tensor biased = Tensor::empty(x.shape(), x.dtype()), out = Tensor::empty(x.shape(), x.dtype());

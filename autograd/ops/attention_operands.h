@@ -4,12 +4,12 @@
 
 #include "autograd/backward.h"
 #include "autograd/ops.h"
-#include "core/kernels/attention_types.h"
+#include "core/kernels/attention/attention_types.h"
 
 namespace cosformer {
 
-/// Sizes of query [B, T, H, D], key [B, S, H, D], value [B, S, H, E]. Throws ShapeError, tagged with `operation`, where these or
-/// the masks do not fit together, or a causal mask meets T ≠ S.
+/// Sizes of query [B, T, H, D], key [B, S, H, D], value [B, S, H, E]. Throws ShapeError, tagged with `operation`, where
+/// these or the masks do not fit together, or a causal mask meets T ≠ S.
 AttentionSizes attention_sizes(const char* operation, const Variable& query, const Variable& key, const Variable& value,
                                const AttentionMask& mask);
 

@@ -11,7 +11,7 @@
 namespace cosformer {
 
 Variable feed_forward(const Variable& x, const NormWeights& norm, const LinearWeights& fc1, const LinearWeights& fc2,
-                      Activation f, const std::optional<DropoutMask>& dropout) {
+                      ScalarFunction f, const std::optional<DropoutMask>& dropout) {
   check_norm("feed_forward", x, norm);
   check_linear("feed_forward", x, fc1);
   check<ShapeError>(fc1.bias.defined() && fc2.bias.defined() &&

@@ -1,6 +1,4 @@
-#include "core/kernels/linear_attention.h"
-
-#include <vector>
+#include "core/kernels/linear_attention/linear_attention.h"
 
 #include "autograd/backward.h"
 #include "autograd/ops.h"
@@ -13,10 +11,11 @@ Variable linear_attention(const Variable& query, const Variable& key, const Vari
                           const LinearAttentionOptions& options) {
   check<ShapeError>(!mask.dropout, "[linear_attention] there are no weights that dropout could apply to");
   const AttentionSizes sizes = attention_sizes("linear_attention", query, key, value, mask);
-  const auto batch = static_cast<std::size_t>(sizes.batch);
-  check<ShapeError>(!options.cos_reweighting || (options.query_angle_step.size() == batch && options.key_angle_step.size() == batch),
-                    "[linear_attention] expected ", batch, " angle steps, found ", options.query_angle_step.size(), " and ",
-                    options.key_angle_step.size());
+  const ReweightingKind& kind = reweighting_kind(options.reweighting);
+  const auto steps = static_cast<std::size_t>(kind.of_heads ? sizes.heads : sizes.batch);
+  check<ShapeError>(kind.weight == nullptr || (options.steps.query.size() == steps && options.steps.key.size() == steps),
+                    "[linear_attention] expected ", steps, " steps, found ", options.steps.query.size(), " and ",
+                    options.steps.key.size());
   const Tensor q = inner_contiguous(query.value()), k = inner_contiguous(key.value()), v = inner_contiguous(value.value());
   Tensor out = Tensor::empty({sizes.batch, sizes.queries, sizes.heads, sizes.value_dim}, query.dtype());
   Tensor normalizer = Tensor::empty({sizes.batch, sizes.queries, sizes.heads}, query.dtype());
@@ -27,21 +26,14 @@ Variable linear_attention(const Variable& query, const Variable& key, const Vari
     linear_attention_forward<T>(sizes, visibility_of(mask), options, heads_of<T>(q), heads_of<T>(k), heads_of<T>(v),
                                 mutable_heads_of<T>(out), normalizer.data<T>(), sums.data<T>());
   });
-  // The options' spans end with this call: the closure keeps the angle steps itself.
-  const std::vector<double> query_steps(options.query_angle_step.begin(), options.query_angle_step.end());
-  const std::vector<double> key_steps(options.key_angle_step.begin(), options.key_angle_step.end());
   return Variable::from_operation(
       "linear_attention", out, {&query, &key, &value},
-      [sizes, mask, saved = options, query_steps, key_steps, q, k, v, out, normalizer, sums](const Tensor& dout,
-                                                                                             InputGradients& inputs) {
-        LinearAttentionOptions own = saved;
-        own.query_angle_step = query_steps;
-        own.key_angle_step = key_steps;
+      [sizes, mask, options, q, k, v, out, normalizer, sums](const Tensor& dout, InputGradients& inputs) {
         const Tensor dy = inner_contiguous(dout);
         AttentionGradients gradients(q, k, v);
         dispatch_float(q.dtype(), [&](auto type) {
           using T = decltype(type);
-          linear_attention_backward<T>(sizes, visibility_of(mask), own, heads_of<T>(q), heads_of<T>(k), heads_of<T>(v),
+          linear_attention_backward<T>(sizes, visibility_of(mask), options, heads_of<T>(q), heads_of<T>(k), heads_of<T>(v),
                                        heads_of<T>(out), normalizer.data<T>(), sums.data<T>(), heads_of<T>(dy),
                                        mutable_heads_of<T>(gradients.dquery), mutable_heads_of<T>(gradients.dkey),
                                        mutable_heads_of<T>(gradients.dvalue));

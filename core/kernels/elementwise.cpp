@@ -13,8 +13,6 @@ namespace cosformer {
 
 namespace {
 
-constexpr double kLeakySlope = 0.01;
-
 /// Elements that a pass over a temporary array handles at a time.
 constexpr std::int64_t kScratch = 512;
 
@@ -24,57 +22,16 @@ void for_each_piece(std::int64_t n, Body&& body) {
   for (std::int64_t begin = 0; begin < n; begin += kScratch) body(begin, std::min(kScratch, n - begin));
 }
 
-/// exp(x_i) where x_i < 0, else 1.
+/// y = f(x) of one row.
 template <class T>
-void exp_of_negative(const T* x, T* y, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] < T{0} ? x[i] : T{0};
-  row_exp_sum(y, T{1}, T{0}, y, n);
+void activate(ScalarFunction f, const T* x, T* y, std::int64_t n) {
+  function_rows(f, 1, n, x, 0, y, 0);
 }
 
-// The comparisons are such that a NaN stays one.
+/// dx = f'(x) · dy of one row.
 template <class T>
-void activate(Activation f, const T* x, T* y, std::int64_t n) {
-  switch (f) {
-    case Activation::relu:
-      for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] < T{0} ? T{0} : x[i];
-      return;
-    case Activation::gelu:
-      return row_gelu(x, y, n);
-    case Activation::leaky_relu:
-      for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] < T{0} ? x[i] * static_cast<T>(kLeakySlope) : x[i];
-      return;
-    case Activation::elu_plus_one:
-      for_each_piece(n, [&](std::int64_t begin, std::int64_t count) {
-        std::array<T, kScratch> exponential{};
-        exp_of_negative(x + begin, exponential.data(), count);
-        for (std::int64_t j = 0; j < count; ++j) {
-          const T value = x[begin + j];
-          y[begin + j] = value < T{0} ? exponential[static_cast<std::size_t>(j)] : value + T{1};
-        }
-      });
-      return;
-  }
-}
-
-template <class T>
-void differentiate(Activation f, const T* x, const T* dy, T* dx, std::int64_t n) {
-  switch (f) {
-    case Activation::relu:
-      for (std::int64_t i = 0; i < n; ++i) dx[i] = x[i] > T{0} ? dy[i] : T{0};
-      return;
-    case Activation::gelu:
-      return row_gelu_backward(x, dy, dx, n);
-    case Activation::leaky_relu:
-      for (std::int64_t i = 0; i < n; ++i) dx[i] = x[i] > T{0} ? dy[i] : dy[i] * static_cast<T>(kLeakySlope);
-      return;
-    case Activation::elu_plus_one:
-      for_each_piece(n, [&](std::int64_t begin, std::int64_t count) {
-        std::array<T, kScratch> slope{};
-        exp_of_negative(x + begin, slope.data(), count);
-        for (std::int64_t j = 0; j < count; ++j) dx[begin + j] = dy[begin + j] * slope[static_cast<std::size_t>(j)];
-      });
-      return;
-  }
+void differentiate(ScalarFunction f, const T* x, const T* dy, T* dx, std::int64_t n) {
+  function_gradient_rows(f, 1, n, x, 0, dy, 0, dx, 0);
 }
 
 std::int64_t rows_a_piece(std::int64_t width) { return kElementwiseGrain / std::max<std::int64_t>(width, 1) + 1; }
@@ -118,13 +75,13 @@ void column_sums(const T* x, std::int64_t rows, std::int64_t width, std::int64_t
 }
 
 template <class T>
-void activation_forward(Activation f, const T* x, T* y, std::int64_t n) {
+void activation_forward(ScalarFunction f, const T* x, T* y, std::int64_t n) {
   parallel_ranges(n, kElementwiseGrain,
                   [&](std::int64_t begin, std::int64_t end) { activate(f, x + begin, y + begin, end - begin); });
 }
 
 template <class T>
-void activation_backward(Activation f, const T* x, const T* dy, T* dx, std::int64_t n, bool accumulate) {
+void activation_backward(ScalarFunction f, const T* x, const T* dy, T* dx, std::int64_t n, bool accumulate) {
   parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
     if (!accumulate) return differentiate(f, x + begin, dy + begin, dx + begin, end - begin);
     for_each_piece(end - begin, [&](std::int64_t piece, std::int64_t count) {
@@ -136,7 +93,8 @@ void activation_backward(Activation f, const T* x, const T* dy, T* dx, std::int6
 }
 
 template <class T>
-void bias_activation_forward(Activation f, const T* x, const T* bias, T* u, T* y, std::int64_t rows, std::int64_t width) {
+void bias_activation_forward(ScalarFunction f, const T* x, const T* bias, T* u, T* y, std::int64_t rows,
+                             std::int64_t width) {
   parallel_ranges(rows, rows_a_piece(width), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
       add_row(x + r * width, bias, u + r * width, width);
@@ -146,7 +104,7 @@ void bias_activation_forward(Activation f, const T* x, const T* bias, T* u, T* y
 }
 
 template <class T>
-void bias_activation_backward(Activation f, const T* u, const T* dy, T* du, T* dbias, std::int64_t rows,
+void bias_activation_backward(ScalarFunction f, const T* u, const T* dy, T* du, T* dbias, std::int64_t rows,
                               std::int64_t width) {
   const RowSums<T> total = sum_over_rows<T>(rows, width, [&](std::int64_t begin, std::int64_t end, T* partial) {
     for (std::int64_t r = begin; r < end; ++r) {
@@ -155,23 +113,6 @@ void bias_activation_backward(Activation f, const T* u, const T* dy, T* du, T* d
     }
   });
   row_add_scaled(T{1}, total.data(), dbias, width);
-}
-
-template <class T>
-void activation_row_with_slope(Activation f, const T* x, T* y, T* slope, std::int64_t n) {
-  if (f == Activation::gelu) return row_gelu_with_slope(x, y, slope, n);
-  for_each_piece(n, [&](std::int64_t begin, std::int64_t count) {
-    std::array<T, kScratch> ones, slopes;
-    ones.fill(T{1});
-    differentiate(f, x + begin, ones.data(), slopes.data(), count);
-    activate(f, x + begin, y + begin, count);
-    std::copy_n(slopes.data(), count, slope + begin);
-  });
-}
-
-template <class T>
-void activation_row(Activation f, const T* x, T* y, std::int64_t n) {
-  activate(f, x, y, n);
 }
 
 DropoutMask dropout_mask(double probability, const Random& stream) {
@@ -188,18 +129,16 @@ void apply_dropout(double probability, const Random& stream, const T* x, T* y, s
   });
 }
 
-#define COSFORMER_INSTANTIATE(T)                                                                                 \
-  template void add_elements<T>(const T*, const T*, T*, std::int64_t);                                           \
-  template void accumulate_elements<T>(const T*, T*, std::int64_t);                                              \
-  template void scale_elements<T>(T, const T*, T*, std::int64_t);                                                \
-  template void accumulate_scaled<T>(T, const T*, T*, std::int64_t);                                             \
-  template void column_sums<T>(const T*, std::int64_t, std::int64_t, std::int64_t, T*);                          \
-  template void activation_forward<T>(Activation, const T*, T*, std::int64_t);                                   \
-  template void activation_backward<T>(Activation, const T*, const T*, T*, std::int64_t, bool);                  \
-  template void activation_row_with_slope<T>(Activation, const T*, T*, T*, std::int64_t);                        \
-  template void activation_row<T>(Activation, const T*, T*, std::int64_t);                                       \
-  template void bias_activation_forward<T>(Activation, const T*, const T*, T*, T*, std::int64_t, std::int64_t);  \
-  template void bias_activation_backward<T>(Activation, const T*, const T*, T*, T*, std::int64_t, std::int64_t); \
+#define COSFORMER_INSTANTIATE(T)                                                                                     \
+  template void add_elements<T>(const T*, const T*, T*, std::int64_t);                                               \
+  template void accumulate_elements<T>(const T*, T*, std::int64_t);                                                  \
+  template void scale_elements<T>(T, const T*, T*, std::int64_t);                                                    \
+  template void accumulate_scaled<T>(T, const T*, T*, std::int64_t);                                                 \
+  template void column_sums<T>(const T*, std::int64_t, std::int64_t, std::int64_t, T*);                              \
+  template void activation_forward<T>(ScalarFunction, const T*, T*, std::int64_t);                                   \
+  template void activation_backward<T>(ScalarFunction, const T*, const T*, T*, std::int64_t, bool);                  \
+  template void bias_activation_forward<T>(ScalarFunction, const T*, const T*, T*, T*, std::int64_t, std::int64_t);  \
+  template void bias_activation_backward<T>(ScalarFunction, const T*, const T*, T*, T*, std::int64_t, std::int64_t); \
   template void apply_dropout<T>(double, const Random&, const T*, T*, std::int64_t);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)

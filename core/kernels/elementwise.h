@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "core/kernels/scalar_function.h"
 #include "core/random.h"
 #include "core/simd.h"
 
@@ -33,32 +34,22 @@ void accumulate_scaled(T alpha, const T* x, T* y, std::int64_t n);
 template <class T>
 void column_sums(const T* x, std::int64_t rows, std::int64_t width, std::int64_t stride, T* sums);
 
-/// Functions of one number. `gelu` is x Φ(x) (Hendrycks and Gimpel, 2016), `leaky_relu` has slope 0.01, `elu_plus_one` is
-/// x + 1 or exp(x) where x < 0 (Katharopoulos et al., 2020). `relu` and `leaky_relu` have the slope of x < 0 at 0.
-enum class Activation : std::uint8_t { relu, gelu, leaky_relu, elu_plus_one };
-
 /// y = f(x).
 template <class T>
-void activation_forward(Activation f, const T* x, T* y, std::int64_t n);
+void activation_forward(ScalarFunction f, const T* x, T* y, std::int64_t n);
 
 /// dx = dy · f'(x), written or added to what dx holds (then dx is not dy).
 template <class T>
-void activation_backward(Activation f, const T* x, const T* dy, T* dx, std::int64_t n, bool accumulate = false);
-
-/// y = f(x) and slope = f'(x) of one row, on the calling thread. y or slope may be x.
-template <class T>
-void activation_row_with_slope(Activation f, const T* x, T* y, T* slope, std::int64_t n);
-/// y = f(x) of one row, on the calling thread. y may be x.
-template <class T>
-void activation_row(Activation f, const T* x, T* y, std::int64_t n);
+void activation_backward(ScalarFunction f, const T* x, const T* dy, T* dx, std::int64_t n, bool accumulate = false);
 
 /// u_r = x_r + bias; y_r = f(u_r) in one pass over `rows` rows of `width` elements. The backward pass needs u. u may be x.
 template <class T>
-void bias_activation_forward(Activation f, const T* x, const T* bias, T* u, T* y, std::int64_t rows, std::int64_t width);
+void bias_activation_forward(ScalarFunction f, const T* x, const T* bias, T* u, T* y, std::int64_t rows, std::int64_t width);
 
 /// du = dy · f'(u); dbias += Σ_r du_r, in one pass. du may be dy.
 template <class T>
-void bias_activation_backward(Activation f, const T* u, const T* dy, T* du, T* dbias, std::int64_t rows, std::int64_t width);
+void bias_activation_backward(ScalarFunction f, const T* u, const T* dy, T* du, T* dbias, std::int64_t rows,
+                              std::int64_t width);
 
 /// The mask of `apply_dropout` for `row_dropout`. Throws ShapeError unless 0 ≤ probability < 1.
 DropoutMask dropout_mask(double probability, const Random& stream);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/kernels/attention_tiles.h"
+#include "core/kernels/attention/attention_tiles.h"
 #include "core/parallel.h"
 #include "core/simd.h"
 

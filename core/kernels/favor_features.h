@@ -2,7 +2,7 @@
 /// \file
 /// Positive random features of Performer's attention.
 
-#include "core/kernels/attention_types.h"
+#include "core/kernels/attention/attention_types.h"
 
 namespace cosformer {
 

@@ -24,7 +24,7 @@ void feed_forward_block_forward(const FeedForwardBlock<T>& block, double eps, T*
       detail::normalize_rows<T>(norm, eps, begin, count, mean, inverse_deviation, normalized.rows());
       const Rows<T> u = hidden ? Rows<T>{hidden + begin * ffn, ffn} : activated.rows();
       fc1.multiply(count, normalized.rows(), block.fc1_bias, u);
-      for (std::int64_t i = 0; i < count; ++i) activation_row(block.activation, u[i], activated[i], ffn);
+      function_rows(block.activation, count, ffn, u.data, u.stride, activated.data(), activated.rows().stride);
       fc2.multiply(count, activated.rows(), block.fc2_bias, branch.rows());
       if (block.dropout) detail::dropout_rows<T>(*block.dropout, begin, count, width, branch.rows(), branch.rows());
       detail::sum_rows<T>(count, width, {norm.x + begin * width, width}, branch.rows(), {y + begin * width, width});
@@ -55,7 +55,7 @@ void feed_forward_block_backward(const FeedForwardBlock<T>& block, const T* mean
       }
       detail::renormalize_rows<T>(norm, begin, count, mean, inverse_deviation, normalized.rows());
       for (std::int64_t i = 0; i < count; ++i) {
-        activation_row_with_slope(block.activation, hidden + (begin + i) * ffn, activated[i], slopes[i], ffn);
+        function_row_with_slope(block.activation, hidden + (begin + i) * ffn, activated[i], slopes[i], ffn);
       }
       detail::multiply<T>(width, ffn, count, Factor<T>::transposed(d), activated.rows(), true, {own + fc2_weight, ffn});
       detail::add_rows<T>(count, width, d, own + fc2_bias);

@@ -13,7 +13,7 @@ template <class T>
 struct FeedForwardBlock {
   NormRows<T> norm;
   std::int64_t ffn = 0;
-  Activation activation = Activation::gelu;
+  ScalarFunction activation = ScalarFunction::gelu;
   const T* fc1_weight = nullptr;
   const T* fc1_bias = nullptr;
   const T* fc2_weight = nullptr;

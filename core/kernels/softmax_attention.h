@@ -2,7 +2,7 @@
 /// \file
 /// Scaled dot-product attention: out_i = Σ_j softmax_j(scale · q_i·k_j) v_j.
 
-#include "core/kernels/attention_types.h"
+#include "core/kernels/attention/attention_types.h"
 
 namespace cosformer {
 

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "core/error.h"
-#include "core/kernels/attention_tiles.h"
+#include "core/kernels/attention/attention_tiles.h"
 
 namespace cosformer::detail {
 

@@ -1,71 +1,97 @@
 #pragma once
 /// \file
-/// The interface of every attention variant, and the registry that makes one from its config.
+/// The interface of every attention: a layer between projected heads that may own parameters.
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 
 #include "autograd/ops.h"
-#include "layers/model_config.h"
+#include "layers/parameters.h"
+#include "layers/pass.h"
 
 namespace cosformer {
+
+/// What attention is made from: the heads' projections, and what keys and values are projections of.
+struct AttentionInputs {
+  Variable query;       ///< [B, T, H, D], a strided view
+  Variable key;         ///< [B, S, H, D]
+  Variable value;       ///< [B, S, H, E]
+  Variable input = {};  ///< [B, S, embed_dim], the layer's input; undefined for an attention that does not read it
+};
 
 /// Attention of one token after the other, without a graph: for generation.
 class AttentionState {
  public:
   virtual ~AttentionState() = default;
-  /// The output for the next position: query, key [B, 1, H, D], value [B, 1, H, E] -> [B, 1, H, E].
-  virtual Tensor step(const Tensor& query, const Tensor& key, const Tensor& value) = 0;
+  /// The output [B, 1, H, E] for the next position: inputs with T = S = 1.
+  virtual Tensor step(const AttentionInputs& inputs) = 0;
   /// Goes on with the items rows[0], rows[1], ... of the batch, which may repeat and be left out.
   virtual void select(std::span<const std::int64_t> rows) = 0;
 };
 
-/// Attention between projected heads. Immutable: one object serves several threads.
-class Attention {
- public:
-  virtual ~Attention() = default;
-  /// query [B, T, H, D], key [B, S, H, D], value [B, S, H, E] (strided views) -> [B, T, H, E].
-  virtual Variable forward(const Variable& query, const Variable& key, const Variable& value,
-                           const AttentionMask& mask) const = 0;
-  /// Causal attention over the tokens to come. Variants with a recurrent form hold a state of constant size, the others a
-  /// key-value cache.
-  virtual std::unique_ptr<AttentionState> start() const = 0;
-  /// What `forward` gives the one query at `position` (from 0) of a text that attends to another, without a graph: query
-  /// [B, 1, H, D], key [B, S, H, D], value [B, S, H, E] -> [B, 1, H, E]. Where the re-weighting depends on the length of the
-  /// queries' text, which is not known while it is being written, that is taken to be max(position + 1, the item's keys).
-  virtual Tensor attend_at(std::int64_t position, const Tensor& query, const Tensor& key, const Tensor& value,
-                           const SharedPaddingMask& key_mask) const = 0;
-  /// Floating-point operations of one head's forward pass over an item that the formula asks for (value dim = head_dim); a
-  /// backward pass counts twice that.
-  virtual double forward_flops(std::int64_t queries, std::int64_t keys, bool causal) const = 0;
-  /// Numbers that one head's forward pass over an item keeps for its backward pass, besides query, key, value and output; the
-  /// backward pass needs at most as many again while it runs.
-  virtual double saved_numbers(std::int64_t queries, std::int64_t keys) const = 0;
-  /// The same attention with similarities as they are; null where nothing re-weights them.
-  virtual std::unique_ptr<Attention> without_reweighting() const { return nullptr; }
-  /// Radians between neighbouring positions in the re-weighting cos(θ_i − θ_j) of a batch's first item; 0 where there is none.
-  virtual double reweighting_angle(std::int64_t, std::int64_t, const AttentionMask&) const { return 0; }
+/// A re-weighting as a matrix, for looking at it.
+struct ReweightingMatrix {
+  std::string name;     ///< empty: there is none
+  std::string formula;  ///< as a function of i − j
+  std::string parameter;
+  std::vector<double> parameters;  ///< the formula's parameter, of each head or one for all
+  Tensor weights;                  ///< [1 or H, T, S] of the batch's first item; keys that are not seen have 0
 };
 
-/// What a variant may depend on besides its config.
+/// What an attention may depend on besides its config.
 struct AttentionSetting {
+  Scope scope;  ///< the layer's place in the tree of names, where its parameters go
   std::int64_t num_heads = 1;
   std::int64_t head_dim = 1;
-  std::int64_t causal_length = 1;  ///< M of a causal model whose re-weighting length is `auto`
-  std::uint64_t seed = 0;          ///< of random features
-  std::string path;                ///< the layer's place in the tree of names
+  std::int64_t embed_dim = 1;   ///< width of the layer's input
+  std::int64_t max_length = 1;  ///< positions of the longest text
 };
 
-/// Throws InputError for an unknown kind (with the nearest name) or options that do not fit it.
-std::unique_ptr<Attention> make_attention(const AttentionConfig& config, const AttentionSetting& setting);
+/// Attention between projected heads. Immutable but for its parameters: one object serves several threads.
+class Attention {
+ public:
+  explicit Attention(const AttentionSetting& setting) : head_dim_(setting.head_dim) {}
+  virtual ~Attention() = default;
 
-/// A registered kind, and one line on what it is.
-struct AttentionKind {
-  const char* name;
-  const char* description;
-  std::unique_ptr<Attention> (*make)(const AttentionConfig&, const AttentionSetting&);
+  /// -> [B, T, H, E].
+  virtual Variable forward(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const = 0;
+  /// Whether `forward` reads AttentionInputs::input.
+  virtual bool reads_input() const { return false; }
+
+  /// Causal attention over the tokens to come. By default `forward` of each query over the keys and values so far; an
+  /// attention with a recurrent form has a state of constant size instead. Needs AttentionSupport::steps.
+  virtual std::unique_ptr<AttentionState> start() const;
+  /// How many positions back a query sees keys; negative: all. What is further back is not kept.
+  virtual std::int64_t reach() const { return -1; }
+
+  /// Floating-point operations of one head's forward pass over an item that the formula asks for (value dim = head_dim); a
+  /// backward pass counts twice that. By default those of a matrix of weights.
+  virtual double forward_flops(std::int64_t queries, std::int64_t keys, bool causal) const;
+  /// Numbers that one head's forward pass over an item keeps for its backward pass, besides query, key, value and output;
+  /// the backward pass needs at most as many again while it runs. By default those of a matrix of weights.
+  virtual double saved_numbers(std::int64_t queries, std::int64_t keys) const;
+
+  /// The same attention with similarities as they are; null if nothing re-weights them.
+  virtual std::unique_ptr<Attention> without_reweighting() const { return nullptr; }
+  /// What similarities are multiplied by.
+  virtual ReweightingMatrix reweighting(std::int64_t, std::int64_t, const AttentionMask&) const { return {}; }
+
+ protected:
+  Attention(const Attention&) = default;
+  Attention& operator=(const Attention&) = default;
+  std::int64_t head_dim() const { return head_dim_; }
+
+ private:
+  std::int64_t head_dim_;
 };
-std::span<const AttentionKind> attention_kinds();
+
+/// Generation by `forward` of one query over the keys and values of all tokens that it sees.
+std::unique_ptr<AttentionState> start_with_cache(std::shared_ptr<const Attention> attention);
+
+/// The mask of one query that stands at `position` of each item's text and sees all keys. `key_mask` may be null.
+AttentionMask mask_of_query_at(std::int64_t position, std::int64_t batch, std::int64_t keys,
+                               const SharedPaddingMask& key_mask, std::int64_t first_key_position = 0);
 
 }  // namespace cosformer

@@ -10,24 +10,25 @@
 
 namespace cosformer {
 
-/// The weight of each key in each query's output: query [B, T, H, D], key [B, S, H, D] -> [B, H, T, S].
+/// The weight of each key in each query's output, [B, H, T, S]. The inputs' values are not looked at.
 ///
 /// Every attention here is linear in its values, so that the outputs for the values of the identity matrix are its weights,
 /// and weights · value its output. What a variant does about masks, normalisers and guards is in them. O(B·H·T·S·S) time.
-Tensor attention_weights(const Attention& attention, const Tensor& query, const Tensor& key, const AttentionMask& mask);
+Tensor attention_weights(const Attention& attention, const AttentionInputs& inputs, const AttentionMask& mask,
+                         const Pass& pass);
 
 /// What a layer's attention saw in a pass.
 struct AttentionRecord {
-  Tensor query;                  ///< [B, T, H, D]
-  Tensor key;                    ///< [B, S, H, D]
-  Tensor weights;                ///< [B, H, T, S]
-  Tensor plain_weights;          ///< the same without the re-weighting; undefined where there is none
-  double reweighting_angle = 0;  ///< radians between neighbours, of the first item; 0 without re-weighting
+  Tensor query;                   ///< [B, T, H, D]
+  Tensor key;                     ///< [B, S, H, D]
+  Tensor weights;                 ///< [B, H, T, S]
+  Tensor plain_weights;           ///< the same without the re-weighting; undefined where there is none
+  ReweightingMatrix reweighting;  ///< without a name where there is none
   bool causal = false;
 };
 
-AttentionRecord record_attention(const Attention& attention, const Tensor& query, const Tensor& key,
-                                 const AttentionMask& mask);
+AttentionRecord record_attention(const Attention& attention, const AttentionInputs& inputs, const AttentionMask& mask,
+                                 const Pass& pass);
 
 /// Filled by a pass that points to one (Pass::attention_records): records by the attention's place in the tree of names,
 /// "decoder.layers.0.self_attn". One pass at a time.

@@ -1,56 +1,31 @@
 #include "layers/attention/feature_map.h"
 
-#include <cmath>
+#include <vector>
 
 #include "core/named_table.h"
-#include "core/random.h"
 
 namespace cosformer {
 
 namespace {
 
-constexpr FeatureMapKind kFeatureMaps[] = {
-    {"identity", FeatureMap::identity, false, "x (similarities may be negative)"},
-    {"leaky_relu", FeatureMap::leaky_relu, false, "x, or 0.01 x where x < 0 (similarities may be negative)"},
-    {"relu", FeatureMap::relu, false, "max(x, 0): cosFormer's"},
-    {"elu", FeatureMap::elu, false, "elu(x) + 1: Linear Transformer's"},
-    {"favor", FeatureMap::identity, true, "positive orthogonal random features: Performer's"},
-};
+std::vector<FeatureMapKind> all_feature_maps() {
+  std::vector<FeatureMapKind> maps;
+  for (const ScalarFunctionKind& function : scalar_functions()) {
+    maps.push_back({function.name, function.value, false, function.never_negative, function.description});
+  }
+  maps.push_back({"favor", ScalarFunction::identity, true, true, "positive orthogonal random features: Performer's"});
+  return maps;
+}
 
 }  // namespace
 
-std::span<const FeatureMapKind> feature_maps() { return kFeatureMaps; }
-
-const FeatureMapKind& find_feature_map(std::string_view name) {
-  return find_named(kFeatureMaps, name, "attention.feature_map");
+std::span<const FeatureMapKind> feature_maps() {
+  static const std::vector<FeatureMapKind> kMaps = all_feature_maps();
+  return kMaps;
 }
 
-Tensor orthogonal_features(const AttentionSetting& setting, std::int64_t num_features) {
-  const std::int64_t dim = setting.head_dim;
-  Tensor features = Tensor::empty({setting.num_heads, num_features, dim}, DType::float64);
-  double* all = features.data<double>();
-  const Random random(setting.seed, "favor/" + setting.path);
-  for (std::int64_t row = 0; row < setting.num_heads * num_features; ++row) {
-    double* w = all + row * dim;
-    double squared_length = 0;
-    for (std::int64_t i = 0; i < dim; ++i) {
-      w[i] = random.normal(static_cast<std::uint64_t>(row), static_cast<std::uint64_t>(i));
-      squared_length += w[i] * w[i];
-    }
-    // Gram-Schmidt against the earlier rows of the block; the length stays that of the normal vector drawn.
-    const std::int64_t in_head = row % num_features;
-    for (std::int64_t earlier = row - in_head % dim; earlier < row; ++earlier) {
-      const double* u = all + earlier * dim;
-      double dot = 0, norm = 0;
-      for (std::int64_t i = 0; i < dim; ++i) dot += u[i] * w[i], norm += u[i] * u[i];
-      for (std::int64_t i = 0; i < dim; ++i) w[i] -= dot / norm * u[i];
-    }
-    double rest = 0;
-    for (std::int64_t i = 0; i < dim; ++i) rest += w[i] * w[i];
-    const double factor = std::sqrt(squared_length / rest);
-    for (std::int64_t i = 0; i < dim; ++i) w[i] *= factor;
-  }
-  return features;
+const FeatureMapKind& find_feature_map(std::string_view name) {
+  return find_named(feature_maps(), name, "attention.feature_map");
 }
 
 }  // namespace cosformer

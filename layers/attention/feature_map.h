@@ -5,27 +5,23 @@
 #include <span>
 #include <string_view>
 
-#include "core/kernels/linear_attention.h"
-#include "core/tensor.h"
-#include "layers/attention/attention.h"
+#include "core/kernels/scalar_function.h"
 
 namespace cosformer {
 
-/// A feature map: elementwise, done inside the attention kernel, or a projection on random features before it.
+/// A feature map: a function of each number, done inside the attention kernel, or a projection on random features before it.
 struct FeatureMapKind {
   const char* name;
-  FeatureMap elementwise;   ///< what the kernel applies
-  bool random_features;     ///< Performer's features first
+  ScalarFunction elementwise;  ///< what the kernel applies
+  bool random_features;        ///< Performer's features first
+  bool never_negative;         ///< no similarity is negative
   const char* description;
 };
 
+/// Every scalar function, and `favor`.
 std::span<const FeatureMapKind> feature_maps();
 
 /// Throws InputError for an unknown name, with the nearest one.
 const FeatureMapKind& find_feature_map(std::string_view name);
-
-/// Orthogonal random directions [H, F, D] (float64): rows are orthogonal within blocks of D and have the norms of
-/// normal vectors, a function of (seed, path). Source: Choromanski et al., ICLR 2021, section 2.4.
-Tensor orthogonal_features(const AttentionSetting& setting, std::int64_t num_features);
 
 }  // namespace cosformer

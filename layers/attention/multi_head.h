@@ -8,12 +8,14 @@
 
 #include "layers/attention/attention.h"
 #include "layers/basic_layers.h"
+#include "layers/model_config.h"
 
 namespace cosformer {
 
 /// Keys and values of texts that are attended to again and again.
 struct EncoderKeys {
   Tensor key, value;       ///< [B, S, H, D]
+  Tensor input;            ///< [B, S, embed_dim], what they are projections of
   SharedPaddingMask mask;  ///< [B, S]; null where all are real
 
   /// Goes on with the items rows[0], rows[1], ... of the batch.
@@ -24,9 +26,10 @@ struct EncoderKeys {
 /// split or join them.
 class MultiHeadAttention {
  public:
-  /// Throws InputError where `num_heads` does not divide `embed_dim` or the attention's options are unusable.
+  /// `max_length` is the longest text's. Throws InputError where `num_heads` does not divide `embed_dim` or the attention's
+  /// options are unusable.
   MultiHeadAttention(const Scope& scope, std::int64_t embed_dim, std::int64_t num_heads, const AttentionConfig& config,
-                     std::int64_t causal_length);
+                     std::int64_t max_length);
 
   /// x [B, T, embed_dim] asks, source [B, S, embed_dim] (x itself in self-attention) answers -> [B, T, embed_dim].
   Variable forward(const Variable& x, const Variable& source, const AttentionMask& mask, const Pass& pass) const;
@@ -41,15 +44,14 @@ class MultiHeadAttention {
 
   /// What `attend_to` sees of source [B, S, embed_dim].
   EncoderKeys keys_of(const Variable& source, const SharedPaddingMask& mask) const;
-  /// `forward` of one position of a text that is being written, without a graph: x [B, 1, embed_dim]. See
-  /// Attention::attend_at.
+  /// `forward` of one position of a text that is being written, without a graph: x [B, 1, embed_dim]. A re-weighting that
+  /// depends on the length of that text, which is not known yet, takes max(position + 1, the item's keys) for it.
   Tensor attend_to(const EncoderKeys& keys, const Tensor& x, std::int64_t position) const;
 
  private:
   Variable split_heads(const Variable& x) const;
   /// The attention between heads, recorded where the pass asks for it.
-  Variable attend(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask,
-                  const Pass& pass) const;
+  Variable attend(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const;
 
   std::string path_;
   std::int64_t num_heads_;

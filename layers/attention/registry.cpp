@@ -1,10 +1,19 @@
+#include "layers/attention/registry.h"
+
+#include <utility>
+#include <vector>
+
 #include "core/named_table.h"
-#include "layers/attention/attention.h"
+#include "layers/attention/reweighting_length.h"
 #include "layers/attention/variants.h"
 
 namespace cosformer {
 
 namespace {
+
+AttentionSupport everything(const AttentionConfig&) { return {}; }
+AttentionSupport never_causal(const AttentionConfig&) { return {.causal = false, .steps = false}; }
+AttentionSupport only_causal(const AttentionConfig&) { return {.not_causal = false, .cross = false}; }
 
 /// cosFormer is linear attention with its own feature map and re-weighting (Qin et al., 2022, eq. 10).
 std::unique_ptr<Attention> make_cosformer(const AttentionConfig& config, const AttentionSetting& setting) {
@@ -14,34 +23,91 @@ std::unique_ptr<Attention> make_cosformer(const AttentionConfig& config, const A
   return make_linear_attention(preset, setting);
 }
 
+/// A re-weighting without a linear form is causal only.
+AttentionSupport linear_support(const AttentionConfig& config) {
+  const bool both = find_named(reweightings(), config.reweighting, "attention.reweighting").linear_form;
+  return {.not_causal = both, .cross = both};
+}
+
 constexpr AttentionKind kKinds[] = {
-    {"cosformer", "linear attention with feature_map = relu and reweighting = cos", make_cosformer},
-    {"linear", "linear attention with any feature_map and reweighting", make_linear_attention},
-    {"softmax", "scaled dot-product attention in tiles, memory linear in the length", make_softmax_attention},
-    {"softmax_materialized", "the same with the whole matrix stored", make_materialized_softmax_attention},
-    {"local", "softmax over the keys within `window` positions", make_local_attention},
+    {"cosformer", "linear attention with feature_map = relu and reweighting = cos", everything, make_cosformer},
+    {"linear", "linear attention with any feature_map and reweighting", linear_support, make_linear_attention},
+    {"softmax", "scaled dot-product attention in tiles, memory linear in the length", everything, make_softmax_attention},
+    {"softmax_materialized", "the same with the whole matrix stored", everything, make_materialized_softmax_attention},
+    {"local", "softmax over the keys within `window` positions", everything, make_local_attention},
+    {"linformer", "softmax over a text projected to `projected_length` positions, not causal", never_causal, make_linformer},
+    {"gated", "linear attention that forgets by a learned gate of each head and channel, causal", only_causal,
+     make_gated_linear_attention},
 };
+
+/// A place of a model, the key that names its kind there, and what is wrong with one that does not support it.
+struct Place {
+  AttentionPlace place;
+  const char* key;
+  const char* lack;
+  bool AttentionSupport::*needs;
+};
+constexpr Place kPlaces[] = {
+    {AttentionPlace::encoder, "attention.encoder", "is causal only, and an encoder's attention is not",
+     &AttentionSupport::not_causal},
+    {AttentionPlace::decoder_self, "attention.self", "is not causal, and a decoder's attention to itself is",
+     &AttentionSupport::causal},
+    {AttentionPlace::cross, "attention.cross",
+     "sees no other text than the queries', and a decoder's attention to an encoder does", &AttentionSupport::cross},
+};
+
+bool has_place(ModelKind kind, AttentionPlace place) {
+  if (kind == ModelKind::encoder_decoder) return true;
+  return place == (kind == ModelKind::encoder ? AttentionPlace::encoder : AttentionPlace::decoder_self);
+}
+
+std::optional<AttentionProblem> problem_at(const ModelConfig& model, const Place& place) {
+  const AttentionConfig own = attention_at(model.attention, place.place);
+  const AttentionKind& kind = find_attention_kind(own.kind);
+  if (kind.supports(own).*place.needs) return std::nullopt;
+  AttentionConfig plain = own;
+  plain.reweighting = "none";
+  if (kind.supports(plain).*place.needs) {
+    return AttentionProblem{"attention.reweighting",
+                            concat("attention.reweighting = \"", own.reweighting, "\" ", place.lack)};
+  }
+  const bool named_here = own.kind != model.attention.kind;
+  return AttentionProblem{named_here ? place.key : "attention.kind",
+                          concat(named_here ? place.key : "attention.kind", " = \"", own.kind, "\" ", place.lack)};
+}
 
 }  // namespace
 
 std::span<const AttentionKind> attention_kinds() { return kKinds; }
 
+const AttentionKind& find_attention_kind(const std::string& name) { return find_named(kKinds, name, "attention.kind"); }
+
 std::unique_ptr<Attention> make_attention(const AttentionConfig& config, const AttentionSetting& setting) {
-  return find_named(kKinds, config.kind, "attention.kind").make(config, setting);
+  return find_attention_kind(config.kind).make(config, setting);
 }
 
 AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place) {
-  AttentionConfig own = config;
+  AttentionConfig own = with_length_at(config, place);
   const std::string& kind = place == AttentionPlace::encoder ? config.encoder
                             : place == AttentionPlace::cross ? config.cross
                                                              : config.self;
   if (kind != "auto") own.kind = kind;
-  if (place != AttentionPlace::cross) own.cross_reweighting = CrossReweighting::shared_length;
-  if (place == AttentionPlace::decoder_self && config.self_reweighting_length > 0) {
-    own.reweighting_length = ReweightingLength::fixed;
-    own.reweighting_length_value = config.self_reweighting_length;
-  }
   return own;
+}
+
+std::optional<AttentionProblem> find_attention_problem(const ModelConfig& config) {
+  const AttentionConfig& attention = config.attention;
+  if (attention.normalization == "l1" && attention.form != "auto" && attention.form != "quadratic") {
+    return AttentionProblem{
+        "attention.form",
+        concat("attention.form must be \"auto\" or \"quadratic\" with attention.normalization = \"l1\", not \"",
+               attention.form, '"')};
+  }
+  for (const Place& place : kPlaces) {
+    if (!has_place(config.kind, place.place)) continue;
+    if (auto problem = problem_at(config, place)) return problem;
+  }
+  return std::nullopt;
 }
 
 }  // namespace cosformer

@@ -1,6 +1,5 @@
 #include "layers/attention/select_rows.h"
 
-#include <numeric>
 #include <vector>
 
 namespace cosformer {
@@ -15,40 +14,26 @@ Tensor select_rows(const Tensor& x, std::span<const std::int64_t> rows) {
 
 namespace {
 
-/// [batch, length] -> the rows rows[0], rows[1], ... and of them the columns first ... first + count - 1; of nothing,
-/// nothing.
+/// The rows rows[0], rows[1], ... of an array [batch, length]; nothing of an empty one.
 template <class T>
-std::vector<T> part_of(const std::vector<T>& all, std::int64_t length, std::span<const std::int64_t> rows,
-                       std::int64_t first, std::int64_t count) {
-  std::vector<T> part;
-  if (all.empty()) return part;
+std::vector<T> rows_of(const std::vector<T>& all, std::int64_t length, std::span<const std::int64_t> rows) {
+  std::vector<T> chosen;
+  if (all.empty()) return chosen;
   for (const std::int64_t row : rows) {
-    const auto begin = all.begin() + row * length + first;
-    part.insert(part.end(), begin, begin + count);
+    const auto begin = all.begin() + row * length;
+    chosen.insert(chosen.end(), begin, begin + length);
   }
-  return part;
-}
-
-SharedPaddingMask part_of(const PaddingMask& mask, std::span<const std::int64_t> rows, std::int64_t first,
-                          std::int64_t count) {
-  return std::make_shared<const PaddingMask>(
-      PaddingMask{.batch = static_cast<std::int64_t>(rows.size()),
-                  .length = count,
-                  .real = part_of(mask.real, mask.length, rows, first, count),
-                  .positions = part_of(mask.positions, mask.length, rows, first, count),
-                  .padded_length = mask.padded_length});
+  return chosen;
 }
 
 }  // namespace
 
 SharedPaddingMask select_rows(const PaddingMask& mask, std::span<const std::int64_t> rows) {
-  return part_of(mask, rows, 0, mask.length);
-}
-
-SharedPaddingMask narrow_columns(const PaddingMask& mask, std::int64_t first, std::int64_t length) {
-  std::vector<std::int64_t> rows(static_cast<std::size_t>(mask.batch));
-  std::iota(rows.begin(), rows.end(), 0);
-  return part_of(mask, rows, first, length);
+  return std::make_shared<const PaddingMask>(PaddingMask{.batch = static_cast<std::int64_t>(rows.size()),
+                                                         .length = mask.length,
+                                                         .real = rows_of(mask.real, mask.length, rows),
+                                                         .positions = rows_of(mask.positions, mask.length, rows),
+                                                         .padded_length = mask.padded_length});
 }
 
 }  // namespace cosformer

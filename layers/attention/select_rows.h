@@ -13,7 +13,4 @@ namespace cosformer {
 Tensor select_rows(const Tensor& x, std::span<const std::int64_t> rows);
 SharedPaddingMask select_rows(const PaddingMask& mask, std::span<const std::int64_t> rows);
 
-/// Positions [first, first + length) of every item.
-SharedPaddingMask narrow_columns(const PaddingMask& mask, std::int64_t first, std::int64_t length);
-
 }  // namespace cosformer

@@ -3,16 +3,23 @@
 /// The constructors that the registry names.
 
 #include "layers/attention/attention.h"
+#include "layers/model_config.h"
 
 namespace cosformer {
 
-/// Linear attention with any feature map and re-weighting (linear_attention_layer.cpp).
+/// Linear attention with any feature map and re-weighting (linear_attention.cpp).
 std::unique_ptr<Attention> make_linear_attention(const AttentionConfig& config, const AttentionSetting& setting);
-/// Softmax attention in tiles, scale 1/sqrt(head_dim) (softmax_attention_layer.cpp).
+/// Softmax attention in tiles, scale 1/sqrt(head_dim) (softmax_attention.cpp).
 std::unique_ptr<Attention> make_softmax_attention(const AttentionConfig& config, const AttentionSetting& setting);
 /// The same with the whole matrix stored.
-std::unique_ptr<Attention> make_materialized_softmax_attention(const AttentionConfig& config, const AttentionSetting& setting);
+std::unique_ptr<Attention> make_materialized_softmax_attention(const AttentionConfig& config,
+                                                               const AttentionSetting& setting);
 /// Softmax over the keys within `window` positions.
 std::unique_ptr<Attention> make_local_attention(const AttentionConfig& config, const AttentionSetting& setting);
+
+/// Softmax attention to a text whose length is projected (linformer.cpp).
+std::unique_ptr<Attention> make_linformer(const AttentionConfig& config, const AttentionSetting& setting);
+/// Causal linear attention with a learned gate (gated.cpp).
+std::unique_ptr<Attention> make_gated_linear_attention(const AttentionConfig& config, const AttentionSetting& setting);
 
 }  // namespace cosformer

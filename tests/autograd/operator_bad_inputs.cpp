@@ -44,7 +44,7 @@ std::vector<BadInput> bad_inputs() {
        }},
       {"bias_activation", "bias of another width",
        [=] {
-         bias_activation(zeros({2, 3}), zeros({2}), Activation::relu);
+         bias_activation(zeros({2, 3}), zeros({2}), ScalarFunction::relu);
        }},
       {"dropout", "probability 1", [=] { dropout(zeros({2}), 1.0, Random(1, "test")); }},
       {"linear", "input of another width",
@@ -75,14 +75,14 @@ std::vector<BadInput> bad_inputs() {
        [=] {
          softmax_attention(heads, zeros({2, 3, 2, 5}), heads, {}, {});
        }},
-      {"linear_attention", "no angle steps", [=] { linear_attention(heads, heads, heads, {}, {}); }},
+      {"linear_attention", "no steps", [=] { linear_attention(heads, heads, heads, {}, {}); }},
       {"linear_attention", "a mask of another shape",
-       [=] { linear_attention(heads, heads, heads, {.key_mask = some_mask()}, {.cos_reweighting = false}); }},
+       [=] { linear_attention(heads, heads, heads, {.key_mask = some_mask()}, {.reweighting = Reweighting::none}); }},
       {"linear_attention", "dropout of weights that it has not",
        [=] {
          AttentionMask mask;
          mask.dropout = dropout_mask(0.1, Random(1, "test"));
-         linear_attention(heads, heads, heads, mask, {.cos_reweighting = false});
+         linear_attention(heads, heads, heads, mask, {.reweighting = Reweighting::none});
        }},
       {"favor_features", "another head_dim",
        [=] {
@@ -101,6 +101,7 @@ std::vector<BadInput> bad_inputs() {
          linear_cross_entropy(zeros({1, 3}), zeros({4, 2}), Variable(), ids({1}, {0}), 1);
        }},
   };
+  for (BadInput& row : bad_attention_layer_inputs()) rows.push_back(std::move(row));
   for (BadInput& row : bad_fused_inputs()) rows.push_back(std::move(row));
   for (BadInput& row : bad_adaptive_inputs()) rows.push_back(std::move(row));
   return rows;

@@ -216,11 +216,7 @@ std::vector<OperatorCase> operator_cases() {
       {"relu", "both signs", {{3, 7}}, [](Inputs in) { return relu(in[0]); }, elementwise([](double x) { return x > 0 ? x : 0; })},
       {"gelu", "both tails", {{5, 9}}, [](Inputs in) { return gelu(in[0]); },
        elementwise([](double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }), -5, 5},
-      {"leaky_relu", "both signs", {{3, 7}}, [](Inputs in) { return leaky_relu(in[0]); },
-       elementwise([](double x) { return x > 0 ? x : 0.01 * x; })},
-      {"elu_plus_one", "both signs", {{3, 7}}, [](Inputs in) { return elu_plus_one(in[0]); },
-       elementwise([](double x) { return x > 0 ? x + 1 : std::exp(x); })},
-      {"bias_activation", "gelu", {{3, 2, 5}, {5}}, [](Inputs in) { return bias_activation(in[0], in[1], Activation::gelu); },
+      {"bias_activation", "gelu", {{3, 2, 5}, {5}}, [](Inputs in) { return bias_activation(in[0], in[1], ScalarFunction::gelu); },
        [](const Reference& in) {
          Values out = in[0];
          for (std::size_t i = 0; i < out.size(); ++i) {
@@ -258,9 +254,10 @@ std::vector<OperatorCase> operator_cases() {
       linear_cross_entropy_case(0.1, true),
   };
   for (OperatorCase& row : cases) {
-    if (row.op == "relu" || row.op == "leaky_relu" || row.op == "elu_plus_one") row.kink_distance = 0.01;
+    if (row.op == "relu") row.kink_distance = 0.01;
   }
   for (OperatorCase& row : attention_cases()) cases.push_back(std::move(row));
+  for (OperatorCase& row : attention_layer_cases()) cases.push_back(std::move(row));
   for (OperatorCase& row : fused_cases()) cases.push_back(std::move(row));
   for (OperatorCase& row : adaptive_cases()) cases.push_back(std::move(row));
   return cases;

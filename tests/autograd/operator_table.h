@@ -42,6 +42,11 @@ SharedPaddingMask some_mask();
 /// Attention's rows (operator_table_attention.cpp), part of `operator_cases`.
 std::vector<OperatorCase> attention_cases();
 
+/// Rows of what attentions with parameters are made of (operator_table_layers.cpp), part of `operator_cases` and
+/// `bad_inputs`.
+std::vector<OperatorCase> attention_layer_cases();
+std::vector<BadInput> bad_attention_layer_inputs();
+
 /// Rows of the fused blocks (operator_table_fused.cpp), part of `operator_cases` and `bad_inputs`.
 std::vector<OperatorCase> fused_cases();
 std::vector<BadInput> bad_fused_inputs();

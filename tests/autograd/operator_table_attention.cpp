@@ -2,6 +2,7 @@
 #include <numbers>
 #include <utility>
 
+#include "core/error.h"
 #include "tests/autograd/operator_table.h"
 #include "tests/support/attention_reference.h"
 
@@ -111,33 +112,45 @@ OperatorCase softmax_case(const Sample& sample, std::int64_t window, bool materi
               [=](const std::vector<Values>& in) { return reference_softmax_attention(shape, scale, in[0], in[1], in[2]); }};
 }
 
-OperatorCase linear_case(const Sample& sample, FeatureMap map, const char* map_name, bool cos, LinearAttentionForm form,
-                         const char* form_name, AttentionNormalization normalization = AttentionNormalization::sum) {
+OperatorCase linear_case(const Sample& sample, const ScalarFunctionKind& map, const ReweightingKind& reweighting,
+                         LinearAttentionForm form, const char* form_name,
+                         AttentionNormalization normalization = AttentionNormalization::sum) {
   AttentionCase shape = sample.shape;
   shape.l1_norm = normalization == AttentionNormalization::l1;
   const auto length = static_cast<double>(longest_text(shape));
-  const std::vector<double> steps(static_cast<std::size_t>(shape.batch), std::numbers::pi / (2 * length));
-  const ReferenceAngles angles = cos ? ReferenceAngles{steps, steps} : ReferenceAngles{};
-  OperatorCase row{
-      .op = "linear_attention",
-      .sample = sample.name + ", " + map_name + (cos ? ", cos, " : ", ") + form_name,
-      .shapes = shapes_of(shape),
-      .apply =
-          [=](Inputs in) {
-            LinearAttentionOptions options{
-                .feature_map = map, .cos_reweighting = cos, .form = form, .chunk_size = 4, .normalization = normalization};
-            options.query_angle_step = options.key_angle_step = steps;
-            return linear_attention(in[0], in[1], in[2], mask_of(shape), options);
-          },
-      .reference =
-          [=](const std::vector<Values>& in) {
-            return reference_linear_attention(shape, reference_feature(map_name), angles, in[0], in[1], in[2]);
-          },
-      .kink_distance = 0.01,
-      .float_tolerance = 5e-6};
+  ReweightingSteps steps;
+  ReferenceReweighting reference;
+  if (reweighting.value == Reweighting::cos) {
+    steps.query = steps.key = std::vector<double>(static_cast<std::size_t>(shape.batch), std::numbers::pi / (2 * length));
+    reference = {steps.query, steps.key};
+  } else if (reweighting.value == Reweighting::decay) {
+    for (std::int64_t h = 0; h < shape.heads; ++h) steps.query.push_back(0.1 + 0.2 * static_cast<double>(h));
+    steps.key = steps.query;
+    reference = {{}, {}, steps.query};
+  }
+  OperatorCase row{.op = "linear_attention",
+                   .sample = concat(sample.name, ", ", map.name, ", ", reweighting.name, ", ", form_name),
+                   .shapes = shapes_of(shape),
+                   .apply =
+                       [=](Inputs in) {
+                         return linear_attention(in[0], in[1], in[2], mask_of(shape),
+                                                 {.feature_map = map.value,
+                                                  .reweighting = reweighting.value,
+                                                  .steps = steps,
+                                                  .form = form,
+                                                  .chunk_size = 4,
+                                                  .normalization = normalization});
+                       },
+                   .reference =
+                       [=](const std::vector<Values>& in) {
+                         return reference_linear_attention(shape, reference_feature(map.name), reference, in[0], in[1],
+                                                           in[2]);
+                       },
+                   .kink_distance = 0.01,
+                   .float_tolerance = 5e-6};
   // Signed similarities are tested where they and their sums stay away from zero: nothing is smooth beside the guard, nor an
   // absolute value at 0.
-  if (map == FeatureMap::identity || map == FeatureMap::leaky_relu) row.low = 0.2;
+  if (!map.never_negative) row.low = 0.2;
   return row;
 }
 
@@ -173,10 +186,6 @@ OperatorCase favor_case(const char* sample, std::int64_t batch, std::int64_t len
 std::vector<OperatorCase> attention_cases() {
   std::vector<OperatorCase> cases{favor_case("odd sizes", 2, 4), favor_case("longer than a tile", 1, 50),
                                   favor_case("nothing", 2, 0)};
-  constexpr std::pair<FeatureMap, const char*> kMaps[] = {{FeatureMap::identity, "identity"},
-                                                          {FeatureMap::leaky_relu, "leaky_relu"},
-                                                          {FeatureMap::relu, "relu"},
-                                                          {FeatureMap::elu, "elu"}};
   for (const Sample& sample : samples()) {
     for (const bool materialized : {false, true}) cases.push_back(softmax_case(sample, -1, materialized));
     cases.push_back(softmax_case(sample, 1, false));
@@ -190,17 +199,19 @@ std::vector<OperatorCase> attention_cases() {
       forms.emplace_back(LinearAttentionForm::linear, "linear");
     }
     for (const auto& [form, form_name] : forms) {
-      for (const auto& [map, map_name] : kMaps) {
-        for (const bool cos : {false, true}) {
-          const bool refused = form == LinearAttentionForm::chunked && cos && !sample.shape.key_positions.empty();
-          if (!refused) cases.push_back(linear_case(sample, map, map_name, cos, form, form_name));
+      for (const ScalarFunctionKind& map : scalar_functions()) {
+        for (const ReweightingKind& reweighting : reweightings()) {
+          const bool weighs = reweighting.value != Reweighting::none;
+          const bool refused = (form == LinearAttentionForm::chunked && weighs && !sample.shape.key_positions.empty()) ||
+                               (form == LinearAttentionForm::linear && !reweighting.linear_form);
+          if (!refused) cases.push_back(linear_case(sample, map, reweighting, form, form_name));
         }
       }
     }
-    for (const auto& [map, map_name] : kMaps) {
-      for (const bool cos : {false, true}) {
+    for (const ScalarFunctionKind& map : scalar_functions()) {
+      for (const ReweightingKind& reweighting : reweightings()) {
         cases.push_back(
-            linear_case(sample, map, map_name, cos, LinearAttentionForm::automatic, "L1 norm", AttentionNormalization::l1));
+            linear_case(sample, map, reweighting, LinearAttentionForm::automatic, "L1 norm", AttentionNormalization::l1));
       }
     }
   }

@@ -112,7 +112,7 @@ OperatorCase linear_residual_case(const std::string& sample, std::int64_t rows, 
 }
 
 OperatorCase feed_forward_case(const std::string& sample, std::int64_t rows, std::int64_t width, std::int64_t ffn,
-                               Activation f, double (*function)(double), bool drops) {
+                               ScalarFunction f, double (*function)(double), bool drops) {
   const Random stream(8, "test");
   const std::optional<DropoutMask> mask = drops ? std::optional(dropout_mask(0.4, stream)) : std::nullopt;
   return {.op = "feed_forward",
@@ -145,11 +145,11 @@ std::vector<OperatorCase> fused_cases() {
           linear_residual_case("dropout", 6, 5, 9, true),
           linear_residual_case("more rows than a tile, dropout", 99, 2, 3, true),
           linear_residual_case("one row, one column", 1, 1, 1, false),
-          feed_forward_case("gelu", 5, 7, 9, Activation::gelu, gelu_of, false),
-          feed_forward_case("gelu, dropout", 4, 6, 5, Activation::gelu, gelu_of, true),
-          feed_forward_case("elu, more rows than a tile", 98, 3, 4, Activation::elu_plus_one, elu_plus_one_of, false),
-          feed_forward_case("more columns than a panel", 2, 3, 66, Activation::gelu, gelu_of, false),
-          feed_forward_case("one row, one column", 1, 1, 1, Activation::gelu, gelu_of, false)};
+          feed_forward_case("gelu", 5, 7, 9, ScalarFunction::gelu, gelu_of, false),
+          feed_forward_case("gelu, dropout", 4, 6, 5, ScalarFunction::gelu, gelu_of, true),
+          feed_forward_case("elu, more rows than a tile", 98, 3, 4, ScalarFunction::elu, elu_plus_one_of, false),
+          feed_forward_case("more columns than a panel", 2, 3, 66, ScalarFunction::gelu, gelu_of, false),
+          feed_forward_case("one row, one column", 1, 1, 1, ScalarFunction::gelu, gelu_of, false)};
 }
 
 std::vector<BadInput> bad_fused_inputs() {
@@ -176,10 +176,10 @@ std::vector<BadInput> bad_fused_inputs() {
            }},
           {"feed_forward", "fc2 does not fit fc1",
            [=] {
-             feed_forward(zeros({4, 3}), norm(3), layer(5, 3), layer(3, 4), Activation::relu, std::nullopt);
+             feed_forward(zeros({4, 3}), norm(3), layer(5, 3), layer(3, 4), ScalarFunction::relu, std::nullopt);
            }},
           {"feed_forward", "fc1 of another width", [=] {
-             feed_forward(zeros({4, 3}), norm(3), layer(5, 4), layer(3, 5), Activation::relu, std::nullopt);
+             feed_forward(zeros({4, 3}), norm(3), layer(5, 4), layer(3, 5), ScalarFunction::relu, std::nullopt);
            }}};
 }
 

@@ -199,7 +199,7 @@ TEST_CASE("fused blocks over several segments of rows equal the operations one a
     const std::vector<LinearWeights> layers = {{in[7], in[6]}};
     const Variable y = linear_residual(norm_linear(in[0], {in[1], in[2], 1e-5}, layers)[0], {in[7], in[2]}, in[0],
                                        dropout_mask(0.3, first));
-    return feed_forward(y, {in[1], in[2], 1e-5}, {in[3], in[4]}, {in[5], in[6]}, Activation::gelu,
+    return feed_forward(y, {in[1], in[2], 1e-5}, {in[3], in[4]}, {in[5], in[6]}, ScalarFunction::gelu,
                         dropout_mask(0.2, second));
   };
   const auto apart = [&] {

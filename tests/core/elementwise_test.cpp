@@ -8,6 +8,8 @@
 
 #include "core/error.h"
 #include "tests/catch.h"
+#include "tests/core/linear_attention_support.h"
+#include "tests/support/attention_reference.h"
 #include "tests/support/random_values.h"
 #include "tests/support/require_close.h"
 #include "tests/support/thread_counts.h"
@@ -17,24 +19,9 @@ using namespace cosformer::test;
 
 namespace {
 
-constexpr Activation kActivations[] = {Activation::relu, Activation::gelu, Activation::leaky_relu, Activation::elu_plus_one};
+double value_of(ScalarFunction f, double x) { return reference_feature(name_of(f)).value(x); }
 
-double value_of(Activation f, double x) {
-  switch (f) {
-    case Activation::relu:
-      return x > 0 ? x : 0;
-    case Activation::gelu:
-      return 0.5 * x * std::erfc(-x / std::numbers::sqrt2);
-    case Activation::leaky_relu:
-      return x > 0 ? x : 0.01 * x;
-    case Activation::elu_plus_one:
-      return x > 0 ? x + 1 : std::exp(x);
-  }
-  return NAN;
-}
-
-/// By central differences; `x` keeps clear of 0.
-double slope_of(Activation f, double x) { return (value_of(f, x + 1e-5) - value_of(f, x - 1e-5)) / 2e-5; }
+double slope_of(ScalarFunction f, double x) { return reference_feature(name_of(f)).slope(x); }
 
 /// Values on both sides of 0 and at least 0.01 from it.
 template <class T>
@@ -67,8 +54,8 @@ void check_sums(std::int64_t n) {
 }
 
 template <class T>
-void check_activation(Activation f, std::int64_t n, double abs) {
-  CAPTURE(static_cast<int>(f), n);
+void check_activation(ScalarFunction f, std::int64_t n, double abs) {
+  CAPTURE(name_of(f), n);
   const auto x = away_from_zero<T>(n, 3), dy = random_values<T>(n, 4), start = random_values<T>(n, 5);
   std::vector<double> y, dx, added;
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -96,7 +83,7 @@ TEST_CASE("Sums and multiples of arrays agree with double loops") {
 }
 
 TEST_CASE("Activations and their gradients agree with their definitions") {
-  for (const Activation f : kActivations) {
+  for (const auto& [name, f, never_negative, description] : scalar_functions()) {
     for (std::int64_t n = 0; n <= 70; ++n) {
       check_activation<float>(f, n, 2e-6);
       check_activation<double>(f, n, 1e-9);
@@ -106,8 +93,8 @@ TEST_CASE("Activations and their gradients agree with their definitions") {
 }
 
 TEST_CASE("Activations keep NaN and give the slope of the negative side at 0") {
-  for (const Activation f : kActivations) {
-    CAPTURE(static_cast<int>(f));
+  for (const auto& [name, f, never_negative, description] : scalar_functions()) {
+    CAPTURE(name);
     const float nan = std::numeric_limits<float>::quiet_NaN();
     float y = 0;
     activation_forward(f, &nan, &y, 1);
@@ -115,11 +102,11 @@ TEST_CASE("Activations keep NaN and give the slope of the negative side at 0") {
   }
   const float zero = 0, one = 1;
   float slope = -1;
-  activation_backward(Activation::relu, &zero, &one, &slope, 1);
+  activation_backward(ScalarFunction::relu, &zero, &one, &slope, 1);
   CHECK(slope == 0);
-  activation_backward(Activation::leaky_relu, &zero, &one, &slope, 1);
+  activation_backward(ScalarFunction::leaky_relu, &zero, &one, &slope, 1);
   CHECK(slope == 0.01F);
-  activation_backward(Activation::elu_plus_one, &zero, &one, &slope, 1);
+  activation_backward(ScalarFunction::elu, &zero, &one, &slope, 1);
   CHECK(slope == 1);
 }
 
@@ -137,7 +124,7 @@ TEST_CASE("A bias is added to rows before an activation, and gets the sum of the
     column_sums(dy.data(), rows, width, width, added.data());
     require_close("column sums", sums, added, {.rel = 2e-6});
 
-    for (const Activation f : kActivations) {
+    for (const auto& [name, f, never_negative, description] : scalar_functions()) {
       std::vector<float> pre(x.size()), y(x.size()), du(x.size()), dbias = start, expected_y(x.size()),
                                                                    expected_du(x.size());
       bias_activation_forward(f, x.data(), bias.data(), pre.data(), y.data(), rows, width);
@@ -165,7 +152,7 @@ TEST_CASE("Elementwise loops have the same bits on any number of threads") {
   constexpr std::int64_t kRows = 1500, kWidth = 48;
   const auto x = away_from_zero<float>(kRows * kWidth, 10);
   const auto bias = random_values<float>(kWidth, 11);
-  for (const Activation f : kActivations) {
+  for (const auto& [name, f, never_negative, description] : scalar_functions()) {
     require_same_bits_on_any_threads("activation", [&] {
       std::vector<float> u(x.size()), y(x.size()), dbias(kWidth);
       bias_activation_forward(f, x.data(), bias.data(), u.data(), y.data(), kRows, kWidth);

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/kernels/linear_attention.h"
+#include "core/kernels/linear_attention/linear_attention.h"
 #include "core/parallel.h"
 #include "tests/catch.h"
 #include "tests/support/attention_reference.h"
@@ -26,14 +26,13 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 /// Options for any shape with one angle step for all items.
 struct Setup {
-  explicit Setup(const AttentionCase& shape, LinearAttentionForm form, FeatureMap map = FeatureMap::relu)
-      : angle_steps(static_cast<std::size_t>(shape.batch), 0.01) {
+  explicit Setup(const AttentionCase& shape, LinearAttentionForm form, ScalarFunction map = ScalarFunction::relu) {
+    const std::vector<double> angle_steps(static_cast<std::size_t>(shape.batch), 0.01);
     options.feature_map = map;
     options.form = form;
-    options.query_angle_step = options.key_angle_step = angle_steps;
+    options.steps = {angle_steps, angle_steps};
     options.chunk_size = 16;
   }
-  std::vector<double> angle_steps;
   LinearAttentionOptions options;
 };
 
@@ -85,8 +84,8 @@ TEST_CASE("The guard keeps the sign of negative sums and cuts the gradient throu
   // One query and one key: D = q k, out = D v / guard(D).
   const AttentionCase shape{.batch = 1, .queries = 1, .keys = 1, .heads = 1, .head_dim = 1, .value_dim = 1};
   const auto form = GENERATE(LinearAttentionForm::quadratic, LinearAttentionForm::linear);
-  Setup setup(shape, form, FeatureMap::identity);
-  setup.options.cos_reweighting = false;
+  Setup setup(shape, form, ScalarFunction::identity);
+  setup.options.reweighting = Reweighting::none;
   const auto run = [&](double q) {
     return run_linear<double>(shape, setup.options, {.query = {q}, .key = {1}, .value = {3}, .dout = {1}});
   };
@@ -101,7 +100,7 @@ TEST_CASE("The guard keeps the sign of negative sums and cuts the gradient throu
 
 TEST_CASE("Garbage in masked keys and values changes nothing and gets gradients of exactly 0") {
   const bool causal = GENERATE(true, false);
-  const auto map = GENERATE(FeatureMap::relu, FeatureMap::elu, FeatureMap::identity);
+  const auto map = GENERATE(ScalarFunction::relu, ScalarFunction::elu, ScalarFunction::identity);
   AttentionCase shape{.batch = 2, .queries = 40, .keys = 40, .heads = 2, .head_dim = 4, .value_dim = 3, .causal = causal};
   shape.key_mask.assign(80, 1);
   for (const std::size_t j : {0, 3, 17, 39, 40, 70, 79}) shape.key_mask[j] = 0;
@@ -191,13 +190,14 @@ TEST_CASE("Every number of threads gives the same bits") {
 }
 
 TEST_CASE("Token by token steps give what a whole causal pass gives") {
-  const bool reweighting = GENERATE(true, false);
+  const auto reweighting = GENERATE(Reweighting::none, Reweighting::cos, Reweighting::decay);
   const AttentionCase shape{
       .batch = 2, .queries = 90, .keys = 90, .heads = 2, .head_dim = 8, .value_dim = 6, .causal = true};
   const AttentionInputs inputs = random_inputs(shape, 8);
   Setup setup(shape, LinearAttentionForm::chunked);
-  setup.options.cos_reweighting = reweighting;
-  setup.angle_steps[1] = 0.003;
+  setup.options.reweighting = reweighting;
+  // Of two items, or of two heads.
+  setup.options.steps = {{0.01, 0.003}, {0.01, 0.003}};
   const AttentionResult whole = run_linear<float>(shape, setup.options, inputs);
 
   test::Operand<float> query(shape, 90, 8, Layout::contiguous, &inputs.query),
@@ -207,7 +207,7 @@ TEST_CASE("Token by token steps give what a whole causal pass gives") {
   AttentionSizes sizes = test::sizes_of(shape);
   sizes.queries = sizes.keys = 1;
   const auto state_size = linear_attention_state_size(sizes, setup.options);
-  REQUIRE(state_size == (reweighting ? 2 : 1) * 8 * 7);
+  REQUIRE(state_size == (reweighting == Reweighting::cos ? 2 : 1) * 8 * 7);
   std::vector<float> state(static_cast<std::size_t>(4 * state_size));
   const auto token = [](auto view, std::int64_t t) {
     view.data += t * view.seq_stride;
@@ -246,10 +246,8 @@ TEST_CASE("Different steps for every item act on that item alone") {
     return std::vector<double>(all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2), all.end());
   };
   Setup setup(both, LinearAttentionForm::chunked), alone(one, LinearAttentionForm::chunked);
-  setup.angle_steps = {0.02, 0.03};
-  setup.options.query_angle_step = setup.options.key_angle_step = setup.angle_steps;
-  alone.angle_steps = {0.03};
-  alone.options.query_angle_step = alone.options.key_angle_step = alone.angle_steps;
+  setup.options.steps = {{0.02, 0.03}, {0.02, 0.03}};
+  alone.options.steps = {{0.03}, {0.03}};
   const AttentionResult result = run_linear<float>(both, setup.options, inputs);
   require_equal(run_linear<float>(one, alone.options,
                                   {second(inputs.query), second(inputs.key), second(inputs.value), second(inputs.dout)}),

@@ -56,7 +56,4 @@ TEST_CASE("Checked arithmetic refuses overflow and negative numbers") {
   CHECK(checked_multiply(std::int64_t{1} << 31, std::int64_t{1} << 31) == std::int64_t{1} << 62);
   CHECK_THROWS_AS(checked_multiply(kMost, 2), ShapeError);
   CHECK_THROWS_AS(checked_multiply(-1, 2), ShapeError);
-  CHECK(checked_add(kMost - 1, 1) == kMost);
-  CHECK_THROWS_AS(checked_add(kMost, 1), ShapeError);
-  CHECK_THROWS_AS(checked_add(1, -1), ShapeError);
 }

@@ -31,7 +31,7 @@ ModelConfig banded_model() {
 
 std::vector<std::string> vocabulary_parameters(const ModelConfig& config) {
   std::vector<std::string> names;
-  const Model model(config, 10, 1);
+  const Model model(config, 1);
   for (const Parameter& parameter : model.parameters()) {
     const bool of_vocabulary = parameter.name.find("embeddings.") != std::string::npos ||
                                parameter.name.find("adaptive_softmax") != std::string::npos;
@@ -75,7 +75,7 @@ TEST_CASE("parameters of a vocabulary in bands have fairseq's names and shapes, 
 TEST_CASE("probabilities of an adaptive softmax add up to one, and the loss is minus their logarithm") {
   for (const ModelConfig& config : tyings()) {
     CAPTURE(config.tie_embeddings, config.tie_adaptive_projections);
-    const Model model(config, 10, 3, DType::float64);
+    const Model model(config, 3, DType::float64);
     const Tensor ids = tokens({2, 5}, {0, 3, 4, 9, 10, 16, 5, 1, 12, 2});
     const Pass pass;
     const Variable hidden = model.decode(ids, nullptr, {}, pass);
@@ -94,7 +94,7 @@ TEST_CASE("probabilities of an adaptive softmax add up to one, and the loss is m
 }
 
 TEST_CASE("a token's probability does not depend on the tokens beside it in the batch") {
-  const Model model(banded_model(), 10, 3, DType::float64);
+  const Model model(banded_model(), 3, DType::float64);
   const Pass pass;
   const auto loss_of = [&](const Variable& hidden, const std::vector<std::int32_t>& targets) {
     return model.token_loss(hidden, tokens({static_cast<std::int64_t>(targets.size())}, targets), 1.0, pass).value().item();
@@ -108,7 +108,7 @@ TEST_CASE("a token's probability does not depend on the tokens beside it in the 
 }
 
 TEST_CASE("a band that no token of a batch is in gets no gradient, and an empty batch embeds to nothing") {
-  const Model model(banded_model(), 10, 3);
+  const Model model(banded_model(), 3);
   const Pass pass{.training = true, .record_gradients = true};
   const Variable hidden = model.decode(tokens({1, 3}, {0, 1, 5}), nullptr, {}, pass);
   const Gradients gradients = backward(model.token_loss(reshape(hidden, {3, 8}), tokens({3}, {1, 5, 2}), 1.0, pass));
@@ -124,9 +124,9 @@ TEST_CASE("a band that no token of a batch is in gets no gradient, and an empty 
 
 TEST_CASE("adaptive dropout belongs to training, and reaches the head and the tails") {
   ModelConfig config = banded_model();
-  const Model plain(config, 10, 1);
+  const Model plain(config, 1);
   config.adaptive_dropout = 0.5;
-  const Model model(config, 10, 1);
+  const Model model(config, 1);
   const Variable hidden(random_tensor({4, 8}, 2, DType::float32));
   const auto loss_of = [&](const Model& of, const std::vector<std::int32_t>& targets, const Pass& pass) {
     return of.token_loss(hidden, tokens({4}, targets), 1.0, pass).value().item();
@@ -141,7 +141,7 @@ TEST_CASE("adaptive dropout belongs to training, and reaches the head and the ta
 }
 
 TEST_CASE("one token after the other gives the hidden states of a whole text, also with a vocabulary in bands") {
-  const Model model(banded_model(), 10, 4, DType::float64);
+  const Model model(banded_model(), 4, DType::float64);
   const std::vector<std::int32_t> ids = {0, 4, 16, 10, 3};
   const Pass pass;
   const Values whole = values_of(model.decode(tokens({1, 5}, ids), nullptr, {}, pass).value());
@@ -158,7 +158,7 @@ TEST_CASE("configs of bands that fit no vocabulary are refused with the key") {
   const auto message = [](auto change) {
     ModelConfig config = banded_model();
     change(config);
-    return input_error_of([&] { Model(config, 10, 1); });
+    return input_error_of([&] { Model(config, 1); });
   };
   CHECK(message([](ModelConfig& config) {
           config.adaptive_cutoffs = {4, 4};

@@ -5,6 +5,7 @@
 #include "autograd/backward.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "layers/attention/random_features.h"
 #include "tests/catch.h"
 #include "tests/support/layer_cases.h"
 #include "tests/support/require_close.h"
@@ -16,10 +17,6 @@ namespace {
 
 constexpr std::int64_t kHeads = 2, kDim = 4;
 
-AttentionSetting setting(std::int64_t causal_length) {
-  return {.num_heads = kHeads, .head_dim = kDim, .causal_length = causal_length, .seed = 5, .path = "layer"};
-}
-
 /// Queries, keys and values whose similarities are mostly positive, so that no normaliser is near 0.
 std::vector<Tensor> inputs_of(std::int64_t batch, std::int64_t queries, std::int64_t keys, DType dtype) {
   return {random_tensor({batch, queries, kHeads, kDim}, 1, dtype, -0.05, 1),
@@ -28,7 +25,7 @@ std::vector<Tensor> inputs_of(std::int64_t batch, std::int64_t queries, std::int
 }
 
 /// The output and the gradients of query, key and value.
-std::vector<Values> run(const Attention& attention, const std::vector<Tensor>& inputs, const AttentionMask& mask) {
+std::vector<Values> run(const LoneAttention& attention, const std::vector<Tensor>& inputs, const AttentionMask& mask) {
   std::vector<Variable> leaves;
   for (const Tensor& input : inputs) leaves.push_back(Variable::leaf(input));
   const Variable out = attention.forward(leaves[0], leaves[1], leaves[2], mask);
@@ -38,6 +35,10 @@ std::vector<Values> run(const Attention& attention, const std::vector<Tensor>& i
   return results;
 }
 
+Tensor step(AttentionState& state, const Tensor& query, const Tensor& key, const Tensor& value) {
+  return state.step(LoneAttention::inputs(Variable(query), Variable(key), Variable(value)));
+}
+
 void require_equal_forms(const Variant& variant, std::int64_t length, bool causal,
                          std::initializer_list<const char*> forms) {
   for (const DType dtype : {DType::float32, DType::float64}) {
@@ -45,7 +46,7 @@ void require_equal_forms(const Variant& variant, std::int64_t length, bool causa
     const auto results_of = [&](const char* form) {
       AttentionConfig config = variant.config;
       config.form = form;
-      return run(*make_attention(config, setting(length)), inputs, {.causal = causal, .key_mask = {}, .query_mask = {}});
+      return run(LoneAttention(config, length, dtype), inputs, {.causal = causal, .key_mask = {}, .query_mask = {}});
     };
     const std::vector<Values> expected = results_of("quadratic");
     for (const char* form : forms) {
@@ -61,17 +62,17 @@ void require_equal_forms(const Variant& variant, std::int64_t length, bool causa
 }
 
 void require_steps_give_forward(const Variant& variant, std::int64_t length, DType dtype) {
-  const std::unique_ptr<Attention> attention = make_attention(variant.config, setting(90));
+  const LoneAttention attention(variant.config, 90, dtype);
   const std::vector<Tensor> inputs = inputs_of(2, length, length, dtype);
   const Tensor expected = attention
-                              ->forward(Variable(inputs[0]), Variable(inputs[1]), Variable(inputs[2]),
-                                        {.causal = true, .key_mask = {}, .query_mask = {}})
+                              .forward(Variable(inputs[0]), Variable(inputs[1]), Variable(inputs[2]),
+                                       {.causal = true, .key_mask = {}, .query_mask = {}})
                               .value();
   const std::unique_ptr<AttentionState> state = attention->start();
   Tensor actual = Tensor::zeros(expected.shape(), dtype);
   for (std::int64_t t = 0; t < length; ++t) {
     const auto token = [&](const Tensor& x) { return x.narrow(1, t, 1).contiguous(); };
-    actual.narrow(1, t, 1).copy_from(state->step(token(inputs[0]), token(inputs[1]), token(inputs[2])));
+    actual.narrow(1, t, 1).copy_from(step(*state, token(inputs[0]), token(inputs[1]), token(inputs[2])));
   }
   CAPTURE(dtype_name(dtype));
   require_close(variant.name, values_of(expected), values_of(actual), {.rel = dtype == DType::float32 ? 1e-5 : 1e-11});
@@ -119,7 +120,7 @@ TEST_CASE("quadratic, chunked and recurrent causal attention are equal") {
 TEST_CASE("quadratic and linear attention that is not causal are equal") {
   const ThreadCountScope one_thread(1);
   for (const Variant& variant : attention_variants()) {
-    if (!variant.has_forms()) continue;
+    if (!variant.has_forms() || !variant.supports().not_causal) continue;
     for (const std::int64_t length : {1, 2, 63, 64, 65, 130})
       require_equal_forms(variant, length, false, {"linear", "auto"});
   }
@@ -137,6 +138,7 @@ TEST_CASE("steps of an attention state give causal attention") {
     variants.push_back({std::string(kind) + " with other options", config});
   }
   for (const Variant& variant : variants) {
+    if (!variant.supports().steps) continue;
     for (const DType dtype : {DType::float32, DType::float64}) require_steps_give_forward(variant, 70, dtype);
   }
 }
@@ -151,11 +153,11 @@ TEST_CASE("local attention drops the keys that its window has passed, and no oth
   }
 
   config.window = 10;
-  const std::unique_ptr<Attention> attention = make_attention(config, setting(90));
+  const LoneAttention attention(config, 90);
   const std::vector<Tensor> inputs = inputs_of(1, 1, 1, DType::float32);
   const std::unique_ptr<AttentionState> state = attention->start();
   const auto live_bytes_after = [&](int steps) {
-    for (int t = 0; t < steps; ++t) state->step(inputs[0], inputs[1], inputs[2]);
+    for (int t = 0; t < steps; ++t) step(*state, inputs[0], inputs[1], inputs[2]);
     return memory_use().live_bytes;
   };
   const std::int64_t before = live_bytes_after(50);
@@ -192,8 +194,8 @@ TEST_CASE("the re-weighting length is an item's own, a constant, or the batch's"
     const std::vector<Tensor> inputs = inputs_of(2, row.queries, row.keys, DType::float64);
     const AttentionMask mask{row.causal, padding_mask_from_lengths(row.real_keys, row.keys),
                              padding_mask_from_lengths(row.real_queries, row.queries)};
-    const Tensor out = make_attention(config, setting(kCausal))
-                           ->forward(Variable(inputs[0]), Variable(inputs[1]), Variable(inputs[2]), mask)
+    const Tensor out = LoneAttention(config, kCausal, DType::float64)
+                           .forward(Variable(inputs[0]), Variable(inputs[1]), Variable(inputs[2]), mask)
                            .value();
     for (std::size_t b = 0; b < 2; ++b) {
       const auto item = [&](const Tensor& x, std::int64_t length) {
@@ -208,8 +210,11 @@ TEST_CASE("the re-weighting length is an item's own, a constant, or the batch's"
 }
 
 TEST_CASE("random features are orthogonal in blocks and belong to the layer and the seed") {
-  const AttentionSetting at = setting(16);
-  const Tensor features = orthogonal_features(at, 6);
+  const auto features_of = [](std::uint64_t seed, const char* path) {
+    ParameterStore store(seed, DType::float32);
+    return orthogonal_features({.scope = Scope(store, path), .num_heads = kHeads, .head_dim = kDim}, 6);
+  };
+  const Tensor features = features_of(5, "layer");
   REQUIRE(features.shape() == Shape({kHeads, 6, kDim}));
   const Values w = values_of(features);
   double total = 0;
@@ -226,13 +231,9 @@ TEST_CASE("random features are orthogonal in blocks and belong to the layer and 
     }
   }
   CHECK(total > 0.3 * kHeads * 6 * kDim);
-  CHECK(values_of(orthogonal_features(at, 6)) == w);
-  AttentionSetting other = at;
-  other.path = "another layer";
-  CHECK(values_of(orthogonal_features(other, 6)) != w);
-  other = at;
-  other.seed = 6;
-  CHECK(values_of(orthogonal_features(other, 6)) != w);
+  CHECK(values_of(features_of(5, "layer")) == w);
+  CHECK(values_of(features_of(5, "another layer")) != w);
+  CHECK(values_of(features_of(6, "layer")) != w);
 }
 
 }  // namespace cosformer::test

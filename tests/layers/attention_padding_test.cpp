@@ -11,9 +11,6 @@ namespace cosformer::test {
 
 namespace {
 
-// Not constexpr: a std::string is no constant in the C++ library of GCC 12.
-const AttentionSetting kSetting{.num_heads = 2, .head_dim = 4, .causal_length = 20, .seed = 5, .path = "layer"};
-
 /// Queries and keys whose similarities are mostly positive, so that no normaliser is near 0.
 struct Inputs {
   Inputs(std::int64_t batch, std::int64_t queries, std::int64_t keys, DType dtype)
@@ -61,21 +58,22 @@ TEST_CASE("a padded item gets the output it has alone, and padding no gradient")
   const std::vector<std::int64_t> lengths = {9, 4, 12, 1};
   const SharedPaddingMask mask = padding_mask_from_lengths(lengths, 12);
   for (const Variant& variant : attention_variants()) {
-    const std::unique_ptr<Attention> attention = make_attention(variant.config, kSetting);
     for (const DType dtype : {DType::float32, DType::float64}) {
+      const LoneAttention attention(variant.config, 20, dtype);
       for (const bool causal : {false, true}) {
+        if (!variant.supports_mask(causal) || !variant.supports().padding) continue;
         CAPTURE(variant.name, dtype_name(dtype), causal);
         const Inputs inputs(4, 12, 12, dtype);
         const Variable query = Variable::leaf(inputs.query), key = Variable::leaf(inputs.key),
                        value = Variable::leaf(inputs.value);
-        const Variable out = attention->forward(query, key, value, {.causal = causal, .key_mask = mask, .query_mask = mask});
+        const Variable out = attention.forward(query, key, value, {.causal = causal, .key_mask = mask, .query_mask = mask});
         const Tensor batch_out = out.value();
         const Gradients gradients = backward(loss_of_real(out, *mask));
         for (std::int64_t b = 0; b < 4; ++b) {
           const std::int64_t length = lengths[static_cast<std::size_t>(b)];
           const auto alone = [&](const Tensor& x) { return Variable::leaf(x.narrow(0, b, 1).narrow(1, 0, length).clone()); };
           const Variable q = alone(inputs.query), k = alone(inputs.key), v = alone(inputs.value);
-          const Variable own = attention->forward(q, k, v, {.causal = causal, .key_mask = {}, .query_mask = {}});
+          const Variable own = attention.forward(q, k, v, {.causal = causal, .key_mask = {}, .query_mask = {}});
           const auto in_batch = [&](const Tensor& x) { return values_of(x.narrow(0, b, 1).narrow(1, 0, length)); };
           require_close("output", values_of(own.value()), in_batch(batch_out), tolerance_of(dtype));
           const Tensor weights =
@@ -100,11 +98,12 @@ TEST_CASE("what stands in padded keys changes no bit, wherever they are") {
   for (const Variant& variant : attention_variants()) {
     for (const bool causal : {false, true}) {
       CAPTURE(variant.name, causal);
-      const std::unique_ptr<Attention> attention = make_attention(variant.config, kSetting);
+      if (!variant.supports_mask(causal) || !variant.supports().padding) continue;
+      const LoneAttention attention(variant.config);
       const Inputs inputs(4, causal ? 7 : 5, 7, DType::float32);
       const auto run = [&](const Tensor& keys, const Tensor& values) {
         const Variable query = Variable::leaf(inputs.query), key = Variable::leaf(keys), value = Variable::leaf(values);
-        const Variable out = attention->forward(query, key, value, {.causal = causal, .key_mask = mask, .query_mask = {}});
+        const Variable out = attention.forward(query, key, value, {.causal = causal, .key_mask = mask, .query_mask = {}});
         Values all = values_of(out.value());
         const Gradients gradients = backward(uneven_loss(out));
         for (const Variable& input : {query, key, value}) {
@@ -161,8 +160,8 @@ TEST_CASE("padding between real tokens that is left out changes neither classes 
       {Positions::sinusoidal, Pooling::mean, PoolingDivisor::real, ReweightingLength::automatic},
       {Positions::none, Pooling::first, PoolingDivisor::real, ReweightingLength::padded},
   };
-  for (const Variant& variant : attention_variants()) {
-    if (variant.config.feature_map == "identity" || variant.config.feature_map == "leaky_relu") continue;
+  for (const Variant& variant : attention_variants(ModelKind::encoder)) {
+    if (!variant.never_negative()) continue;
     for (const Choice& choice : kChoices) {
       CAPTURE(variant.name, static_cast<int>(choice.positions));
       ModelConfig config = small_model(ModelKind::encoder, variant.config, 12);
@@ -171,7 +170,7 @@ TEST_CASE("padding between real tokens that is left out changes neither classes 
       config.pooling_divisor = choice.divisor;
       config.attention.reweighting_length = choice.reweighting_length;
       config.attention.window = 2;
-      const Model model(config, 12, 7, DType::float64);
+      const Model model(config, 7, DType::float64);
       const auto run = [&](const Tensor& texts, const SharedPaddingMask& real) {
         const Pass pass{.record_gradients = true};
         const Variable classes = model.classify(model.encode(texts, real, pass), real, pass);
@@ -193,11 +192,11 @@ TEST_CASE("an encoder's classes do not depend on an item's neighbours") {
   const ThreadCountScope one_thread(1);
   const std::vector<std::int64_t> lengths = {9, 4, 12};
   const SharedPaddingMask mask = padding_mask_from_lengths(lengths, 12);
-  for (const Variant& variant : attention_variants()) {
-    if (variant.config.feature_map == "identity" || variant.config.feature_map == "leaky_relu") continue;
+  for (const Variant& variant : attention_variants(ModelKind::encoder)) {
+    if (!variant.never_negative()) continue;
     for (const DType dtype : {DType::float32, DType::float64}) {
       CAPTURE(variant.name, dtype_name(dtype));
-      const Model model(small_model(ModelKind::encoder, variant.config, 12), 12, 7, dtype);
+      const Model model(small_model(ModelKind::encoder, variant.config, 12), 7, dtype);
       const Tensor ids = random_ids({3, 12}, 5, 13);
       const auto classes = [&](const Tensor& tokens, const SharedPaddingMask& real) {
         return values_of(model.classify(model.encode(tokens, real, {}), real, {}).value());
@@ -217,14 +216,14 @@ TEST_CASE("a decoder with an encoder does not see an item's neighbours") {
   const std::vector<std::int64_t> source_lengths = {9, 4, 12}, lengths = {3, 8, 7};
   const SharedPaddingMask source_mask = padding_mask_from_lengths(source_lengths, 12),
                           mask = padding_mask_from_lengths(lengths, 8);
-  std::vector<Variant> variants = attention_variants();
+  std::vector<Variant> variants = attention_variants(ModelKind::encoder_decoder);
   AttentionConfig own_lengths;
   own_lengths.cross_reweighting = CrossReweighting::own_lengths;
   variants.push_back({"cosformer with own lengths", own_lengths});
   for (const Variant& variant : variants) {
-    if (variant.config.feature_map == "identity" || variant.config.feature_map == "leaky_relu") continue;
+    if (!variant.never_negative()) continue;
     CAPTURE(variant.name);
-    const Model model(small_model(ModelKind::encoder_decoder, variant.config, 12), 12, 7, DType::float64);
+    const Model model(small_model(ModelKind::encoder_decoder, variant.config, 12), 7, DType::float64);
     const Tensor source = random_ids({3, 12}, 5, 13), ids = random_ids({3, 8}, 6, 13);
     const Tensor batch = model.decode(ids, mask, {model.encode(source, source_mask, {}), source_mask}, {}).value();
     for (std::int64_t b = 0; b < 3; ++b) {

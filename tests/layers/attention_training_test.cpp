@@ -50,12 +50,12 @@ class TestAdam {
 }  // namespace
 
 TEST_CASE("a forward and a backward pass have the same bits on one, two and three threads") {
-  for (const Variant& variant : attention_variants()) {
+  for (const Variant& variant : attention_variants(ModelKind::decoder)) {
     ModelConfig config = small_model(ModelKind::decoder, variant.config, 130);
     config.embed_dim = 32;
     config.num_heads = 4;
     config.dropout = 0.1;
-    const Model model(config, 130, 9);
+    const Model model(config, 9);
     const Tensor ids = random_ids({3, 130}, 31, config.vocab_size), targets = random_ids({3, 130}, 32, config.vocab_size);
     require_same_bits_on_any_threads(variant.name, [&] {
       const Pass pass{.training = true, .record_gradients = true, .seed = 4, .noise_index = 2};
@@ -75,11 +75,11 @@ TEST_CASE("fifty training steps lower the loss with every attention") {
   const ThreadCountScope one_thread(1);
   // The target is the token before, which only attention can see.
   const std::int64_t length = 16, rows = 8;
-  for (const Variant& variant : attention_variants()) {
+  for (const Variant& variant : attention_variants(ModelKind::decoder)) {
     ModelConfig config = small_model(ModelKind::decoder, variant.config, length);
     config.embed_dim = 32;
     config.ffn_dim = 64;
-    const Model model(config, length, 9);
+    const Model model(config, 9);
     TestAdam optimizer(model.parameters());
     std::vector<double> losses;
     for (std::uint64_t step = 0; step < 50; ++step) {

@@ -1,7 +1,7 @@
 // Attention as a matrix: against outputs, for every registered variant.
 #include "layers/attention/attention_weights.h"
 
-#include <memory>
+#include <cmath>
 
 #include "layers/model.h"
 #include "tests/catch.h"
@@ -13,8 +13,6 @@
 namespace cosformer::test {
 
 namespace {
-
-constexpr AttentionSetting kSetting{.num_heads = 2, .head_dim = 4, .causal_length = 20, .seed = 5, .path = "layer"};
 
 /// Σ_s weights[b, h, t, s] · value[b, s, h, e], as [b, t, h, e].
 Values weighted_values(const Tensor& weights, const Tensor& value) {
@@ -39,8 +37,9 @@ Values weighted_values(const Tensor& weights, const Tensor& value) {
 
 TEST_CASE("attention weights times values are the output, with every attention and mask") {
   for (const Variant& variant : attention_variants()) {
-    const std::unique_ptr<Attention> attention = make_attention(variant.config, kSetting);
+    const LoneAttention attention(variant.config, 20, DType::float64);
     for (const bool causal : {false, true}) {
+      if (!variant.supports_mask(causal)) continue;
       CAPTURE(variant.name, causal);
       const std::int64_t queries = 9, keys = causal ? 9 : 7;
       // Positive queries and keys keep the normaliser of every feature map away from 0.
@@ -49,9 +48,10 @@ TEST_CASE("attention weights times values are the output, with every attention a
       const Tensor value = random_tensor({2, keys, 2, 3}, 3, DType::float64);
       AttentionMask mask{.causal = causal, .key_mask = {}, .query_mask = {}};
       if (!causal) mask.key_mask = mask_of({"1110111", "1111100"});
-      const Tensor weights = attention_weights(*attention, query, key, mask);
+      const Tensor weights =
+          attention_weights(*attention, LoneAttention::inputs(Variable(query), Variable(key), Variable(value)), mask, {});
       REQUIRE(weights.shape() == Shape({2, 2, queries, keys}));
-      const Values out = values_of(attention->forward(Variable(query), Variable(key), Variable(value), mask).value());
+      const Values out = values_of(attention.forward(Variable(query), Variable(key), Variable(value), mask).value());
       require_close("weights · value", out, weighted_values(weights, value), {.rel = 1e-9, .abs = 1e-12});
     }
   }
@@ -62,16 +62,44 @@ TEST_CASE("attention without re-weighting is the linear attention of the same fe
   const AttentionMask mask{.causal = true, .key_mask = {}, .query_mask = {}};
   AttentionConfig config;
   config.kind = "cosformer";
-  const std::unique_ptr<Attention> cosformer = make_attention(config, kSetting);
-  const AttentionRecord record = record_attention(*cosformer, query, key, mask);
-  CHECK(record.reweighting_angle == Approx(3.14159265358979 / 2 / 20));
+  const LoneAttention cosformer(config);
+  const AttentionInputs inputs = LoneAttention::inputs(Variable(query), Variable(key), Variable(query));
+  const AttentionRecord record = record_attention(*cosformer, inputs, mask, {});
+  CHECK(record.reweighting.name == "cos");
+  REQUIRE(record.reweighting.parameters.size() == 1);
+  CHECK(record.reweighting.parameters[0] == Approx(20));
+  const Values weights = values_of(record.reweighting.weights);
+  REQUIRE(record.reweighting.weights.shape() == Shape({1, 9, 9}));
+  CHECK(weights[8 * 9 + 2] == Approx(std::cos(3.14159265358979 / 2 * 6 / 20)));
+  CHECK(weights[2 * 9 + 8] == 0);
   config.kind = "linear";
   config.feature_map = "relu";
-  const std::unique_ptr<Attention> linear = make_attention(config, kSetting);
+  const LoneAttention linear(config);
   CHECK(linear->without_reweighting() == nullptr);
-  require_close("plain", values_of(attention_weights(*linear, query, key, mask)), values_of(record.plain_weights));
+  require_close("plain", values_of(attention_weights(*linear, inputs, mask, {})), values_of(record.plain_weights));
   CHECK_FALSE(values_of(record.weights) == values_of(record.plain_weights));
-  CHECK_FALSE(record_attention(*linear, query, key, mask).plain_weights.defined());
+  CHECK_FALSE(record_attention(*linear, inputs, mask, {}).plain_weights.defined());
+}
+
+TEST_CASE("a decay is shown under its own name, with the rate of each head") {
+  const Tensor query = random_tensor({1, 5, 2, 4}, 1, DType::float64);
+  AttentionConfig config;
+  config.kind = "linear";
+  config.reweighting = "decay";
+  const AttentionMask mask{.causal = true, .key_mask = {}, .query_mask = {}};
+  const LoneAttention attention(config);
+  const AttentionRecord record =
+      record_attention(*attention, LoneAttention::inputs(Variable(query), Variable(query), Variable(query)), mask, {});
+  CHECK(record.reweighting.name == "decay");
+  REQUIRE(record.reweighting.weights.shape() == Shape({2, 5, 5}));
+  const Values weights = values_of(record.reweighting.weights);
+  for (const std::size_t head : {0U, 1U}) {
+    const double gamma = 1 - std::pow(2.0, -5.0 - static_cast<double>(head));
+    CHECK(record.reweighting.parameters[head] == Approx(gamma));
+    CHECK(weights[head * 25 + 4 * 5 + 1] == Approx(std::pow(gamma, 3)));
+    CHECK(weights[head * 25 + 1 * 5 + 4] == 0);
+  }
+  CHECK(record.plain_weights.defined());
 }
 
 TEST_CASE("a pass that records attention computes the same and records every layer") {
@@ -80,7 +108,7 @@ TEST_CASE("a pass that records attention computes the same and records every lay
     ModelConfig config = small_model(ModelKind::decoder, attention, 12);
     config.num_layers = 2;
     config.norm = fused ? NormPlacement::pre : NormPlacement::post;
-    const Model model(config, 12, 3);
+    const Model model(config, 3);
     const Tensor ids = random_ids({1, 12}, 4, config.vocab_size);
     AttentionRecords records;
     const Values recorded = values_of(model.decode(ids, nullptr, {}, {.attention_records = &records}).value());

@@ -20,7 +20,7 @@ AttentionConfig kind_of(const char* kind, const char* feature_map = "relu") {
 /// The most memory that lives at once in a loss and its gradients, parameters included.
 std::int64_t measured_bytes(const ModelConfig& config, std::int64_t rows, std::int64_t length) {
   const std::int64_t before = memory_use().live_bytes;
-  const Model model(config, length, 1);
+  const Model model(config, 1);
   const Tensor ids = random_ids({rows, length}, 1, config.vocab_size);
   const Pass pass{.training = true, .record_gradients = true};
   reset_peak_memory();
@@ -107,7 +107,7 @@ TEST_CASE("parameters are summed by part of the model") {
   ModelConfig config = small_model(ModelKind::decoder, {}, 10);
   config.num_layers = 11;
   config.tie_embeddings = false;
-  const Model model(config, 10, 1);
+  const Model model(config, 1);
   const std::vector<ParameterGroup> groups = parameter_groups(model.parameters());
   std::vector<std::string> names;
   std::int64_t sum = 0;
@@ -160,7 +160,7 @@ TEST_CASE("the estimate of memory is near what a training step uses") {
     config.adaptive_cutoffs = row.cutoffs;
     config.dropout = 0.1;
     const ThreadCountScope one_thread(1);
-    const std::int64_t elements = count_elements(Model(config, row.length, 1).parameters());
+    const std::int64_t elements = count_elements(Model(config, 1).parameters());
     const MemoryEstimate estimate = estimate_memory(config, elements, 2, {.rows = row.rows, .seq_len = row.length});
     CHECK(estimate.parameters == 4 * elements);
     CHECK(estimate.gradients == 4 * elements);

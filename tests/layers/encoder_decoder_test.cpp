@@ -36,15 +36,15 @@ TEST_CASE("a decoder with an encoder says the same token by token, with every at
   const Tensor source = random_ids({3, kLongest}, 5, 13);
   const std::vector<std::int64_t> source_lengths = {kLongest, 8, 6};
   const SharedPaddingMask mask = padding_mask_from_lengths(source_lengths, kLongest);
-  for (const Variant& variant : attention_variants()) {
+  for (const Variant& variant : attention_variants(ModelKind::encoder_decoder)) {
     // Similarities of both signs may sum to next to nothing, where rounding decides.
-    if (variant.config.feature_map == "identity" || variant.config.feature_map == "leaky_relu") continue;
+    if (!variant.never_negative()) continue;
     for (const NormPlacement norm : {NormPlacement::pre, NormPlacement::post}) {
       CAPTURE(variant.name, norm == NormPlacement::pre);
       ModelConfig config = small_model(ModelKind::encoder_decoder, variant.config, 12);
       config.norm = norm;
       config.num_layers = 2;
-      const Model model(config, 12, 7, DType::float64);
+      const Model model(config, 7, DType::float64);
       // No longer than any source: what has been written says nothing of M then.
       const Tensor target = random_ids({3, 6}, 6, 13);
       require_close("hidden", values_of(decode_whole(model, source, mask, target)),
@@ -58,7 +58,7 @@ TEST_CASE("a step takes the longer of the source and of what is written for the 
   for (const CrossReweighting reweighting : {CrossReweighting::shared_length, CrossReweighting::own_lengths}) {
     AttentionConfig attention;
     attention.cross_reweighting = reweighting;
-    const Model model(small_model(ModelKind::encoder_decoder, attention, 12), 12, 7, DType::float64);
+    const Model model(small_model(ModelKind::encoder_decoder, attention, 12), 7, DType::float64);
     const Tensor source = random_ids({1, 4}, 5, 13), target = random_ids({1, kLongest}, 6, 13);
     const Values steps = values_of(decode_by_steps(model, source, nullptr, target));
     // At position t that is the pass over a target of so many tokens, of which the later ones are not seen.
@@ -77,7 +77,7 @@ TEST_CASE("a step of local attention beyond the source's end sees none of it, as
   AttentionConfig attention;
   attention.kind = "local";
   attention.window = 2;
-  const Model model(small_model(ModelKind::encoder_decoder, attention, 12), 12, 7, DType::float64);
+  const Model model(small_model(ModelKind::encoder_decoder, attention, 12), 7, DType::float64);
   const Tensor source = random_ids({2, 4}, 5, 13), target = random_ids({2, kLongest}, 6, 13);
   const std::vector<std::int64_t> source_lengths = {4, 2};
   const SharedPaddingMask mask = padding_mask_from_lengths(source_lengths, 4);
@@ -90,10 +90,10 @@ TEST_CASE("a state goes on with the texts that are selected, repeated or left ou
   const Tensor source = random_ids({3, kLongest}, 5, 13), target = random_ids({3, 6}, 6, 13);
   const std::vector<std::int64_t> source_lengths = {kLongest, 8, 6}, rows = {2, 0, 2, 2};
   const SharedPaddingMask mask = padding_mask_from_lengths(source_lengths, kLongest);
-  for (const Variant& variant : attention_variants()) {
-    if (variant.config.feature_map == "identity" || variant.config.feature_map == "leaky_relu") continue;
+  for (const Variant& variant : attention_variants(ModelKind::encoder_decoder)) {
+    if (!variant.never_negative()) continue;
     CAPTURE(variant.name);
-    const Model model(small_model(ModelKind::encoder_decoder, variant.config, 12), 12, 7, DType::float64);
+    const Model model(small_model(ModelKind::encoder_decoder, variant.config, 12), 7, DType::float64);
     const Tensor expected = decode_by_steps(model, source, mask, target);
     DecoderState state = model.decoder().start({model.encode(source, mask, {}), mask});
     for (std::int64_t t = 0; t < 3; ++t) model.decoder().step(target.narrow(1, t, 1).contiguous(), state);
@@ -113,7 +113,9 @@ TEST_CASE("with own lengths an attention compares shares of the two texts, as pl
   // Another length of its own has no say.
   config.reweighting_length = ReweightingLength::fixed;
   config.reweighting_length_value = 100;
-  const auto attention = make_attention(config, {.num_heads = 1, .head_dim = kDim, .causal_length = 50});
+  ParameterStore store(1, DType::float64);
+  const auto attention =
+      make_attention(config, {.scope = Scope(store), .num_heads = 1, .head_dim = kDim, .embed_dim = kDim, .max_length = 50});
   const Tensor query = random_tensor({1, kQueries, 1, kDim}, 1, DType::float64),
                key = random_tensor({1, kKeys, 1, kDim}, 2, DType::float64),
                value = random_tensor({1, kKeys, 1, kDim}, 3, DType::float64);
@@ -138,7 +140,7 @@ TEST_CASE("with own lengths an attention compares shares of the two texts, as pl
     }
     for (const double sum : sums) expected.push_back(sum / std::max(normalizer, 1e-6));
   }
-  const Tensor out = attention->forward(Variable(query), Variable(key), Variable(value), mask).value();
+  const Tensor out = attention->forward({Variable(query), Variable(key), Variable(value)}, mask, {}).value();
   require_close("out", expected, values_of(out.narrow(1, 0, 4).contiguous()), {.rel = 1e-12});
 }
 
@@ -164,14 +166,14 @@ TEST_CASE("each place of an encoder-decoder has the attention that its key names
 TEST_CASE("an encoder and a decoder that share embeddings have one table with the gradients of both") {
   ModelConfig config = small_model(ModelKind::encoder_decoder, {}, 12);
   config.share_embeddings = true;
-  const Model model(config, 12, 7, DType::float64);
+  const Model model(config, 7, DType::float64);
   const auto tables = std::ranges::count_if(
       model.parameters(), [](const Parameter& parameter) { return parameter.name.ends_with("embed_tokens.weight"); });
   CHECK(tables == 1);
   CHECK(model.parameters().front().name == "encoder.embed_tokens.weight");
   CHECK(model.output_weight().node() == model.parameters().front().variable.node());
   config.kind = ModelKind::decoder;
-  CHECK_THROWS_WITH(Model(config, 12, 7), "model.share_embeddings: only an encoder_decoder has two tables");
+  CHECK_THROWS_WITH(Model(config, 7), "model.share_embeddings: only an encoder_decoder has two tables");
 }
 
 }  // namespace cosformer::test

@@ -12,7 +12,7 @@ TEST_CASE("pooling takes the mean of real tokens or the first") {
   for (const Pooling pooling : {Pooling::mean, Pooling::first}) {
     ModelConfig config = small_model(ModelKind::encoder, {}, 10);
     config.pooling = pooling;
-    const Model model(config, 10, 1, DType::float64);
+    const Model model(config, 1, DType::float64);
     const Tensor hidden = random_tensor({2, 4, 8}, 3, DType::float64);
     const SharedPaddingMask mask = mask_of({"1110", "0101"});
     Tensor pooled = Tensor::zeros({2, 1, 8}, DType::float64);
@@ -45,12 +45,12 @@ TEST_CASE("pooling divides by what the config asks for") {
     for (std::size_t i = 0; i < 8; ++i) pooled.span<double>()[i] /= first;
     for (std::size_t i = 8; i < 16; ++i) pooled.span<double>()[i] /= second;
     config.pooling_divisor = PoolingDivisor::real;
-    return values_of(Model(config, 10, 1, DType::float64).classify(Variable(pooled), nullptr, {}).value());
+    return values_of(Model(config, 1, DType::float64).classify(Variable(pooled), nullptr, {}).value());
   };
   const auto actual = [&](PoolingDivisor divisor, std::int64_t value) {
     config.pooling_divisor = divisor;
     config.pooling_divisor_value = value;
-    return values_of(Model(config, 10, 1, DType::float64).classify(Variable(hidden), mask, {}).value());
+    return values_of(Model(config, 1, DType::float64).classify(Variable(hidden), mask, {}).value());
   };
   require_close("real", expected(3, 2), actual(PoolingDivisor::real, 0), {.rel = 1e-13});
   require_close("padded", expected(4, 4), actual(PoolingDivisor::padded, 0), {.rel = 1e-13});
@@ -66,7 +66,7 @@ TEST_CASE("a pair's head sees both texts, and with interaction their product and
     ModelConfig config = small_model(ModelKind::encoder, {}, 10);
     config.pair_features = row.features;
     config.classifier_dim = 5;
-    const Model model(config, 10, 1, DType::float64);
+    const Model model(config, 1, DType::float64);
     CHECK(shapes_of(model).at("classification_head.dense.weight") == Shape({5, static_cast<std::int64_t>(row.width)}));
     CHECK(shapes_of(model).at("classification_head.out_proj.weight") == Shape({3, 5}));
     const auto parameter = [&](const std::string& name) {

@@ -10,9 +10,9 @@ namespace cosformer::test {
 
 TEST_CASE("dropout belongs to training and to its step") {
   ModelConfig config = config_of(ModelKind::decoder);
-  const Model plain(config, 10, 1);
+  const Model plain(config, 1);
   config.dropout = 0.3;
-  const Model model(config, 10, 1);
+  const Model model(config, 1);
   const Tensor ids = random_ids({2, 10}, 1, config.vocab_size);
   const auto hidden = [&](const Model& of, const Pass& pass) {
     return values_of(of.decode(ids, nullptr, {}, pass).value());
@@ -33,9 +33,9 @@ TEST_CASE("dropout of attention weights and of activations belongs to training, 
       CAPTURE(kind, of_weights);
       ModelConfig config = config_of(ModelKind::decoder);
       config.attention.kind = kind;
-      const Model plain(config, 10, 1);
+      const Model plain(config, 1);
       (of_weights ? config.attention.dropout : config.activation_dropout) = 0.3;
-      const Model model(config, 10, 1);
+      const Model model(config, 1);
       const Tensor ids = random_ids({2, 10}, 1, config.vocab_size);
       const auto hidden = [&](const Model& of, const Pass& pass) {
         return values_of(of.decode(ids, nullptr, {}, pass).value());
@@ -54,7 +54,7 @@ TEST_CASE("the stored and the tiled softmax drop the same weights") {
   config.attention.dropout = 0.4;
   const auto hidden = [&](const char* kind) {
     config.attention.kind = kind;
-    const Model model(config, 10, 1, DType::float64);
+    const Model model(config, 1, DType::float64);
     const Tensor ids = random_ids({2, 10}, 1, config.vocab_size);
     return values_of(model.decode(ids, nullptr, {}, {.training = true, .seed = 5}).value());
   };
@@ -66,7 +66,7 @@ TEST_CASE("linear attention takes no dropout of weights") {
     ModelConfig config = config_of(ModelKind::decoder);
     config.attention.kind = kind;
     config.attention.dropout = 0.1;
-    CHECK(input_error_of([&] { Model(config, 10, 1); }) ==
+    CHECK(input_error_of([&] { Model(config, 1); }) ==
           "attention.dropout: linear attention has no matrix of weights to drop from; expected 0, found 0.1");
   }
 }

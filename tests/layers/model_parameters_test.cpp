@@ -68,7 +68,7 @@ const Shapes kClassificationHead = {{"classification_head.dense.weight", {8, 8}}
 }  // namespace
 
 TEST_CASE("parameters have the names and shapes of a checkpoint") {
-  const auto shapes = [](const ModelConfig& config) { return shapes_of(Model(config, 10, 1)); };
+  const auto shapes = [](const ModelConfig& config) { return shapes_of(Model(config, 1)); };
   const Shapes decoder = with(kDecoderLayer, kDecoderPositions), encoder = with(kEncoderLayer, kEncoderPositions);
 
   ModelConfig config = config_of(ModelKind::decoder);
@@ -106,7 +106,7 @@ TEST_CASE("token embeddings begin with the deviation that the config asks for") 
     config.vocab_size = 4000;
     config.embed_dim = 16;
     config.embedding_std = embedding_std;
-    const Model model(config, 10, 1);
+    const Model model(config, 1);
     double squares = 0;
     const Tensor& table = model.parameters().front().variable.value();
     for (const float value : table.span<float>()) squares += static_cast<double>(value) * value;
@@ -121,7 +121,7 @@ TEST_CASE("every parameter of every model gets a gradient") {
     for (const bool tied : {true, false}) {
       ModelConfig config = small_model(kind, {}, 10);
       config.tie_embeddings = tied;
-      const Model model(config, 10, 1);
+      const Model model(config, 1);
       const Tensor ids = random_ids({2, 10}, 1, config.vocab_size);
       const Pass pass{.record_gradients = true};
       Variable out, encoded;
@@ -140,7 +140,7 @@ TEST_CASE("every parameter of every model gets a gradient") {
 TEST_CASE("a model's parameters are a function of its seed") {
   const ModelConfig config = config_of(ModelKind::encoder_decoder);
   const auto all = [&](std::uint64_t seed) {
-    const Model model(config, 10, seed);
+    const Model model(config, seed);
     Values values;
     for (const Parameter& parameter : model.parameters()) {
       const Values own = values_of(parameter.variable.value());
@@ -154,10 +154,10 @@ TEST_CASE("a model's parameters are a function of its seed") {
 
 TEST_CASE("tied embeddings are the output projection") {
   ModelConfig config = config_of(ModelKind::decoder);
-  const Model tied(config, 10, 1);
+  const Model tied(config, 1);
   CHECK(tied.output_weight().node() == tied.decoder().embedding_weight().node());
   config.tie_embeddings = false;
-  const Model untied(config, 10, 1);
+  const Model untied(config, 1);
   CHECK(untied.output_weight().node() != untied.decoder().embedding_weight().node());
   CHECK(values_of(untied.output_weight().value()) != values_of(untied.decoder().embedding_weight().value()));
 }

@@ -14,9 +14,9 @@ namespace cosformer::test {
 TEST_CASE("scaled embeddings are those of a table sqrt(embed_dim) times as large") {
   ModelConfig config = config_of(ModelKind::decoder);
   config.tie_embeddings = false;
-  const Model plain(config, 10, 1, DType::float64);
+  const Model plain(config, 1, DType::float64);
   config.scale_embeddings = true;
-  const Model scaled(config, 10, 1, DType::float64);
+  const Model scaled(config, 1, DType::float64);
   const Tensor ids = random_ids({2, 10}, 1, config.vocab_size);
   Tensor table = plain.decoder().embedding_weight().value();
   for (double& x : table.span<double>()) x *= std::sqrt(static_cast<double>(config.embed_dim));
@@ -26,9 +26,9 @@ TEST_CASE("scaled embeddings are those of a table sqrt(embed_dim) times as large
 
 TEST_CASE("a model without a final norm ends with what its last layer gives") {
   ModelConfig config = config_of(ModelKind::decoder);
-  const Model with(config, 10, 1, DType::float64);
+  const Model with(config, 1, DType::float64);
   config.final_norm = false;
-  const Model without(config, 10, 1, DType::float64);
+  const Model without(config, 1, DType::float64);
   CHECK(with.parameters().size() == without.parameters().size() + 2);
   const Tensor ids = random_ids({2, 10}, 1, config.vocab_size);
   const Values bare = values_of(without.decode(ids, nullptr, {}, {}).value());
@@ -44,7 +44,7 @@ TEST_CASE("a config that fits no model is refused with its key") {
   const auto message = [](auto&& change) {
     ModelConfig config = config_of(ModelKind::decoder);
     change(config);
-    return input_error_of([&] { Model(config, 10, 1); });
+    return input_error_of([&] { Model(config, 1); });
   };
   CHECK(message([](ModelConfig& c) { c.num_heads = 3; }) == "model.num_heads: expected a divisor of embed_dim = 8, found 3");
   CHECK(message([](ModelConfig& c) { c.num_heads = 0; }) == "model.num_heads: expected at least 1, found 0");
@@ -61,7 +61,7 @@ TEST_CASE("a config that fits no model is refused with its key") {
 }
 
 TEST_CASE("a model refuses what its kind does not have") {
-  const Model decoder(config_of(ModelKind::decoder), 10, 1), encoder(config_of(ModelKind::encoder), 10, 1);
+  const Model decoder(config_of(ModelKind::decoder), 1), encoder(config_of(ModelKind::encoder), 1);
   const Tensor ids = random_ids({1, 4}, 1, 13);
   CHECK_THROWS_AS(decoder.encode(ids, nullptr, {}), Error);
   CHECK_THROWS_AS(encoder.decode(ids, nullptr, {}, {}), Error);

@@ -14,7 +14,7 @@ int main() {
   config.vocab_size = 11;
   config.max_length = 8;
   config.attention.reweighting = "cos";
-  const cosformer::Model model(config, config.max_length, 1, cosformer::DType::float32);
+  const cosformer::Model model(config, 1, cosformer::DType::float32);
   const std::array<std::int32_t, 3> tokens = {1, 2, 3};
   const auto ids = cosformer::Tensor::from<std::int32_t>({1, 3}, tokens);
   const cosformer::Pass pass;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <numbers>
 #include <stdexcept>
 #include <string>
 
@@ -35,12 +36,16 @@ AttentionGradients zero_gradients(const AttentionCase& shape) {
           std::vector<double>(size(shape.keys, shape.value_dim))};
 }
 
-double angle_weight(const AttentionCase& shape, const ReferenceAngles& angles, std::int64_t b, std::int64_t i,
-                    std::int64_t j) {
-  if (angles.query_steps.empty()) return 1;
+double weight_of(const AttentionCase& shape, const ReferenceReweighting& reweighting, std::int64_t b, std::int64_t h,
+                 std::int64_t i, std::int64_t j) {
+  const std::int64_t query = shape.query_position(b, i), key = shape.key_position(b, j);
+  if (!reweighting.decays.empty()) {
+    return std::pow(std::exp(-reweighting.decays[static_cast<std::size_t>(h)]), static_cast<double>(std::abs(query - key)));
+  }
+  if (reweighting.query_steps.empty()) return 1;
   const auto item = static_cast<std::size_t>(b);
-  return std::cos(static_cast<double>(shape.query_position(b, i) + 1) * angles.query_steps[item] -
-                  static_cast<double>(shape.key_position(b, j) + 1) * angles.key_steps[item]);
+  return std::cos(static_cast<double>(query + 1) * reweighting.query_steps[item] -
+                  static_cast<double>(key + 1) * reweighting.key_steps[item]);
 }
 
 /// Calls visit(b, h, i) for every query of every head.
@@ -76,11 +81,19 @@ ReferenceFeature reference_feature(const char* name) {
   if (map == "elu") {
     return {[](double x) { return x > 0 ? x + 1 : std::exp(x); }, [](double x) { return x > 0 ? 1.0 : std::exp(x); }};
   }
-  throw std::invalid_argument("no reference for feature map " + map);
+  if (map == "squared_relu") {
+    return {[](double x) { return x > 0 ? x * x : 0.0; }, [](double x) { return x > 0 ? 2 * x : 0.0; }};
+  }
+  if (map == "gelu") {
+    const auto share = [](double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); };
+    return {[=](double x) { return x * share(x); },
+            [=](double x) { return share(x) + x * std::exp(-0.5 * x * x) / std::sqrt(2 * std::numbers::pi); }};
+  }
+  throw std::invalid_argument("no reference for the function " + map);
 }
 
 std::vector<double> reference_linear_attention(const AttentionCase& shape, const ReferenceFeature& feature,
-                                               const ReferenceAngles& angles, const std::vector<double>& query,
+                                               const ReferenceReweighting& reweighting, const std::vector<double>& query,
                                                const std::vector<double>& key, const std::vector<double>& value) {
   std::vector<double> out(static_cast<std::size_t>(shape.batch * shape.queries * shape.heads * shape.value_dim));
   for_each_query(shape, [&](std::int64_t b, std::int64_t h, std::int64_t i) {
@@ -93,7 +106,7 @@ std::vector<double> reference_linear_attention(const AttentionCase& shape, const
         score += feature.value(query[at(shape, shape.queries, shape.head_dim, b, i, h) + static_cast<std::size_t>(d)]) *
                  feature.value(key[at(shape, shape.keys, shape.head_dim, b, j, h) + static_cast<std::size_t>(d)]);
       }
-      score *= angle_weight(shape, angles, b, i, j);
+      score *= weight_of(shape, reweighting, b, h, i, j);
       sum += shape.l1_norm ? std::fabs(score) : score;
       for (std::int64_t e = 0; e < shape.value_dim; ++e) {
         o[e] += score * value[at(shape, shape.keys, shape.value_dim, b, j, h) + static_cast<std::size_t>(e)];
@@ -105,12 +118,12 @@ std::vector<double> reference_linear_attention(const AttentionCase& shape, const
 }
 
 AttentionGradients reference_linear_attention_gradients(const AttentionCase& shape, const ReferenceFeature& feature,
-                                                        const ReferenceAngles& angles, const std::vector<double>& query,
-                                                        const std::vector<double>& key, const std::vector<double>& value,
-                                                        const std::vector<double>& dout) {
+                                                        const ReferenceReweighting& reweighting,
+                                                        const std::vector<double>& query, const std::vector<double>& key,
+                                                        const std::vector<double>& value, const std::vector<double>& dout) {
   AttentionGradients gradients = zero_gradients(shape);
   const std::int64_t D = shape.head_dim, E = shape.value_dim;
-  const std::vector<double> out = reference_linear_attention(shape, feature, angles, query, key, value);
+  const std::vector<double> out = reference_linear_attention(shape, feature, reweighting, query, key, value);
   for_each_query(shape, [&](std::int64_t b, std::int64_t h, std::int64_t i) {
     const std::size_t q = at(shape, shape.queries, D, b, i, h), o = at(shape, shape.queries, E, b, i, h);
     std::vector<double> scores(static_cast<std::size_t>(shape.keys));
@@ -122,7 +135,7 @@ AttentionGradients reference_linear_attention_gradients(const AttentionCase& sha
       for (std::size_t d = 0; d < static_cast<std::size_t>(D); ++d) {
         score += feature.value(query[q + d]) * feature.value(key[k + d]);
       }
-      scores[static_cast<std::size_t>(j)] = score * angle_weight(shape, angles, b, i, j);
+      scores[static_cast<std::size_t>(j)] = score * weight_of(shape, reweighting, b, h, i, j);
       const double s = scores[static_cast<std::size_t>(j)];
       sum += shape.l1_norm ? std::fabs(s) : s;
     }
@@ -136,7 +149,8 @@ AttentionGradients reference_linear_attention_gradients(const AttentionCase& sha
       }
       const double s = scores[static_cast<std::size_t>(j)];
       const double slope = !shape.l1_norm ? 1 : s > 0 ? 1 : s < 0 ? -1 : 0;  // dD_i / ds_ij
-      const double dscore = (dot(&dout[o], &value[v], E) / normalizer + dsum * slope) * angle_weight(shape, angles, b, i, j);
+      const double dscore =
+          (dot(&dout[o], &value[v], E) / normalizer + dsum * slope) * weight_of(shape, reweighting, b, h, i, j);
       for (std::size_t d = 0; d < static_cast<std::size_t>(D); ++d) {
         gradients.dquery[q + d] += dscore * feature.value(key[k + d]) * feature.slope(query[q + d]);
         gradients.dkey[k + d] += dscore * feature.value(query[q + d]) * feature.slope(key[k + d]);

@@ -35,21 +35,23 @@ struct ReferenceFeature {
   std::function<double(double)> value, slope;
 };
 
-/// The maps by name: identity, leaky_relu, relu, elu.
+/// The functions of the table of core/kernels/scalar_function.h, by name.
 ReferenceFeature reference_feature(const char* name);
 
-/// Steps of the angles of each item; empty without re-weighting.
-struct ReferenceAngles {
+/// r as plain formulas: cos of the difference of two angles, with steps of each item, or a power of the distance, with −log
+/// γ of each head; nothing without re-weighting.
+struct ReferenceReweighting {
   std::vector<double> query_steps, key_steps;
+  std::vector<double> decays = {};
 };
 
 std::vector<double> reference_linear_attention(const AttentionCase& shape, const ReferenceFeature& feature,
-                                               const ReferenceAngles& angles, const std::vector<double>& query,
+                                               const ReferenceReweighting& reweighting, const std::vector<double>& query,
                                                const std::vector<double>& key, const std::vector<double>& value);
 AttentionGradients reference_linear_attention_gradients(const AttentionCase& shape, const ReferenceFeature& feature,
-                                                        const ReferenceAngles& angles, const std::vector<double>& query,
-                                                        const std::vector<double>& key, const std::vector<double>& value,
-                                                        const std::vector<double>& dout);
+                                                        const ReferenceReweighting& reweighting,
+                                                        const std::vector<double>& query, const std::vector<double>& key,
+                                                        const std::vector<double>& value, const std::vector<double>& dout);
 
 std::vector<double> reference_softmax_attention(const AttentionCase& shape, double scale, const std::vector<double>& query,
                                                 const std::vector<double>& key, const std::vector<double>& value);

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/kernels/linear_attention.h"
+#include "core/kernels/linear_attention/linear_attention.h"
 #include "core/kernels/softmax_attention.h"
 #include "tests/catch.h"
 #include "tests/support/attention_reference.h"

@@ -2,11 +2,15 @@
 /// \file
 /// What tests of layers have in common: every attention there is, small models, and their values as doubles.
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/error.h"
+#include "core/kernels/linear_attention/reweighting.h"
 #include "layers/attention/feature_map.h"
+#include "layers/attention/registry.h"
 #include "layers/model.h"
 #include "tests/support/random_values.h"
 
@@ -19,31 +23,37 @@ struct Variant {
   std::string name;
   AttentionConfig config;
 
+  AttentionSupport supports() const { return find_attention_kind(config.kind).supports(config); }
+  bool supports_mask(bool causal) const { return causal ? supports().causal : supports().not_causal; }
   bool is_linear() const { return config.kind == "linear" || config.kind == "cosformer"; }
+  /// Whether no similarity is negative, so that no normaliser comes near 0 by chance.
+  bool never_negative() const { return !is_linear() || find_feature_map(config.feature_map).never_negative; }
   /// Linear attention that has all forms: rows divided by their L1 norm have the quadratic one only.
   bool has_forms() const { return is_linear() && config.normalization == "sum"; }
 };
 
-/// All kinds of the registry; linear attention with every feature map, with and without re-weighting, in both
-/// normalisations.
+/// All kinds of the registry; linear attention with every feature map and every re-weighting, and in the other normalisation
+/// where similarities may be negative.
 inline std::vector<Variant> attention_variants() {
   std::vector<Variant> variants;
   for (const AttentionKind& kind : attention_kinds()) {
     AttentionConfig config;
     config.kind = kind.name;
     config.window = 5;
+    config.projected_length = 6;
     if (config.kind != "linear") {
       variants.push_back({config.kind, config});
       continue;
     }
     for (const FeatureMapKind& map : feature_maps()) {
-      for (const char* reweighting : {"none", "cos"}) {
+      for (const ReweightingKind& reweighting : reweightings()) {
         config.feature_map = map.name;
-        config.reweighting = reweighting;
+        config.reweighting = reweighting.name;
         config.normalization = "sum";
-        variants.push_back({"linear " + config.feature_map + " " + reweighting, config});
+        variants.push_back({concat("linear ", map.name, ' ', reweighting.name), config});
         config.normalization = "l1";
-        variants.push_back({"linear " + config.feature_map + " " + reweighting + " l1", config});
+        const bool differs = !map.never_negative || config.feature_map == "relu";
+        if (differs) variants.push_back({concat("linear ", map.name, ' ', reweighting.name, " l1"), config});
       }
     }
   }
@@ -94,5 +104,42 @@ inline ModelConfig small_model(ModelKind kind, const AttentionConfig& attention,
   config.attention = attention;
   return config;
 }
+
+/// Those that a model of this kind may have everywhere.
+inline std::vector<Variant> attention_variants(ModelKind kind) {
+  std::vector<Variant> variants;
+  for (const Variant& variant : attention_variants()) {
+    if (!find_attention_problem(small_model(kind, variant.config, 2))) variants.push_back(variant);
+  }
+  return variants;
+}
+
+/// An attention without a model around it: two heads of width 4 of an input of width 8, which is the keys' own.
+class LoneAttention {
+ public:
+  explicit LoneAttention(AttentionConfig config, std::int64_t max_length = 20, DType dtype = DType::float32)
+      : store_(5, dtype), attention_(make(std::move(config), max_length)) {}
+
+  Variable forward(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask,
+                   const Pass& pass = {.record_gradients = true}) const {
+    return attention_->forward(inputs(query, key, value), mask, pass);
+  }
+  static AttentionInputs inputs(const Variable& query, const Variable& key, const Variable& value) {
+    return {query, key, value, reshape(key, {key.dim(0), key.dim(1), key.dim(2) * key.dim(3)})};
+  }
+  const std::vector<Parameter>& parameters() const { return store_.all(); }
+  const Attention& operator*() const { return *attention_; }
+  const Attention* operator->() const { return attention_.get(); }
+
+ private:
+  std::unique_ptr<Attention> make(AttentionConfig config, std::int64_t max_length) {
+    config.causal_length = max_length;
+    return make_attention(
+        config, {.scope = Scope(store_, "layer"), .num_heads = 2, .head_dim = 4, .embed_dim = 8, .max_length = max_length});
+  }
+
+  ParameterStore store_;
+  std::unique_ptr<Attention> attention_;
+};
 
 }  // namespace cosformer::test

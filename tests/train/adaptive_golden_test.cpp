@@ -22,7 +22,7 @@ void check_adaptive_softmax(DType dtype, double tolerance) {
   // Written by tests/golden/make_adaptive.py.
   const TensorFile file = read_safetensors(COSFORMER_SOURCE_DIR "/tests/golden/adaptive/softmax.safetensors");
   const Config config = config_from_json(file.metadata.at("config"));
-  const Model model(config.model, 4, 1, dtype);
+  const Model model(config.model, 1, dtype);
   std::size_t loaded = 0;
   for (const Parameter& parameter : model.parameters()) {
     const auto value = file.tensors.find("param/" + parameter.name);

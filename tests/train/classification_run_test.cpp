@@ -36,7 +36,7 @@ Run train(Config config, const LabelledSplits& splits, const std::filesystem::pa
   FileSystem files;
   const auto task = make_classification(config, splits);
   config.model = task->complete(config.model);
-  auto model = std::make_unique<Model>(config.model, task->causal_length(), static_cast<std::uint64_t>(config.train.seed));
+  auto model = std::make_unique<Model>(config.model, static_cast<std::uint64_t>(config.train.seed));
   const bool exists = std::filesystem::exists(folder);
   RunDirectory directory =
       RunDirectory::open(files, folder, exists ? RunDirectory::Mode::resume : RunDirectory::Mode::create);
@@ -82,11 +82,11 @@ TEST_CASE("a classifier learns, and its accuracy survives a reload with the data
 
     const ModelFile file = read_model_file(folder / "run", std::nullopt, {}, [](const std::string&) {});
     const auto task = make_classification(file.config, {nullptr, std::make_shared<ListedSequences>(reversed), nullptr});
-    const auto model = make_model(file, task->complete(file.config.model), task->causal_length());
+    const auto model = make_model(file, task->complete(file.config.model));
     const Evaluation result = task->evaluate(*model, Split::valid, 0);
     CHECK(result.value("accuracy") == *run.state.best_metric);
     CHECK(file.config.model.pooling == pooling);
-    CHECK(file.config.model.pooling_divisor_value == task->causal_length());
+    CHECK(file.config.model.pooling_divisor_value == task->lengths().seq_len);
   }
 }
 

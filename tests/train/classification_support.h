@@ -37,7 +37,7 @@ struct Problem {
   Problem(const Config& given, const LabelledSplits& splits, DType dtype = DType::float32) : config(given) {
     task = make_classification(config, splits);
     config.model = task->complete(config.model);
-    model = std::make_unique<Model>(config.model, task->causal_length(), 3, dtype);
+    model = std::make_unique<Model>(config.model, 3, dtype);
   }
 
   /// The loss of rows of the batch that begins the training order.

@@ -27,7 +27,7 @@ double loss_of(Config config, const std::vector<std::int32_t>& tokens, std::int3
 
 TEST_CASE("what an example gives does not depend on its neighbours, with every attention") {
   const ListedSequences data = random_sequences(8, 1);
-  for (const Variant& variant : attention_variants()) {
+  for (const Variant& variant : attention_variants(ModelKind::encoder)) {
     CAPTURE(variant.name);
     const Problem problem(small_config(variant.config), splits_of(data, data), DType::float64);
     double alone = 0;

@@ -21,7 +21,7 @@ TEST_CASE("random tokens are a function of the seed and their place in the order
   config.model.num_heads = 2;
   const auto loss_of = [&](std::int64_t first, std::int64_t rows, std::int64_t row) {
     const std::unique_ptr<Task> task = make_random_tokens(config);
-    const Model model(task->complete(config.model), task->causal_length(), 1);
+    const Model model(task->complete(config.model), 1);
     const auto batch = task->training_batch(first, rows);
     CHECK(batch->rows == rows);
     CHECK(batch->tokens == rows * 8);

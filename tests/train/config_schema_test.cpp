@@ -71,7 +71,8 @@ TEST_CASE("A value of a wrong type or out of range is refused, says why and chan
         "attention.num_features must be an integer, 0 to 65536, not 65537");
   CHECK(problem_of("checkpoint.keep_best", {std::int64_t{1}, {}}) == "checkpoint.keep_best must be true or false, not 1");
   CHECK(problem_of("model.activation", {"gleu", {}}) ==
-        "model.activation must be \"gelu\" or \"relu\", not the string \"gleu\"; did you mean \"gelu\"?");
+        "model.activation must be \"identity\", \"leaky_relu\", \"relu\", \"squared_relu\", \"elu\" or \"gelu\", not the "
+        "string \"gleu\"; did you mean \"gelu\"?");
   CHECK(problem_of("train.shards", {"atuo", {}}) ==
         "train.shards must be \"auto\" or an integer, 1 to 4096, not the string \"atuo\"; did you mean \"auto\"?");
   CHECK(problem_of("task.train", {std::string("a\0b", 3), {}}) == "task.train must not have control characters");
@@ -98,7 +99,7 @@ TEST_CASE("Names of enumerations mean what they say") {
   const std::vector<std::string> overrides = {"model.activation=relu", "model.norm=post", "model.pooling=first",
                                               "model.positions=sinusoidal", "model.kind=encoder_decoder"};
   const ModelConfig model = config_from_overrides(overrides).model;
-  CHECK(model.activation == Activation::relu);
+  CHECK(model.activation == ScalarFunction::relu);
   CHECK(model.norm == NormPlacement::post);
   CHECK(model.pooling == Pooling::first);
   CHECK(model.positions == Positions::sinusoidal);

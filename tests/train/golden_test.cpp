@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "autograd/backward.h"
+#include "layers/attention/reweighting_length.h"
 #include "layers/model.h"
 #include "tests/catch.h"
 #include "tests/support/require_close.h"
@@ -87,7 +88,9 @@ std::vector<double> counted_logits(const Tensor& logits, const Tensor& targets) 
 void check_case(const std::filesystem::path& path, DType dtype, double logit_tolerance, double gradient_tolerance) {
   CAPTURE(path.filename().string(), dtype_name(dtype));
   const GoldenCase golden(path);
-  const Model model(golden.config.model, golden.config.task.seq_len, 1, dtype);
+  ModelConfig config = golden.config.model;
+  config.attention = settle_reweighting_length(config.attention, config.kind, {.seq_len = golden.config.task.seq_len});
+  const Model model(config, 1, dtype);
   load_parameters(model.parameters(), golden.group("param/"), path.string());
   const Pass pass{.training = true, .record_gradients = true};
   const Tensor targets = targets_of(golden);

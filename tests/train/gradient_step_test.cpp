@@ -25,7 +25,7 @@ struct Problem {
     config.model = small_model(ModelKind::decoder, {}, 16);
     config.model.vocab_size = 256;
     task = make_task(config);
-    model = std::make_unique<Model>(config.model, task->causal_length(), 1);
+    model = std::make_unique<Model>(config.model, 1);
   }
 
   StepGradients run(std::int64_t shards, std::int64_t accumulation, std::int64_t step = 1) const {
@@ -76,7 +76,7 @@ TEST_CASE("a step's gradients have the same bits on one, two and three threads")
   for (const double dropout : {0.0, 0.2}) {
     Problem problem;
     problem.config.model.dropout = dropout;
-    problem.model = std::make_unique<Model>(problem.config.model, 16, 1);
+    problem.model = std::make_unique<Model>(problem.config.model, 1);
     for (const Cut& cut : kCuts) {
       CAPTURE(dropout, cut.shards, cut.accumulation);
       require_same_bits_on_any_threads("gradients", [&] {
@@ -103,7 +103,7 @@ TEST_CASE("the gradients of a step are those of the mean loss over its sequences
 TEST_CASE("steps, micro-batches and shards drop different elements") {
   Problem problem;
   problem.config.model.dropout = 0.5;
-  problem.model = std::make_unique<Model>(problem.config.model, 16, 1);
+  problem.model = std::make_unique<Model>(problem.config.model, 1);
   // Equal sequences: only the dropout masks can differ.
   write_bytes(problem.folder / "same", std::string(700, 'a'));
   problem.config.task.train = (problem.folder / "same").string();

@@ -58,7 +58,7 @@ TEST_CASE("an evaluation scores each token once, behind as much context as the c
     const TemporaryFolder folder;
     const Config config = tiny_config(folder, context);
     const auto task = make_language_modeling(config);
-    const Model model(task->complete(config.model), task->causal_length(), 3);
+    const Model model(task->complete(config.model), 3);
     const auto tokenizer = load_tokenizer("byte", {});
     const std::vector<std::int32_t> tokens = tokenizer->encode(kText);
     const Evaluation result = task->evaluate(model, Split::valid, 0);

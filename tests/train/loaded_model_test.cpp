@@ -19,7 +19,7 @@ struct Weights {
     config.model = small_model(ModelKind::decoder, {}, 16);
     config.task.seq_len = 16;
     config.train.seed = 77;
-    const Model model(config.model, 16, 5);
+    const Model model(config.model, 5);
     for (const Parameter& parameter : model.parameters()) tensors[parameter.name] = parameter.variable.value();
   }
 
@@ -45,7 +45,7 @@ TEST_CASE("weights with a config become a model") {
   const ModelFile file = weights.read({{"config", to_json(weights.config)}, {"step", "12"}});
   CHECK(file.step == 12);
   CHECK(file.config.train.seed == 77);
-  const auto model = make_model(file, file.config.model, 16);
+  const auto model = make_model(file, file.config.model);
   REQUIRE(model->parameters().size() == weights.tensors.size());
   for (const Parameter& parameter : model->parameters()) {
     CAPTURE(parameter.name);
@@ -76,7 +76,7 @@ TEST_CASE("weights without a config, or that do not fit theirs, are refused") {
 
   const auto message = [&] {
     const ModelFile file = weights.read(metadata);
-    return input_error_of([&] { make_model(file, file.config.model, 16); });
+    return input_error_of([&] { make_model(file, file.config.model); });
   };
   const std::string name = "decoder.layers.0.fc1.bias";
   const Tensor before = weights.tensors.at(name);
@@ -108,7 +108,7 @@ TEST_CASE("a config larger than any memory is refused before anything is allocat
   weights.config.model.ffn_dim = 1 << 20;
   const ModelFile file = weights.read({{"config", to_json(weights.config)}});
   const std::int64_t before = memory_use().peak_live_bytes;
-  const std::string message = input_error_of([&] { make_model(file, file.config.model, 16); });
+  const std::string message = input_error_of([&] { make_model(file, file.config.model); });
   CHECK(message.find("the config asks for") != std::string::npos);
   CHECK(memory_use().peak_live_bytes - before < (1 << 20));
 }

@@ -36,7 +36,7 @@ struct Problem {
     config.model.tie_embeddings = tied;
     task = make_task(config);
     config.model = task->complete(config.model);
-    model = std::make_unique<Model>(config.model, task->causal_length(), 1, dtype);
+    model = std::make_unique<Model>(config.model, 1, dtype);
   }
 
   TemporaryFolder folder;

@@ -47,7 +47,7 @@ struct Problem {
     tokenizer = train_tokenizer("char", source + target);
     task = make_translation(config, tokenizer);
     config.model = task->complete(config.model);
-    model = std::make_unique<Model>(config.model, task->causal_length(), 1, dtype);
+    model = std::make_unique<Model>(config.model, 1, dtype);
   }
 
   TemporaryFolder folder;

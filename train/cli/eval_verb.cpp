@@ -63,7 +63,7 @@ int run_eval(int argc, char** argv) {
   keep_needed_texts(file.config.task, split);
   const std::unique_ptr<Task> task = make_task(file.config);
   warn_of_other_contents(file, identity_of(*task), warn);
-  const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model), task->causal_length());
+  const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model));
   const Evaluation result = task->evaluate(*model, split, 0);
   if (given->count("json")) {
     nlohmann::ordered_json json{{"split", split_name(split)}};

@@ -43,7 +43,7 @@ int translate_lines(const cxxopts::ParseResult& given, const ModelFile& file,
                       ": a translation is searched for, not drawn; --set decoding.beam=… and the like say how");
   }
   const std::unique_ptr<Task> task = make_translation(file.config, tokenizer);
-  const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model), task->causal_length());
+  const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model));
   const Translator translator(*model, *tokenizer, file.config.decoding, file.config.task.seq_len);
   std::istringstream prompt(given.count("prompt") ? given["prompt"].as<std::string>() : std::string());
   std::istream& input = given.count("prompt") ? static_cast<std::istream&>(prompt) : std::cin;
@@ -122,7 +122,7 @@ int run_generate(int argc, char** argv) {
   file.config.task.train.clear();
   if (file.config.model.kind == ModelKind::encoder_decoder) return translate_lines(*given, file, tokenizer, warnings);
   const std::unique_ptr<Task> task = make_language_modeling(file.config, tokenizer);
-  const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model), task->causal_length());
+  const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model));
 
   const std::string prompt = given->count("prompt") ? (*given)["prompt"].as<std::string>() : "\n";
   const std::vector<std::int32_t> ids = tokenizer->encode(prompt);

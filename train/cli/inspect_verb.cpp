@@ -32,7 +32,7 @@ RunPlan plan_of_config(const Config& config) {
     return make_plan(config, model, length);
   }
   const std::unique_ptr<Task> task = make_task(config);
-  return make_plan(config, task->complete(model), task->causal_length());
+  return make_plan(config, task->complete(model), task->lengths().seq_len);
 }
 
 /// A number of the state, or "not finite": JSON has no such numbers.

@@ -162,10 +162,10 @@ int run_train(int argc, char** argv) {
     task->training_batch(0, config.train.batch_size);
     config.model = task->complete(config.model);
     if (start.weights) {
-      const Model model(config.model, task->causal_length(), static_cast<std::uint64_t>(config.train.seed));
+      const Model model(config.model, static_cast<std::uint64_t>(config.train.seed));
       load_initial_weights(*start.weights, config, model);
     }
-    const RunPlan plan = make_plan(config, config.model, task->causal_length());
+    const RunPlan plan = make_plan(config, config.model, task->lengths().seq_len);
     const double peak = measure_matmul_peak(0.2);
     std::cout << (given->count("json") ? plan_to_json(plan, peak) + '\n' : format_plan(plan, peak));
     return 0;
@@ -187,7 +187,7 @@ int run_train(int argc, char** argv) {
     check_identity(*earlier, identity_of(*task), run, warn);
     check_continuation(*earlier, config, run, warn);
   }
-  auto model = std::make_unique<Model>(config.model, task->causal_length(), static_cast<std::uint64_t>(config.train.seed));
+  auto model = std::make_unique<Model>(config.model, static_cast<std::uint64_t>(config.train.seed));
   if (start.weights) {
     load_initial_weights(*start.weights, config, *model);
     // Other data is what it is for; another tokenizer than that of the weights is not.

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "layers/attention/registry.h"
 #include "train/config/config_builder.h"
 #include "train/config/toml.h"
 
@@ -32,11 +33,7 @@ std::optional<ConfigProblem> find_problem(const Config& config) {
       if (is_set) return ConfigProblem{key, concat(key, " needs model.kind = \"encoder_decoder\"")};
     }
   }
-  if (model.attention.normalization == "l1" && model.attention.form != "auto" && model.attention.form != "quadratic")
-    return ConfigProblem{"attention.form",
-                         concat("attention.form must be \"auto\" or \"quadratic\" with attention.normalization = "
-                                "\"l1\", not \"",
-                                model.attention.form, '"')};
+  if (auto problem = find_attention_problem(model)) return ConfigProblem{problem->key, std::move(problem->message)};
   if (task.tokenizer == "byte" && !task.tokenizer_folder.empty())
     return ConfigProblem{"task.tokenizer_folder", "task.tokenizer_folder has no use with task.tokenizer = \"byte\""};
   if (optimizer.nesterov && (optimizer.name != "sgd" || optimizer.momentum == 0.0))

@@ -105,6 +105,26 @@ constexpr Field choice(std::string_view key, std::string_view help) {
           }};
 }
 
+/// An enumeration whose names are those of a table of rows {name, value, ..}.
+template <auto Registry, auto... Path>
+constexpr Field registered_choice(std::string_view key, std::string_view help) {
+  return {key,
+          FieldType::text,
+          {},
+          registered<Registry>,
+          help,
+          [](const Config& config) {
+            const auto rows = Registry();
+            const auto row = std::ranges::find(rows, follow<Path...>(config), [](const auto& own) { return own.value; });
+            return ConfigValue(std::string(row->name));
+          },
+          [](Config& config, const ConfigValue& value) {
+            const auto rows = Registry();
+            const auto& name = std::get<std::string>(value);
+            follow<Path...>(config) = std::ranges::find(rows, name, [](const auto& own) { return own.name; })->value;
+          }};
+}
+
 inline constexpr std::string_view kAutomatic[] = {"auto"};
 
 /// An integer whose 0 is written "auto".

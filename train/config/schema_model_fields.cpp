@@ -1,4 +1,6 @@
+#include "core/kernels/linear_attention/reweighting.h"
 #include "layers/attention/feature_map.h"
+#include "layers/attention/registry.h"
 #include "train/config/schema_fields.h"
 #include "train/config/schema_sections.h"
 
@@ -9,7 +11,6 @@ namespace {
 constexpr Named<ModelKind> kModelKinds[] = {
     {"decoder", ModelKind::decoder}, {"encoder", ModelKind::encoder}, {"encoder_decoder", ModelKind::encoder_decoder}};
 constexpr Named<NormPlacement> kNormPlacements[] = {{"pre", NormPlacement::pre}, {"post", NormPlacement::post}};
-constexpr Named<Activation> kActivations[] = {{"gelu", Activation::gelu}, {"relu", Activation::relu}};
 constexpr Named<Positions> kPositions[] = {
     {"learned", Positions::learned}, {"sinusoidal", Positions::sinusoidal}, {"none", Positions::none}};
 constexpr Named<Pooling> kPoolings[] = {{"mean", Pooling::mean}, {"first", Pooling::first}};
@@ -19,7 +20,6 @@ constexpr Named<CrossReweighting> kCrossReweightings[] = {{"shared_length", Cros
                                                           {"own_lengths", CrossReweighting::own_lengths}};
 
 // Names that stay strings.
-constexpr std::string_view kReweightings[] = {"none", "cos"};
 constexpr std::string_view kNormalizations[] = {"sum", "l1"};
 constexpr std::string_view kReweightingLengths[] = {"auto", "padded"};
 constexpr std::string_view kPoolingDivisors[] = {"real", "padded"};
@@ -96,7 +96,7 @@ constexpr Field kFields[] = {
                                               "within the feed-forward block, after its activation"),
     choice<kNormPlacements, &C::model, &M::norm>("model.norm", "layer norm before each block or after each sum"),
     boolean<&C::model, &M::final_norm>("model.final_norm", "a last layer norm behind all layers, with norm = \"pre\""),
-    choice<kActivations, &C::model, &M::activation>("model.activation", "of the feed-forward block"),
+    registered_choice<scalar_functions, &C::model, &M::activation>("model.activation", "of the feed-forward block"),
     choice<kPositions, &C::model, &M::positions>("model.positions", "position embeddings"),
     boolean<&C::model, &M::tie_embeddings>("model.tie_embeddings", "the output projection is the embedding table"),
     boolean<&C::model, &M::share_embeddings>("model.share_embeddings",
@@ -136,7 +136,7 @@ constexpr Field kFields[] = {
     text<&C::model, &M::attention, &A::kind>("attention.kind", registered<attention_kinds>, "the attention operator"),
     text<&C::model, &M::attention, &A::feature_map>("attention.feature_map", registered<feature_maps>,
                                                     "φ of linear attention"),
-    text<&C::model, &M::attention, &A::reweighting>("attention.reweighting", names_of<kReweightings>,
+    text<&C::model, &M::attention, &A::reweighting>("attention.reweighting", registered<reweightings>,
                                                     "re-weighting by distance, linear attention"),
     {"attention.reweighting_length",
      FieldType::integer_or_name,
@@ -147,6 +147,9 @@ constexpr Field kFields[] = {
      "length, or a number",
      get_reweighting_length,
      set_reweighting_length},
+    number<&C::model, &M::attention, &A::decay>(
+        "attention.decay", {.minimum = 0, .maximum = 1},
+        "γ of every head, reweighting = \"decay\"; 0: 1 - 2^(-5 - h) of head h, counted from 0"),
     text<&C::model, &M::attention, &A::normalization>("attention.normalization", names_of<kNormalizations>,
                                                       "what a row of similarities is divided by, linear attention: their "
                                                       "sum with its sign, or their L1 norm (quadratic form "
@@ -158,6 +161,8 @@ constexpr Field kFields[] = {
                                                         "random features a head (favor); 0: the head's width"),
     integer<&C::model, &M::attention, &A::window>("attention.window", 0, kMaxLength,
                                                   "distance that local attention reaches"),
+    integer<&C::model, &M::attention, &A::projected_length>("attention.projected_length", 1, kMaxLength,
+                                                            "positions that linformer projects a text to"),
     text<&C::model, &M::attention, &A::encoder>("attention.encoder", place_kinds,
                                                 "attention of the encoder, encoder_decoder; auto: attention.kind"),
     text<&C::model, &M::attention, &A::self>("attention.self", place_kinds,

@@ -23,20 +23,6 @@ HeatMap matrix_of(const Tensor& weights, std::int64_t head) {
   return {.rows = weights.dim(2), .columns = weights.dim(3), .values = {values.begin(), values.end()}};
 }
 
-/// cos(θ_i − θ_j) where query i sees key j.
-HeatMap reweighting_matrix(const AttentionRecord& record) {
-  const std::int64_t rows = record.weights.dim(2), columns = record.weights.dim(3);
-  HeatMap map{.rows = rows, .columns = columns};
-  for (std::int64_t i = 0; i < rows; ++i) {
-    for (std::int64_t j = 0; j < columns; ++j) {
-      const bool seen = !record.causal || j <= i;
-      map.values.push_back(seen ? static_cast<float>(std::cos(static_cast<double>(i - j) * record.reweighting_angle))
-                                : 0.0F);
-    }
-  }
-  return map;
-}
-
 std::string describe_spread(const HeatMap& map) {
   if (std::ranges::any_of(map.values, [](float value) { return value < 0; })) {
     return "has negative weights, which are shown as 0";
@@ -63,7 +49,7 @@ LookedAt look_at(const ReportedRun& run, std::int64_t length) {
   keep_needed_texts(file.config.task, result.split);
   const std::unique_ptr<Task> task = make_task(file.config);
   warn_of_other_contents(file, identity_of(*task), [&](const std::string& message) { result.warnings.push_back(message); });
-  const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model), task->causal_length());
+  const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model));
   result.sample = task->sample(result.split, length);
   check<InputError>(!result.sample.ids.empty(), "its task gives no sequence to look at");
   const Tensor ids = Tensor::from<std::int32_t>({1, static_cast<std::int64_t>(result.sample.ids.size())},
@@ -92,6 +78,7 @@ void add_model(ReportSection& section, const ReportedRun& run, const std::vector
   const std::string name = fmt::format("{} ({}, {})", run.group, run.name, seen.checkpoint);
   const std::string stack = run.config->model.kind == ModelKind::decoder ? "decoder" : "encoder";
   const AttentionRecord* any = nullptr;
+  std::int64_t shown_head = 0;
   const auto add = [&](HeatMap map, const std::string& title, const std::string& caption) {
     map.section = name;
     map.title = title;
@@ -102,6 +89,7 @@ void add_model(ReportSection& section, const ReportedRun& run, const std::vector
     const auto found = seen.records.find(fmt::format("{}.layers.{}.self_attn", stack, choice.layer));
     if (found == seen.records.end()) continue;
     any = &found->second;
+    shown_head = choice.head;
     const std::string head = fmt::format("layer {}, head {}", choice.layer, choice.head);
     const HeatMap weights = matrix_of(any->weights, choice.head);
     add(weights, head, describe_spread(weights));
@@ -109,10 +97,16 @@ void add_model(ReportSection& section, const ReportedRun& run, const std::vector
     const HeatMap plain = matrix_of(any->plain_weights, choice.head);
     add(plain, "… without re-weighting", describe_spread(plain));
   }
-  if (any && any->reweighting_angle > 0) {
-    const double length_of_angle = std::acos(-1.0) / (2 * any->reweighting_angle);
-    add(reweighting_matrix(*any), "cos distance matrix",
-        fmt::format("cos(π/2 · (i − j)/M) alone, not normalised; M = {:.0f}", length_of_angle));
+  if (any && !any->reweighting.name.empty()) {
+    const ReweightingMatrix& reweighting = any->reweighting;
+    const std::int64_t row = reweighting.weights.dim(0) > 1 ? shown_head : 0;
+    const Tensor matrix = reweighting.weights.narrow(0, row, 1).contiguous();
+    const auto values = matrix.span<float>();
+    add({.rows = matrix.dim(1), .columns = matrix.dim(2), .values = {values.begin(), values.end()}},
+        reweighting.name + " distance matrix",
+        fmt::format("{} alone, not normalised; {} = {:.6g}{}", reweighting.formula, reweighting.parameter,
+                    reweighting.parameters[static_cast<std::size_t>(row)],
+                    reweighting.weights.dim(0) > 1 ? fmt::format(" of head {}", row) : ""));
   }
   const std::string text = seen.sample.text.empty() ? "" : ": “" + shorten(seen.sample.text, kShownText) + "”";
   const std::string note = fmt::format("Read are the first {} tokens of the {} data{}", seen.sample.ids.size(),

@@ -213,7 +213,7 @@ void check_runs(SweepPlan& plan) {
         if (stage.init_from.empty()) {
           const Task& task = tasks.of(run.config);
           models.push_back(task.complete(run.config.model));
-          run.plan = make_plan(run.config, models.back(), task.causal_length());
+          run.plan = make_plan(run.config, models.back(), task.lengths().seq_len);
           continue;
         }
         check_data_exist(run.config);

@@ -49,7 +49,7 @@ class Classification : public Task {
                       " classifies single texts; expected \"none\"");
   }
 
-  ModelConfig complete(ModelConfig model) const override {
+  ModelConfig with_data(ModelConfig model) const override {
     const std::int64_t vocab_size = data_->vocab_size() + (config_.task.class_token ? 1 : 0);
     check<InputError>(model.vocab_size == 0 || model.vocab_size >= vocab_size, "model.vocab_size: ", model.vocab_size,
                       " is less than the ", vocab_size, " of the data");
@@ -62,20 +62,16 @@ class Classification : public Task {
                       " positions of a sequence");
     if (model.max_length == 0) model.max_length = padded_length();
     // A padded length of seq_len is a number: known at once, and the same in every later use of the weights.
-    if (config_.task.pad_to == PadTo::seq_len) {
-      if (model.attention.reweighting_length == ReweightingLength::padded) {
-        model.attention.reweighting_length = ReweightingLength::fixed;
-        model.attention.reweighting_length_value = padded_length();
-      }
-      if (model.pooling_divisor == PoolingDivisor::padded) {
-        model.pooling_divisor = PoolingDivisor::fixed;
-        model.pooling_divisor_value = padded_length();
-      }
+    if (config_.task.pad_to == PadTo::seq_len && model.pooling_divisor == PoolingDivisor::padded) {
+      model.pooling_divisor = PoolingDivisor::fixed;
+      model.pooling_divisor_value = padded_length();
     }
     return model;
   }
 
-  std::int64_t causal_length() const override { return padded_length(); }
+  TextLengths lengths() const override {
+    return {.seq_len = padded_length(), .padded = config_.task.pad_to == PadTo::seq_len ? padded_length() : 0};
+  }
 
   std::int64_t typical_length() const override {
     constexpr std::int64_t kSample = 256;

@@ -34,21 +34,16 @@ class LanguageModeling : public Task {
     corpora_ = load_corpora(config.task, *tokenizer_);
   }
 
-  ModelConfig complete(ModelConfig model) const override {
+  ModelConfig with_data(ModelConfig model) const override {
     const std::int64_t vocab_size = tokenizer_->vocab_size();
     check<InputError>(model.vocab_size == 0 || model.vocab_size >= vocab_size, "model.vocab_size: ", model.vocab_size,
                       " is less than the tokenizer's ", vocab_size);
     if (model.vocab_size == 0) model.vocab_size = vocab_size;
     if (model.max_length == 0) model.max_length = config_.task.seq_len;
-    // M is part of the function that was trained: another seq_len later on must not change it.
-    if (model.attention.reweighting_length == ReweightingLength::automatic) {
-      model.attention.reweighting_length = ReweightingLength::fixed;
-      model.attention.reweighting_length_value = config_.task.seq_len;
-    }
     return model;
   }
 
-  std::int64_t causal_length() const override { return config_.task.seq_len; }
+  TextLengths lengths() const override { return {.seq_len = config_.task.seq_len}; }
 
   std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
     auto batch = std::make_unique<LanguageModelBatch>();

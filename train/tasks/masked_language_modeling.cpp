@@ -51,7 +51,7 @@ class MaskedLanguageModeling : public Task {
     corpora_ = load_corpora(config.task, *tokenizer_);
   }
 
-  ModelConfig complete(ModelConfig model) const override {
+  ModelConfig with_data(ModelConfig model) const override {
     check<InputError>(model.vocab_size == 0 || model.vocab_size >= special_.vocab_size,
                       "model.vocab_size: ", model.vocab_size, " is less than the tokenizer's ", tokenizer_->vocab_size(),
                       " and ", SpecialTokens::kCount, " special tokens");
@@ -61,7 +61,7 @@ class MaskedLanguageModeling : public Task {
     return model;
   }
 
-  std::int64_t causal_length() const override { return config_.task.seq_len; }
+  TextLengths lengths() const override { return {.seq_len = config_.task.seq_len}; }
 
   std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
     auto batch = std::make_unique<MaskedBatch>();

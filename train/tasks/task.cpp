@@ -47,6 +47,12 @@ constexpr TaskKind kTasks[] = {{"language_modeling", make_language_modeling, fal
 
 }  // namespace
 
+ModelConfig Task::complete(ModelConfig config) const {
+  config = with_data(std::move(config));
+  config.attention = settle_reweighting_length(config.attention, config.kind, lengths());
+  return config;
+}
+
 const char* split_name(Split split) { return kSplits[static_cast<std::size_t>(split)].name; }
 
 Split find_split(const std::string& name) { return find_named(kSplits, name, "--split").split; }

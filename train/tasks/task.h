@@ -13,6 +13,7 @@
 
 #include "autograd/variable.h"
 #include "data/tokenizers/tokenizer.h"
+#include "layers/attention/reweighting_length.h"
 #include "layers/model.h"
 #include "train/accuracy.h"
 #include "train/config/config.h"
@@ -64,13 +65,13 @@ class Task {
  public:
   virtual ~Task() = default;
 
-  /// The model config with what the data decides (vocab_size, max_length, num_classes) filled in. Throws InputError where
-  /// both are given and contradict.
-  virtual ModelConfig complete(ModelConfig config) const = 0;
-  /// M of causal attention whose re-weighting length is `auto`.
-  virtual std::int64_t causal_length() const = 0;
+  /// The model config with what the data decides (vocab_size, max_length, num_classes, the length M of a re-weighting)
+  /// filled in. Throws InputError where both are given and contradict.
+  ModelConfig complete(ModelConfig config) const;
+  /// The lengths of its texts.
+  virtual TextLengths lengths() const = 0;
   /// A length at which a token costs about as much arithmetic as it does on average over the training sequences.
-  virtual std::int64_t typical_length() const { return causal_length(); }
+  virtual std::int64_t typical_length() const { return lengths().seq_len; }
 
   /// Sequences [first, first + rows) of the training order, a pure function of the config's seed.
   virtual std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const = 0;
@@ -96,6 +97,10 @@ class Task {
   virtual std::vector<DataFile> data_files() const = 0;
   /// What `eval` and `generate` need besides the checkpoint; none where token ids follow from the data's format alone.
   virtual TokenizerFiles tokenizer_files() const = 0;
+
+ protected:
+  /// `complete`, but for what follows from `lengths`.
+  virtual ModelConfig with_data(ModelConfig config) const = 0;
 };
 
 /// Of what a task has read, on the arithmetic of this process.

@@ -65,21 +65,16 @@ class Translation : public Task {
     }
   }
 
-  ModelConfig complete(ModelConfig model) const override {
+  ModelConfig with_data(ModelConfig model) const override {
     check<InputError>(model.vocab_size == 0 || model.vocab_size >= special_.vocab_size,
                       "model.vocab_size: ", model.vocab_size, " is less than the tokenizer's ", tokenizer_->vocab_size(),
                       " and ", TranslationTokens::kCount, " special tokens");
     if (model.vocab_size == 0) model.vocab_size = special_.vocab_size;
     if (model.max_length == 0) model.max_length = config_.task.seq_len;
-    // M is part of the function that was trained: another seq_len later on must not change it.
-    AttentionConfig& attention = model.attention;
-    if (attention.reweighting_length == ReweightingLength::automatic && attention.self_reweighting_length == 0) {
-      attention.self_reweighting_length = config_.task.seq_len;
-    }
     return model;
   }
 
-  std::int64_t causal_length() const override { return config_.task.seq_len; }
+  TextLengths lengths() const override { return {.seq_len = config_.task.seq_len}; }
 
   std::int64_t typical_length() const override {
     TokenWeightedLength mean;

@@ -1,5 +1,3 @@
-#include "layers/attention/attention.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,6 +9,7 @@
 #include "core/memory.h"
 #include "core/named_table.h"
 #include "core/parallel.h"
+#include "layers/attention/registry.h"
 #include "train/cli/bench/bench.h"
 #include "train/cli/bench/ceilings.h"
 #include "train/cli/bench/child_process.h"
@@ -51,13 +50,23 @@ constexpr const char* kOptionFlags[] = {"feature-map", "reweighting", "normaliza
 const std::vector<std::string> kShapeKeys = {"kind",   "options", "causal",   "pass",   "batch",
                                              "length", "heads",   "head_dim", "threads"};
 
-std::unique_ptr<Attention> attention_of(const AttentionCase& shape) {
-  return make_attention(shape.config, {.num_heads = shape.heads, .head_dim = shape.head_dim, .causal_length = shape.length});
+std::unique_ptr<Attention> attention_of(const AttentionCase& shape, ParameterStore& store) {
+  AttentionConfig config = shape.config;
+  config.causal_length = shape.length;
+  const AttentionSupport support = find_attention_kind(config.kind).supports(config);
+  check<InputError>(shape.causal ? support.causal : support.not_causal, "--kind: ", config.kind, " with these options is ",
+                    shape.causal ? "not causal" : "causal only");
+  return make_attention(config, {.scope = Scope(store),
+                                 .num_heads = shape.heads,
+                                 .head_dim = shape.head_dim,
+                                 .embed_dim = shape.heads * shape.head_dim,
+                                 .max_length = shape.length});
 }
 
 /// Times and this process's peak memory.
 nlohmann::ordered_json measure(const AttentionCase& shape) {
-  const std::unique_ptr<Attention> attention = attention_of(shape);
+  ParameterStore store(1, DType::float32);
+  const std::unique_ptr<Attention> attention = attention_of(shape, store);
   const Shape joined{shape.batch, shape.length, shape.heads * shape.head_dim};
   const Shape split{shape.batch, shape.length, shape.heads, shape.head_dim};
   const AttentionMask mask{.causal = shape.causal};
@@ -65,12 +74,13 @@ nlohmann::ordered_json measure(const AttentionCase& shape) {
     const Tensor values = normal_tensor(joined, name);
     return shape.backward ? Variable::leaf(values) : Variable(values);
   };
-  const Variable query = input("query"), key = input("key"), value = input("value");
+  const Variable query = input("query"), key = input("key"), value = input("value"), given = input("input");
+  const Pass pass{.record_gradients = shape.backward};
   const Tensor doutput = shape.backward ? normal_tensor(joined, "doutput") : Tensor();
   constexpr double kLeastSeconds = 0.02;
   const Timing timing = time_calls(shape.repetitions, kLeastSeconds, [&] {
-    const Variable out =
-        reshape(attention->forward(reshape(query, split), reshape(key, split), reshape(value, split), mask), joined);
+    const Variable out = reshape(
+        attention->forward({reshape(query, split), reshape(key, split), reshape(value, split), given}, mask, pass), joined);
     if (shape.backward) backward(out, doutput);
   });
   const double flops = attention->forward_flops(shape.length, shape.length, shape.causal) *
@@ -170,7 +180,10 @@ int run_bench_attention(int argc, char** argv) {
   check<InputError>(shape.batch * longest <= kMaxElements / width, "--length: ", shape.batch, " sequences of ", longest,
                     " tokens and width ", width, " have more than the ", kMaxElements, " elements that are measured");
   // Options that do not fit show before anything is measured.
-  measure_in_child([&] { return attention_of(shape), nlohmann::ordered_json(); });
+  measure_in_child([&] {
+    ParameterStore store(1, DType::float32);
+    return attention_of(shape, store), nlohmann::ordered_json();
+  });
 
   const CeilingAround ceiling(known_peak);
   std::vector<nlohmann::ordered_json> results;

@@ -76,7 +76,7 @@ Prepared prepare_feed_forward() {
   return prepare(
       {{kNarrowRows, kNarrow}, {kNarrow}, {kNarrow}, {kNarrowFfn, kNarrow}, {kNarrowFfn}, {kNarrow, kNarrowFfn}, {kNarrow}},
       {.flops = flops}, {.flops = 3 * flops}, [](const auto& x) {
-        return feed_forward(x[0], {x[1], x[2], 1e-5}, {x[3], x[4]}, {x[5], x[6]}, Activation::gelu, std::nullopt);
+        return feed_forward(x[0], {x[1], x[2], 1e-5}, {x[3], x[4]}, {x[5], x[6]}, ScalarFunction::gelu, std::nullopt);
       });
 }
 
@@ -95,7 +95,7 @@ Prepared prepare_layer_norm() {
 
 Prepared prepare_bias_gelu() {
   return prepare_rows<16384, 1024>({{16384, 1024}, {1024}}, 2, 3,
-                                   [](const auto& x) { return bias_activation(x[0], x[1], Activation::gelu); });
+                                   [](const auto& x) { return bias_activation(x[0], x[1], ScalarFunction::gelu); });
 }
 
 Prepared prepare_add() {
@@ -179,9 +179,9 @@ Prepared prepare_cosformer() {
   return prepare({shape, shape, shape}, {.flops = flops}, {.flops = 3 * flops}, [](const auto& x) {
     const std::vector<double> steps(kBatch, std::numbers::pi / (2.0 * kLength));
     LinearAttentionOptions options;
-    options.feature_map = FeatureMap::relu;
-    options.cos_reweighting = true;
-    options.query_angle_step = options.key_angle_step = steps;
+    options.feature_map = ScalarFunction::relu;
+    options.reweighting = Reweighting::cos;
+    options.steps = {steps, steps};
     return linear_attention(x[0], x[1], x[2], {.causal = causal}, options);
   });
 }
@@ -191,9 +191,10 @@ Prepared prepare_l1_norm() {
   const Shape shape{kBatch, kLength, kHeads, kHeadDim};
   const double flops = 4.0 * kBatch * kHeads * kLength * kLength * kHeadDim;
   return prepare({shape, shape, shape}, {.flops = flops}, {.flops = 3 * flops}, [](const auto& x) {
-    return linear_attention(
-        x[0], x[1], x[2], {},
-        {.feature_map = FeatureMap::leaky_relu, .cos_reweighting = false, .normalization = AttentionNormalization::l1});
+    return linear_attention(x[0], x[1], x[2], {},
+                            {.feature_map = ScalarFunction::leaky_relu,
+                             .reweighting = Reweighting::none,
+                             .normalization = AttentionNormalization::l1});
   });
 }
 

@@ -34,7 +34,7 @@ class RandomTokens : public Task {
                       "model.num_classes: an encoder is measured as a classifier; expected at least 1, found 0");
   }
 
-  ModelConfig complete(ModelConfig model) const override {
+  ModelConfig with_data(ModelConfig model) const override {
     const std::int64_t stated = config_.task.tokenizer_vocab_size;
     if (model.vocab_size == 0) {
       model.vocab_size = stated > 0 ? stated : find_named(kVocabularies, config_.task.tokenizer, "task.tokenizer").size;
@@ -44,7 +44,7 @@ class RandomTokens : public Task {
     return model;
   }
 
-  std::int64_t causal_length() const override { return config_.task.seq_len; }
+  TextLengths lengths() const override { return {.seq_len = config_.task.seq_len}; }
 
   std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
     auto batch = std::make_unique<RandomBatch>();

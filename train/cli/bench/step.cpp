@@ -31,7 +31,7 @@ class RandomRun {
   explicit RandomRun(const Config& config)
       : config_(config),
         task_(make_random_tokens(config)),
-        model_(task_->complete(config.model), task_->causal_length(), static_cast<std::uint64_t>(config.train.seed)),
+        model_(task_->complete(config.model), static_cast<std::uint64_t>(config.train.seed)),
         optimizer_(make_optimizer(config.optimizer, model_.parameters())) {}
 
   const Model& model() const { return model_; }

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/kernels/linear_attention_head.h"
+#include "core/kernels/linear_attention/head.h"
 #include "core/simd.h"
 
 namespace cosformer::detail {
@@ -10,10 +10,10 @@ namespace {
 
 /// φ(x) of one token in its rotated form.
 template <class T>
-void rotated_feature(FeatureMap map, std::int64_t head_dim, const T* x, Angles<T> angles, Scratch<T>& feature,
+void rotated_feature(ScalarFunction map, std::int64_t head_dim, const T* x, const Factors<T>& factors, Scratch<T>& feature,
                      Scratch<T>& rotated) {
   feature_rows<T>(map, 1, head_dim, {x, 0}, nullptr, feature.rows());
-  rotate_rows<T>(1, head_dim, feature.rows(), angles, rotated.rows());
+  rotate_rows<T>(1, head_dim, feature.rows(), factors, rotated.rows());
 }
 
 /// state [W, E + 1] += k̃ᵀ [v | 1], out = q̃ᵀ state / guard; the head's part of the public step.
@@ -25,18 +25,24 @@ T read_state(std::int64_t rows, std::int64_t value_dim, Rows<const T> state, con
   return sums[value_dim];
 }
 
+/// What a sum over the keys up to token t - 1 is multiplied by before token t comes.
+template <class T>
+T carry_to(const LinearHead<T>& head, std::int64_t t) {
+  return head.carried && t > 0 ? head.weights[head.key_position(t) - head.key_position(t - 1)] : T{1};
+}
+
 template <class T>
 void add_outer_product(std::int64_t rows, std::int64_t columns, const T* x, const T* y, Rows<T> state) {
   for (std::int64_t w = 0; w < rows; ++w) row_add_scaled(x[w], y, state[w], columns);
 }
 
-/// dx = φ'(x) · (cos θ · left half + sin θ · right half).
+/// dx = φ'(x) · Σ_p f_p · part p.
 template <class T>
-void unrotated_gradient(const LinearHead<T>& head, const T* x, Angles<T> angles, Scratch<T>& rotated, T* dx) {
+void unrotated_gradient(const LinearHead<T>& head, const T* x, const Factors<T>& factors, Scratch<T>& rotated, T* dx) {
   const std::int64_t D = head.head_dim;
-  if (angles) {
-    row_scale(*angles.cosines, rotated[0], rotated[0], D);
-    row_add_scaled(*angles.sines, rotated[0] + D, rotated[0], D);
+  if (factors) row_scale(*factors.rows[0], rotated[0], rotated[0], D);
+  for (std::int64_t part = 1; part < factors.parts; ++part) {
+    row_add_scaled(*factors.rows[part], rotated[0] + part * D, rotated[0], D);
   }
   feature_gradient_rows<T>(head.map, 1, D, {x, 0}, nullptr, rotated.rows(), {dx, 0});
 }
@@ -49,12 +55,13 @@ void recurrent_forward(const LinearHead<T>& head, const LinearHeadOutput<T>& out
   Scratch<T> state(W, E + 1), feature(1, D), rotated(1, W), value(1, E + 1), sums(1, E + 1);
   state.fill_zero();
   for (std::int64_t t = 0; t < head.queries; ++t) {
+    carry_rows(carry_to(head, t), W, E + 1, state.rows());
     if (!head.masked(t)) {
-      rotated_feature(head.map, D, head.key[t], head.key_angles.from(t), feature, rotated);
+      rotated_feature(head.map, D, head.key[t], head.key_factors.from(t), feature, rotated);
       extended_value_rows<T>(1, E, head.value.from(t), nullptr, value.rows());
       add_outer_product<T>(W, E + 1, rotated[0], value[0], state.rows());
     }
-    rotated_feature(head.map, D, head.query[t], head.query_angles.from(t), feature, rotated);
+    rotated_feature(head.map, D, head.query[t], head.query_factors.from(t), feature, rotated);
     *output.normalizer[t] = read_state<T>(W, E, state.rows(), rotated[0], sums[0], output.out[t]);
   }
 }
@@ -66,34 +73,36 @@ void recurrent_backward(const LinearHead<T>& head, const LinearHeadGradients<T>&
   // Queries: the prefix state, from the first token on.
   state.fill_zero();
   for (std::int64_t t = 0; t < head.queries; ++t) {
+    carry_rows(carry_to(head, t), W, E + 1, state.rows());
     if (!head.masked(t)) {
-      rotated_feature(head.map, D, head.key[t], head.key_angles.from(t), feature, rotated);
+      rotated_feature(head.map, D, head.key[t], head.key_factors.from(t), feature, rotated);
       extended_value_rows<T>(1, E, head.value.from(t), nullptr, value.rows());
       add_outer_product<T>(W, E + 1, rotated[0], value[0], state.rows());
     }
     extended_gradient_rows<T>(gradients, t, 1, E, a.rows());
     for (std::int64_t w = 0; w < W; ++w) gradient[0][w] = row_dot(state[w], a[0], E + 1);
-    unrotated_gradient(head, head.query[t], head.query_angles.from(t), gradient, gradients.dquery[t]);
+    unrotated_gradient(head, head.query[t], head.query_factors.from(t), gradient, gradients.dquery[t]);
   }
   // Keys and values: the suffix state, from the last token on.
   state.fill_zero();
   for (std::int64_t t = head.queries - 1; t >= 0; --t) {
+    if (t + 1 < head.queries) carry_rows(carry_to(head, t + 1), W, E + 1, state.rows());
     extended_gradient_rows<T>(gradients, t, 1, E, a.rows());
-    rotated_feature(head.map, D, head.query[t], head.query_angles.from(t), feature, rotated);
+    rotated_feature(head.map, D, head.query[t], head.query_factors.from(t), feature, rotated);
     add_outer_product<T>(W, E + 1, rotated[0], a[0], state.rows());
     if (head.masked(t)) {
       zero_rows(1, D, gradients.dkey.from(t));
       zero_rows(1, E, gradients.dvalue.from(t));
       continue;
     }
-    rotated_feature(head.map, D, head.key[t], head.key_angles.from(t), feature, rotated);
+    rotated_feature(head.map, D, head.key[t], head.key_factors.from(t), feature, rotated);
     extended_value_rows<T>(1, E, head.value.from(t), nullptr, value.rows());
     zero_rows(1, E, gradients.dvalue.from(t));
     for (std::int64_t w = 0; w < W; ++w) {
       gradient[0][w] = row_dot(state[w], value[0], E + 1);
       row_add_scaled(rotated[0][w], state[w], gradients.dvalue[t], E);
     }
-    unrotated_gradient(head, head.key[t], head.key_angles.from(t), gradient, gradients.dkey[t]);
+    unrotated_gradient(head, head.key[t], head.key_factors.from(t), gradient, gradients.dkey[t]);
   }
 }
 
@@ -101,10 +110,11 @@ template <class T>
 void recurrent_step(const LinearHead<T>& head, Rows<T> state, T* out) {
   const std::int64_t D = head.head_dim, E = head.value_dim, W = head.parts() * D;
   Scratch<T> feature(1, D), rotated(1, W), value(1, E + 1), sums(1, E + 1);
-  rotated_feature(head.map, D, head.key[0], head.key_angles, feature, rotated);
+  if (head.carried) carry_rows(head.weights[1], W, E + 1, state);
+  rotated_feature(head.map, D, head.key[0], head.key_factors, feature, rotated);
   extended_value_rows<T>(1, E, head.value, nullptr, value.rows());
   add_outer_product<T>(W, E + 1, rotated[0], value[0], state);
-  rotated_feature(head.map, D, head.query[0], head.query_angles, feature, rotated);
+  rotated_feature(head.map, D, head.query[0], head.query_factors, feature, rotated);
   read_state<T>(W, E, state, rotated[0], sums[0], out);
 }
 

@@ -1,13 +1,13 @@
 #pragma once
 /// \file
 /// How linear attention that is not causal is cut: groups of heads, segments of the length, tiles of rows. Internal to
-/// linear_attention_linear.cpp.
+/// linear.cpp.
 
 #include <algorithm>
 #include <cstdint>
 #include <span>
 
-#include "core/kernels/linear_attention_head.h"
+#include "core/kernels/linear_attention/head.h"
 #include "core/parallel.h"
 #include "core/simd.h"
 

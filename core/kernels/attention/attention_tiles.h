@@ -4,7 +4,7 @@
 ///
 /// Letters: B batch, T queries, S keys, H heads, D head_dim, E value dim, C chunk.
 
-#include "core/kernels/attention_types.h"
+#include "core/kernels/attention/attention_types.h"
 #include "core/kernels/tiles.h"
 
 namespace cosformer::detail {

@@ -1,7 +1,8 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
-#include "core/kernels/linear_attention_head.h"
+#include "core/kernels/linear_attention/head.h"
 
 namespace cosformer::detail {
 
@@ -10,7 +11,16 @@ namespace {
 /// Queries whose scores are held at once.
 constexpr std::int64_t kQueryBlock = 128;
 
-/// scores_ij *= cos(θ_i - θ_j) for `count` queries from `begin` on and keys j < `keys`; 0 for keys that the query does not
+/// row_j *= Σ_p f_p(query) f_p(key j).
+template <class T>
+void multiply_by_factors(const Factors<T>& query, const Factors<T>& keys, std::int64_t count, T* row) {
+  const bool two = query.parts == 2;
+  const T first = *query.rows[0], second = two ? *query.rows[1] : T{0};
+  const T *firsts = keys.rows[0], *seconds = keys.rows[two ? 1 : 0];
+  for (std::int64_t j = 0; j < count; ++j) row[j] *= first * firsts[j] + second * seconds[j];
+}
+
+/// scores_ij *= r(i - j) for `count` queries from `begin` on and keys j < `keys`; 0 for keys that the query does not
 /// see.
 template <class T>
 void reweight_and_mask(const LinearHead<T>& head, std::int64_t begin, std::int64_t count, std::int64_t keys,
@@ -18,10 +28,11 @@ void reweight_and_mask(const LinearHead<T>& head, std::int64_t begin, std::int64
   for (std::int64_t i = 0; i < count; ++i) {
     T* row = scores[i];
     const std::int64_t visible = head.causal ? std::min(keys, begin + i + 1) : keys;
-    if (head.query_angles) {
-      const T c = head.query_angles.cosines[begin + i], s = head.query_angles.sines[begin + i];
-      const T *cosines = head.key_angles.cosines, *sines = head.key_angles.sines;
-      for (std::int64_t j = 0; j < visible; ++j) row[j] *= c * cosines[j] + s * sines[j];
+    if (head.query_factors) {
+      multiply_by_factors(head.query_factors.from(begin + i), head.key_factors, visible, row);
+    } else if (head.weights != nullptr) {
+      const std::int64_t position = head.query_position(begin + i);
+      for (std::int64_t j = 0; j < visible; ++j) row[j] *= head.weights[std::abs(position - head.key_position(j))];
     }
     std::fill(row + visible, row + keys, T{0});
   }

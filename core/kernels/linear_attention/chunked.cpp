@@ -1,6 +1,7 @@
 #include <algorithm>
+#include <vector>
 
-#include "core/kernels/linear_attention_head.h"
+#include "core/kernels/linear_attention/head.h"
 
 namespace cosformer::detail {
 
@@ -8,26 +9,60 @@ namespace {
 
 using simd::Band;
 
-/// cos(θ_i - θ_j) within a chunk, as the weights of a tile's diagonals: `lower()[j - i]` is 0 for j > i, `upper()` 0 for j <
-/// i.
+/// The re-weighting within chunks and between them, for heads that are worked on side by side.
+///
+/// Within a chunk r(i - j) are the weights of a tile's diagonals: `lower(h)[j - i]` is 0 for j > i, `upper(h)` 0 for j < i.
+/// A sum that is carried stands at its chunk's first position: query p of the chunk reads it with r(p), key p enters the
+/// next chunk's with r(C - p), and from chunk to chunk it is multiplied by r(C).
 template <class T>
-class ChunkWeights {
+class ChunkReweighting {
  public:
-  /// `cosines` holds cos((d + 1) · step) for d < size - 1, or is null without re-weighting.
-  ChunkWeights(const T* cosines, std::int64_t size) : table_(2, 2 * size), size_(size) {
+  ChunkReweighting(std::span<const LinearHead<T>> heads, std::int64_t chunk)
+      : heads_(heads), chunk_(chunk), table_(3 * count_distinct(heads), 2 * chunk) {
     table_.fill_zero();
-    for (std::int64_t distance = 0; distance < size; ++distance) {
-      const T weight = cosines == nullptr || distance == 0 ? T{1} : cosines[distance - 1];
-      table_[0][size - 1 - distance] = weight;
-      table_[1][size - 1 + distance] = weight;
+    std::int64_t row = -3;
+    for (std::size_t h = 0; h < heads.size(); ++h) {
+      const T* weights = heads[h].weights;
+      if (h > 0 && weights == heads[h - 1].weights) {
+        row_of_head_.push_back(row);
+        continue;
+      }
+      row_of_head_.push_back(row += 3);
+      const auto weight = [&](std::int64_t distance) { return weights == nullptr ? T{1} : weights[distance]; };
+      for (std::int64_t distance = 0; distance < chunk; ++distance) {
+        table_[row][chunk - 1 - distance] = table_[row + 1][chunk - 1 + distance] = weight(distance);
+        if (heads[h].carried) table_[row + 2][chunk - 1 - distance] = weight(distance + 1);
+      }
     }
   }
-  const T* lower() const { return table_[0] + size_ - 1; }
-  const T* upper() const { return table_[1] + size_ - 1; }
+
+  const T* lower(std::int64_t h) const { return table_[row(h)] + chunk_ - 1; }
+  const T* upper(std::int64_t h) const { return table_[row(h) + 1] + chunk_ - 1; }
+  /// What rotates the rows of queries, and of keys, from position `begin` on, a chunk's first.
+  Factors<T> queries(std::int64_t h, std::int64_t begin) const {
+    return head(h).carried ? Factors<T>{{head(h).weights}, 1} : head(h).query_factors.from(begin);
+  }
+  Factors<T> keys(std::int64_t h, std::int64_t begin) const {
+    return head(h).carried ? Factors<T>{{table_[row(h) + 2]}, 1} : head(h).key_factors.from(begin);
+  }
+  /// Moves a head's sum on by one chunk.
+  void carry(std::int64_t h, std::int64_t rows, std::int64_t width, Rows<T> sum) const {
+    if (head(h).carried) carry_rows(head(h).weights[chunk_], rows, width, sum);
+  }
 
  private:
+  static std::int64_t count_distinct(std::span<const LinearHead<T>> heads) {
+    std::int64_t count = 1;
+    for (std::size_t h = 1; h < heads.size(); ++h) count += heads[h].weights != heads[h - 1].weights;
+    return count;
+  }
+  const LinearHead<T>& head(std::int64_t h) const { return heads_[static_cast<std::size_t>(h)]; }
+  std::int64_t row(std::int64_t h) const { return row_of_head_[static_cast<std::size_t>(h)]; }
+
+  std::span<const LinearHead<T>> heads_;
+  std::int64_t chunk_;
   Scratch<T> table_;
-  std::int64_t size_;
+  std::vector<std::int64_t> row_of_head_;
 };
 
 /// Calls `visit(begin, count)` for each chunk, in order.
@@ -56,14 +91,16 @@ Place following(std::int64_t head, std::int64_t heads, std::int64_t begin, std::
 }  // namespace
 
 template <class T>
-void chunked_forward(std::span<const LinearHead<T>> heads, std::int64_t chunk_size, std::span<const LinearHeadOutput<T>> outputs) {
+void chunked_forward(std::span<const LinearHead<T>> heads, std::int64_t chunk_size,
+                     std::span<const LinearHeadOutput<T>> outputs) {
   const LinearHead<T>& shape = heads.front();
   const std::int64_t length = shape.queries, D = shape.head_dim, E = shape.value_dim, W = shape.parts() * D;
   const std::int64_t C = std::min(chunk_size, length), H = std::ssize(heads);
-  const ChunkWeights<T> weights(shape.query_angles.cosines, C);
-  // One product gives the outputs of a chunk: [q̃ | scores] · [state ; v]. `ones` gives the normalisers: [Σ k̃ | 1 … 1]. Each head
-  // has its own state, and room for v below it.
-  const Scratch<T> left(C, W + C), rights(H * (W + C), E), phi_q(C, D), phi_k(C, D), turned_k(D, C), rotated_k(C, W), sums(C, E);
+  const ChunkReweighting<T> reweighting(heads, C);
+  // One product gives the outputs of a chunk: [q̃ | scores] · [state ; v]. `ones` gives the normalisers: [Σ k̃ | 1 … 1]. Each
+  // head has its own state, and room for v below it.
+  const Scratch<T> left(C, W + C), rights(H * (W + C), E), phi_q(C, D), phi_k(C, D), turned_k(D, C), rotated_k(C, W),
+      sums(C, E);
   const Scratch<T> ones(H, W + C), normalizers(2, C);
   for (std::int64_t h = 0; h < H; ++h) {
     zero_rows(W, E, rights.from(h * (W + C)));
@@ -90,10 +127,10 @@ void chunked_forward(std::span<const LinearHead<T>> heads, std::int64_t chunk_si
       transpose<T>(count, D, phi_k.rows(), turned_k.rows());
       multiply<T>(count, count, D, phi_q.rows(), turned_k.rows(), false, scores,
                   {.band = Band::lower_columns, .upcoming = &upcoming});
-      weigh_diagonals(count, count, weights.lower(), scores);
+      weigh_diagonals(count, count, reweighting.lower(h), scores);
       // The first chunk has no state.
       const std::int64_t skipped = begin == 0 ? W : 0;
-      if (begin > 0) rotate_rows<T>(count, D, phi_q.rows(), head.query_angles.from(begin), left.rows());
+      if (begin > 0) rotate_rows<T>(count, D, phi_q.rows(), reweighting.queries(h, begin), left.rows());
       multiply<T>(count, E, W + count - skipped, left.from(0, skipped), right.from(skipped), false, sums.rows(),
                   {.band = Band::lower_inner, .fixed = W - skipped, .upcoming = &upcoming});
       row_dots<T>(count, W + count - skipped, left.from(0, skipped), {ones[h] + skipped, 0}, normalizers[0]);
@@ -103,7 +140,9 @@ void chunked_forward(std::span<const LinearHead<T>> heads, std::int64_t chunk_si
       }
       scale_rows<T>(count, E, normalizers[1], sums.rows(), output.out.from(begin));
       if (begin + count == length) continue;
-      rotate_rows<T>(count, D, phi_k.rows(), head.key_angles.from(begin), rotated_k.rows());
+      rotate_rows<T>(count, D, phi_k.rows(), reweighting.keys(h, begin), rotated_k.rows());
+      reweighting.carry(h, W, E, right);
+      reweighting.carry(h, 1, W, {ones[h], 0});
       multiply<T>(W, E, count, Factor<T>::transposed(rotated_k.rows()), values, true, right, {.upcoming = &upcoming});
       add_rows<T>(count, W, rotated_k.rows(), ones[h]);
     }
@@ -115,7 +154,7 @@ namespace {
 /// dquery, from the prefix state kept as Σ [v | 1]~ᵀ φ(k), (E + 1) parts × D. Leaves the normalisers' gradients in `b`, a
 /// row a head.
 template <class T>
-void chunked_query_gradient(std::span<const LinearHead<T>> heads, std::int64_t C, const ChunkWeights<T>& weights,
+void chunked_query_gradient(std::span<const LinearHead<T>> heads, std::int64_t C, const ChunkReweighting<T>& reweighting,
                             std::span<const LinearHeadGradients<T>> all_gradients, Rows<T> b) {
   const LinearHead<T>& shape = heads.front();
   const std::int64_t D = shape.head_dim, E = shape.value_dim, X = shape.parts() * (E + 1), H = std::ssize(heads);
@@ -148,15 +187,16 @@ void chunked_query_gradient(std::span<const LinearHead<T>> heads, std::int64_t C
       transpose<T>(count, E + 1, values.rows(), turned_values.rows());
       multiply<T>(count, count, E + 1, a.rows(), turned_values.rows(), false, dscores,
                   {.band = Band::lower_columns, .upcoming = &upcoming});
-      weigh_diagonals(count, count, weights.lower(), dscores);
+      weigh_diagonals(count, count, reweighting.lower(h), dscores);
       const std::int64_t skipped = begin == 0 ? X : 0;
-      if (begin > 0) rotate_extended_rows<T>(count, E, a.rows(), head.query_angles.from(begin), left.rows());
+      if (begin > 0) rotate_extended_rows<T>(count, E, a.rows(), reweighting.queries(h, begin), left.rows());
       multiply<T>(count, D, X + count - skipped, left.from(0, skipped), right.from(skipped), false, dphi_q.rows(),
                   {.band = Band::lower_inner, .fixed = X - skipped, .upcoming = &upcoming});
       feature_gradient_rows<T>(head.map, count, D, head.query.from(begin), nullptr, dphi_q.rows(),
                                gradients.dquery.from(begin));
       if (begin + count == head.queries) continue;
-      rotate_extended_rows<T>(count, E, values.rows(), head.key_angles.from(begin), rotated_values.rows());
+      rotate_extended_rows<T>(count, E, values.rows(), reweighting.keys(h, begin), rotated_values.rows());
+      reweighting.carry(h, X, D, right);
       multiply<T>(X, D, count, Factor<T>::transposed(rotated_values.rows()), phi_k, true, right, {.upcoming = &upcoming});
     }
   });
@@ -165,13 +205,13 @@ void chunked_query_gradient(std::span<const LinearHead<T>> heads, std::int64_t C
 /// dkey and dvalue, from the normalisers' gradients and the suffix state Σ [a | b]~ᵀ φ(q), (E + 1) parts × D, and its
 /// transpose without b, Σ q̃ᵀ a.
 template <class T>
-void chunked_key_value_gradient(std::span<const LinearHead<T>> heads, std::int64_t C, const ChunkWeights<T>& weights,
+void chunked_key_value_gradient(std::span<const LinearHead<T>> heads, std::int64_t C, const ChunkReweighting<T>& reweighting,
                                 std::span<const LinearHeadGradients<T>> all_gradients, Rows<const T> b) {
   const LinearHead<T>& shape = heads.front();
   const std::int64_t D = shape.head_dim, E = shape.value_dim, W = shape.parts() * D, X = shape.parts() * (E + 1);
   const std::int64_t H = std::ssize(heads);
-  // [dscoresᵀ | ṽ⁺] · [φ(q) ; state] and [scoresᵀ | k̃] · [a ; stateᵀ]. Only the last chunk may be short, and it has no state; each
-  // head has its own.
+  // [dscoresᵀ | ṽ⁺] · [φ(q) ; state] and [scoresᵀ | k̃] · [a ; stateᵀ]. Only the last chunk may be short, and it has no
+  // state; each head has its own.
   const Scratch<T> key_left(C, C + X), key_rights(H * (C + X), D), value_left(C, C + W), value_rights(H * (C + W), E + 1);
   const Scratch<T> phi_k(C, D), turned_q(D, C), values(C, E + 1), turned_a(E + 1, C), rotated_a(C, X), dphi_k(C, D),
       dvalues(C, E);
@@ -206,11 +246,11 @@ void chunked_key_value_gradient(std::span<const LinearHead<T>> heads, std::int64
                   {.band = Band::upper_columns, .upcoming = &upcoming});
       multiply<T>(count, count, D, phi_k.rows(), turned_q.rows(), false, scores,
                   {.band = Band::upper_columns, .upcoming = &upcoming});
-      weigh_diagonals(count, count, weights.upper(), dscores);
-      weigh_diagonals(count, count, weights.upper(), scores);
+      weigh_diagonals(count, count, reweighting.upper(h), dscores);
+      weigh_diagonals(count, count, reweighting.upper(h), scores);
       if (has_state) {
-        rotate_extended_rows<T>(count, E, values.rows(), head.key_angles.from(begin), key_left.from(0, C));
-        rotate_rows<T>(count, D, phi_k.rows(), head.key_angles.from(begin), value_left.from(0, C));
+        rotate_extended_rows<T>(count, E, values.rows(), reweighting.keys(h, begin), key_left.from(0, C));
+        rotate_rows<T>(count, D, phi_k.rows(), reweighting.keys(h, begin), value_left.from(0, C));
       }
       multiply<T>(count, D, has_state ? C + X : count, dscores, phi_q, false, dphi_k.rows(),
                   {.band = Band::upper_inner, .upcoming = &upcoming});
@@ -219,7 +259,8 @@ void chunked_key_value_gradient(std::span<const LinearHead<T>> heads, std::int64
       feature_gradient_rows<T>(head.map, count, D, head.key.from(begin), mask, dphi_k.rows(), gradients.dkey.from(begin));
       copy_rows<T>(count, E, dvalues.rows(), mask, gradients.dvalue.from(begin));
       if (begin == 0) continue;
-      rotate_extended_rows<T>(count, E, a, head.query_angles.from(begin), rotated_a.rows());
+      rotate_extended_rows<T>(count, E, a, reweighting.queries(h, begin), rotated_a.rows());
+      reweighting.carry(h, X, D, state);
       multiply<T>(X, D, count, Factor<T>::transposed(rotated_a.rows()), phi_q, true, state, {.upcoming = &upcoming});
       for (std::int64_t part = 0; part < head.parts(); ++part) {
         transpose<T>(E, D, state.from(part * E), turned_state.from(part * D));
@@ -234,14 +275,16 @@ template <class T>
 void chunked_backward(std::span<const LinearHead<T>> heads, std::int64_t chunk_size,
                       std::span<const LinearHeadGradients<T>> gradients) {
   const std::int64_t C = std::min(chunk_size, heads.front().queries);
-  const ChunkWeights<T> weights(heads.front().query_angles.cosines, C);
+  const ChunkReweighting<T> reweighting(heads, C);
   const Scratch<T> b(std::ssize(heads), heads.front().queries);
-  chunked_query_gradient<T>(heads, C, weights, gradients, b.rows());
-  chunked_key_value_gradient<T>(heads, C, weights, gradients, b.rows());
+  chunked_query_gradient<T>(heads, C, reweighting, gradients, b.rows());
+  chunked_key_value_gradient<T>(heads, C, reweighting, gradients, b.rows());
 }
 
-template void chunked_forward<float>(std::span<const LinearHead<float>>, std::int64_t, std::span<const LinearHeadOutput<float>>);
-template void chunked_forward<double>(std::span<const LinearHead<double>>, std::int64_t, std::span<const LinearHeadOutput<double>>);
+template void chunked_forward<float>(std::span<const LinearHead<float>>, std::int64_t,
+                                     std::span<const LinearHeadOutput<float>>);
+template void chunked_forward<double>(std::span<const LinearHead<double>>, std::int64_t,
+                                      std::span<const LinearHeadOutput<double>>);
 template void chunked_backward<float>(std::span<const LinearHead<float>>, std::int64_t,
                                       std::span<const LinearHeadGradients<float>>);
 template void chunked_backward<double>(std::span<const LinearHead<double>>, std::int64_t,

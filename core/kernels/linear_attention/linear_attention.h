@@ -1,20 +1,18 @@
 #pragma once
 /// \file
-/// Linear attention: out_i = Σ_j s_ij v_j / guard(D_i), D_i = Σ_j s_ij or Σ_j |s_ij|, with s_ij = φ(q_i)·φ(k_j) · r(θ_i −
-/// θ_j), r = cos or 1.
+/// Linear attention: out_i = Σ_j s_ij v_j / guard(D_i), D_i = Σ_j s_ij or Σ_j |s_ij|, with s_ij = φ(q_i)·φ(k_j) · r(i − j),
+/// r the re-weighting (reweighting.h).
 ///
 /// Four equal forms (quadratic, linear, chunked, recurrent); derivations in core/kernels/README.md.
 /// Source: Qin et al., cosFormer, ICLR 2022, eq. 10-12; chunks after Yang et al., 2024.
 
 #include <cstdint>
-#include <span>
 
-#include "core/kernels/attention_types.h"
+#include "core/kernels/attention/attention_types.h"
+#include "core/kernels/linear_attention/reweighting.h"
+#include "core/kernels/scalar_function.h"
 
 namespace cosformer {
-
-/// Elementwise φ. `elu` is elu(x) + 1; `leaky_relu` has slope 0.01.
-enum class FeatureMap : std::uint8_t { identity, leaky_relu, relu, elu };
 
 /// How the sums are computed. `automatic`: quadratic for short sequences, else linear (not causal) or chunked (causal).
 enum class LinearAttentionForm : std::uint8_t { automatic, quadratic, linear, chunked, recurrent };
@@ -25,12 +23,10 @@ enum class LinearAttentionForm : std::uint8_t { automatic, quadratic, linear, ch
 enum class AttentionNormalization : std::uint8_t { sum, l1 };
 
 struct LinearAttentionOptions {
-  FeatureMap feature_map = FeatureMap::relu;
-  bool cos_reweighting = true;
-  /// Radians between neighbouring positions for each of the B items (π / (2M)), for queries and for keys; position
-  /// i (from 0) has the angle (i + 1) · step. Causal attention needs both equal. Ignored without re-weighting.
-  std::span<const double> query_angle_step;
-  std::span<const double> key_angle_step;
+  ScalarFunction feature_map = ScalarFunction::relu;  ///< φ, element by element
+  Reweighting reweighting = Reweighting::cos;
+  /// Of the re-weighting; cos takes π / (2M). Ignored where there is none.
+  ReweightingSteps steps;
   LinearAttentionForm form = LinearAttentionForm::automatic;
   std::int64_t chunk_size = 48;
   AttentionNormalization normalization = AttentionNormalization::sum;
@@ -47,9 +43,10 @@ std::int64_t linear_attention_saved_size(const AttentionSizes& sizes, const Atte
 
 /// Writes `out` [B, T, H, E], `normalizer` [B, T, H] (D before the guard) and `saved` [B, H, saved size], which the backward
 /// pass needs; a forward pass that none follows may have a null `saved`. float or double. `key_mask` of `visibility` is
-/// honoured, `window` is not supported; with positions the token at position p has the angle (p + 1) · step. Throws
-/// ShapeError where the form does not fit (causal with T ≠ S or unequal angle steps, linear with causal, chunked or
-/// recurrent without causal, chunked with re-weighting and positions, any but automatic and quadratic with `l1`).
+/// honoured, `window` is not supported; with positions the re-weighting goes by these. Throws
+/// ShapeError where the form does not fit (causal with T ≠ S or unequal steps, linear with causal, chunked or recurrent
+/// without causal, chunked with re-weighting and positions, any but automatic and quadratic with `l1`, linear with a
+/// re-weighting that has no such form). What has no linear form counts |i − j| where attention is not causal.
 template <class T>
 void linear_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility,
                               const LinearAttentionOptions& options, Heads<const T> query, Heads<const T> key,
@@ -63,7 +60,7 @@ void linear_attention_backward(const AttentionSizes& sizes, const AttentionVisib
                                Heads<const T> value, Heads<const T> out, const T* normalizer, const T* saved,
                                Heads<const T> dout, Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue);
 
-/// Elements of the recurrent state of one head: (1 or 2 with re-weighting)·D × (E + 1), the last column the normaliser's.
+/// Elements of the recurrent state of one head: parts·D × (E + 1), the last column the normaliser's.
 std::int64_t linear_attention_state_size(const AttentionSizes& sizes, const LinearAttentionOptions& options);
 
 /// One token for every item and head, causal: adds this token's key and value to `state` [B, H, state size] and

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "core/kernels/linear_attention_pieces.h"
+#include "core/kernels/linear_attention/schedule.h"
 #include "core/parallel.h"
 
 namespace cosformer::detail {
@@ -29,7 +29,7 @@ void sum_keys(const Group<T>& group, const Segments& segments, std::int64_t segm
         const Rows<T> sums = all_sums.piece(h, segment);
         feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k.rows());
         copy_rows(count, E, head.value.from(begin), head.mask_from(begin), values.rows());
-        rotate_rows<T>(count, D, phi_k.rows(), head.key_angles.from(begin), rotated_k.rows());
+        rotate_rows<T>(count, D, phi_k.rows(), head.key_factors.from(begin), rotated_k.rows());
         multiply<T>(W, E, count, Factor<T>::transposed(rotated_k.rows()), values.rows(), true, sums,
                     {.upcoming = &upcoming});
         add_rows<T>(count, W, rotated_k.rows(), sums[W]);
@@ -54,7 +54,7 @@ void read_sums(const Group<T>& group, const Segments& segments, std::int64_t seg
         const Rows<const T> sums = all_sums.piece(h, 0);
         const LinearHeadOutput<T>& output = outputs[static_cast<std::size_t>(h)];
         feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
-        rotate_rows<T>(count, D, phi_q.rows(), head.query_angles.from(begin), rotated_q.rows());
+        rotate_rows<T>(count, D, phi_q.rows(), head.query_factors.from(begin), rotated_q.rows());
         multiply<T>(count, E, W, rotated_q.rows(), sums, false, results.rows(), {.upcoming = &upcoming});
         T normalizers[kTile], inverses[kTile];
         row_dots<T>(count, W, rotated_q.rows(), {sums[W], 0}, normalizers);
@@ -101,7 +101,7 @@ void query_gradient(const Group<T>& group, const Segments& segments, std::int64_
         const Rows<T> sums = all_sums.piece(h, segment);
         feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
         extended_gradient_rows<T>(gradients, begin, count, E, a.rows());
-        rotate_extended_rows<T>(count, E, a.rows(), head.query_angles.from(begin), rotated_a.rows());
+        rotate_extended_rows<T>(count, E, a.rows(), head.query_factors.from(begin), rotated_a.rows());
         multiply<T>(count, D, X, rotated_a.rows(), key_sums, false, dphi_q.rows(), {.upcoming = &upcoming});
         multiply<T>(X, D, count, Factor<T>::transposed(rotated_a.rows()), phi_q.rows(), true, sums, {.upcoming = &upcoming});
         feature_gradient_rows<T>(head.map, count, D, head.query.from(begin), nullptr, dphi_q.rows(),
@@ -141,8 +141,8 @@ void key_value_gradient(const Group<T>& group, const Segments& segments, std::in
         const std::uint8_t* mask = head.mask_from(begin);
         feature_rows(head.map, count, D, head.key.from(begin), mask, phi_k.rows());
         extended_value_rows(count, E, head.value.from(begin), mask, values.rows());
-        rotate_rows<T>(count, D, phi_k.rows(), head.key_angles.from(begin), rotated_k.rows());
-        rotate_extended_rows<T>(count, E, values.rows(), head.key_angles.from(begin), rotated_values.rows());
+        rotate_rows<T>(count, D, phi_k.rows(), head.key_factors.from(begin), rotated_k.rows());
+        rotate_extended_rows<T>(count, E, values.rows(), head.key_factors.from(begin), rotated_values.rows());
         multiply<T>(count, D, X, rotated_values.rows(), sums, false, dphi_k.rows(), {.upcoming = &upcoming});
         multiply<T>(count, E, W, rotated_k.rows(), value_sums, false, dvalues.rows(), {.upcoming = &upcoming});
         feature_gradient_rows<T>(head.map, count, D, head.key.from(begin), mask, dphi_k.rows(), gradients.dkey.from(begin));

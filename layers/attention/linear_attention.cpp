@@ -1,0 +1,171 @@
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "autograd/ops/attention_operands.h"
+#include "core/error.h"
+#include "core/named_table.h"
+#include "layers/attention/feature_map.h"
+#include "layers/attention/random_features.h"
+#include "layers/attention/reweighting_length.h"
+#include "layers/attention/select_rows.h"
+#include "layers/attention/variants.h"
+
+namespace cosformer {
+
+namespace {
+
+struct FormName {
+  const char* name;
+  LinearAttentionForm form;
+};
+constexpr FormName kForms[] = {{"auto", LinearAttentionForm::automatic},
+                               {"quadratic", LinearAttentionForm::quadratic},
+                               {"linear", LinearAttentionForm::linear},
+                               {"chunked", LinearAttentionForm::chunked},
+                               {"recurrent", LinearAttentionForm::recurrent}};
+
+struct NormalizationName {
+  const char* name;
+  AttentionNormalization normalization;
+};
+constexpr NormalizationName kNormalizations[] = {{"sum", AttentionNormalization::sum}, {"l1", AttentionNormalization::l1}};
+
+/// One recurrent state a head; see linear_attention_step.
+class LinearAttentionState : public AttentionState {
+ public:
+  LinearAttentionState(LinearAttentionOptions options, RandomFeatures features, const AttentionConfig& config)
+      : options_(std::move(options)), features_(std::move(features)), config_(config) {}
+
+  Tensor step(const AttentionInputs& inputs) override {
+    const Tensor q = features_.of(inputs.query).value(), k = features_.of(inputs.key).value(), v = inputs.value.value();
+    const AttentionSizes sizes{q.dim(0), 1, 1, q.dim(2), q.dim(3), v.dim(3)};
+    options_.steps = reweighting_steps(config_, reweighting_kind(options_.reweighting), sizes.heads, sizes.batch, 1, 1, {});
+    if (!state_.defined()) {
+      state_ = Tensor::zeros({sizes.batch, sizes.heads, linear_attention_state_size(sizes, options_)}, q.dtype());
+    }
+    Tensor out = Tensor::empty({sizes.batch, 1, sizes.heads, sizes.value_dim}, q.dtype());
+    dispatch_float(q.dtype(), [&](auto type) {
+      using T = decltype(type);
+      linear_attention_step<T>(sizes, options_, position_, heads_of<T>(q), heads_of<T>(k), heads_of<T>(v), state_.data<T>(),
+                               mutable_heads_of<T>(out));
+    });
+    ++position_;
+    return out;
+  }
+  void select(std::span<const std::int64_t> rows) override {
+    if (state_.defined()) state_ = select_rows(state_, rows);
+  }
+
+ private:
+  LinearAttentionOptions options_;
+  RandomFeatures features_;
+  AttentionConfig config_;
+  Tensor state_;
+  std::int64_t position_ = 0;
+};
+
+class LinearAttention : public Attention {
+ public:
+  LinearAttention(const AttentionConfig& config, const AttentionSetting& setting)
+      : Attention(setting), config_(config), num_heads_(setting.num_heads) {
+    if (config_.causal_length == 0) config_.causal_length = setting.max_length;
+    check<InputError>(config.dropout == 0,
+                      "attention.dropout: linear attention has no matrix of weights to drop from; expected 0, found ",
+                      config.dropout);
+    const FeatureMapKind& map = find_feature_map(config.feature_map);
+    options_.feature_map = map.elementwise;
+    options_.reweighting = find_named(reweightings(), config.reweighting, "attention.reweighting").value;
+    options_.form = find_named(kForms, config.form, "attention.form").form;
+    options_.chunk_size = config.chunk_size;
+    options_.normalization = find_named(kNormalizations, config.normalization, "attention.normalization").normalization;
+    check<InputError>(
+        !is_l1() || options_.form == LinearAttentionForm::automatic || options_.form == LinearAttentionForm::quadratic,
+        "attention.form: normalization = \"l1\" has the quadratic form only, expected \"auto\" or \"quadratic\", found \"",
+        config.form, '"');
+    check<InputError>(kind().linear_form || options_.form != LinearAttentionForm::linear, "attention.form: reweighting = \"",
+                      config.reweighting, "\" has no linear form");
+    check<InputError>(config.chunk_size >= 1, "attention.chunk_size: expected at least 1, found ", config.chunk_size);
+    check<InputError>(config.decay >= 0 && config.decay <= 1, "attention.decay: expected 0 to 1, found ", config.decay);
+    if (map.random_features) {
+      features_ = RandomFeatures(setting, config.num_features > 0 ? config.num_features : setting.head_dim);
+    }
+  }
+
+  Variable forward(const AttentionInputs& inputs, const AttentionMask& mask, const Pass&) const override {
+    LinearAttentionOptions options = options_;
+    options.steps = steps(inputs.query.dim(0), inputs.query.dim(1), inputs.key.dim(1), mask);
+    return linear_attention(features_.of(inputs.query), features_.of(inputs.key), inputs.value, mask, options);
+  }
+
+  std::unique_ptr<AttentionState> start() const override {
+    const AttentionConfig written = with_constant_length(config_);
+    if (!is_l1()) return std::make_unique<LinearAttentionState>(options_, features_, written);
+    // A row's L1 norm is no sum that a state could carry on.
+    auto fixed = std::make_shared<LinearAttention>(*this);
+    fixed->config_ = written;
+    return start_with_cache(std::move(fixed));
+  }
+
+  double forward_flops(std::int64_t queries, std::int64_t keys, bool causal) const override {
+    const auto features = static_cast<double>(features_ ? features_.count() : head_dim());
+    if (is_l1() || (!causal && !kind().linear_form)) {
+      const double pairs = static_cast<double>(queries) * static_cast<double>(keys) * (causal ? 0.5 : 1.0);
+      return 2.0 * pairs * (features + static_cast<double>(head_dim()));
+    }
+    // The state form: keys go into features × values sums, one for each part of the re-weighting, and queries read them.
+    const auto sums = static_cast<double>(std::max<std::int64_t>(1, kind().parts));
+    return 2.0 * static_cast<double>(queries + keys) * sums * features * static_cast<double>(head_dim());
+  }
+
+  double saved_numbers(std::int64_t queries, std::int64_t keys) const override {
+    // The normaliser, and the random features of queries and keys.
+    return static_cast<double>(queries) + static_cast<double>((queries + keys) * features_.count());
+  }
+
+  std::unique_ptr<Attention> without_reweighting() const override {
+    if (kind().weight == nullptr) return nullptr;
+    auto plain = std::make_unique<LinearAttention>(*this);
+    plain->options_.reweighting = Reweighting::none;
+    return plain;
+  }
+
+  ReweightingMatrix reweighting(std::int64_t queries, std::int64_t keys, const AttentionMask& mask) const override {
+    if (kind().weight == nullptr) return {};
+    const ReweightingSteps all = steps(1, queries, keys, mask);
+    const auto count = static_cast<std::int64_t>(all.query.size());
+    ReweightingMatrix matrix{kind().name, kind().formula, kind().parameter, {}, Tensor::zeros({count, queries, keys})};
+    float* weight = matrix.weights.data<float>();
+    for (std::size_t row = 0; row < all.query.size(); ++row) {
+      matrix.parameters.push_back(kind().parameter_of(all.query[row]));
+      for (std::int64_t i = 0; i < queries; ++i) {
+        for (std::int64_t j = 0; j < keys; ++j, ++weight) {
+          if (mask.causal && j > i) continue;
+          const double x = static_cast<double>(i) * all.query[row] - static_cast<double>(j) * all.key[row];
+          *weight = static_cast<float>(kind().weight(kind().linear_form ? x : std::abs(x)));
+        }
+      }
+    }
+    return matrix;
+  }
+
+ private:
+  const ReweightingKind& kind() const { return reweighting_kind(options_.reweighting); }
+  bool is_l1() const { return options_.normalization == AttentionNormalization::l1; }
+  ReweightingSteps steps(std::int64_t batch, std::int64_t queries, std::int64_t keys, const AttentionMask& mask) const {
+    return reweighting_steps(config_, kind(), num_heads_, batch, queries, keys, mask);
+  }
+
+  AttentionConfig config_;
+  std::int64_t num_heads_;
+  LinearAttentionOptions options_;
+  RandomFeatures features_;
+};
+
+}  // namespace
+
+std::unique_ptr<Attention> make_linear_attention(const AttentionConfig& config, const AttentionSetting& setting) {
+  return std::make_unique<LinearAttention>(config, setting);
+}
+
+}  // namespace cosformer

@@ -1,0 +1,49 @@
+#pragma once
+/// \file
+/// All kinds of attention by name, what each supports, and which of them a model asks for.
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "layers/attention/attention.h"
+#include "layers/model_config.h"
+
+namespace cosformer {
+
+/// What an attention can be asked for.
+struct AttentionSupport {
+  bool causal = true;      ///< query i sees keys j ≤ i: a decoder's attention to itself
+  bool not_causal = true;  ///< every query sees every key: an encoder's attention
+  bool cross = true;       ///< queries and keys of two texts: a decoder's attention to an encoder
+  bool padding = true;     ///< keys that are padding, anywhere in a text
+  bool steps = true;       ///< token by token: generation
+};
+
+/// A registered kind, and one line on what it is.
+struct AttentionKind {
+  const char* name;
+  const char* description;
+  /// May depend on the config's options.
+  AttentionSupport (*supports)(const AttentionConfig& config);
+  std::unique_ptr<Attention> (*make)(const AttentionConfig& config, const AttentionSetting& setting);
+};
+std::span<const AttentionKind> attention_kinds();
+/// Throws InputError for an unknown name, with the nearest one.
+const AttentionKind& find_attention_kind(const std::string& name);
+
+/// Throws InputError for an unknown kind or options that do not fit it.
+std::unique_ptr<Attention> make_attention(const AttentionConfig& config, const AttentionSetting& setting);
+
+/// The attention of one place of an encoder-decoder: its `kind` and M, and nothing that belongs to the other places.
+AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place);
+
+/// What a model asks of its attention that this does not support, with the config key that asks for it.
+struct AttentionProblem {
+  const char* key;
+  std::string message;
+};
+std::optional<AttentionProblem> find_attention_problem(const ModelConfig& config);
+
+}  // namespace cosformer

@@ -1,0 +1,110 @@
+#include <cmath>
+#include <utility>
+
+#include "tests/autograd/operator_table.h"
+
+namespace cosformer::test {
+
+namespace {
+
+using Inputs = std::span<const Variable>;
+
+/// The state of gated linear attention, token by token: inputs query, key, value, gate.
+OperatorCase gated_case(const char* sample, std::int64_t batch, std::int64_t length, std::int64_t heads, std::int64_t head_dim,
+                        std::int64_t value_dim, std::vector<std::uint8_t> real = {}) {
+  AttentionMask mask{.causal = true, .key_mask = {}, .query_mask = {}};
+  if (!real.empty()) mask.key_mask = std::make_shared<const PaddingMask>(PaddingMask{batch, length, real});
+  const auto B = static_cast<std::size_t>(batch), N = static_cast<std::size_t>(length), H = static_cast<std::size_t>(heads),
+             D = static_cast<std::size_t>(head_dim), E = static_cast<std::size_t>(value_dim);
+  const Shape keys{batch, length, heads, head_dim}, values{batch, length, heads, value_dim};
+  return {.op = "gated_linear_attention",
+          .sample = sample,
+          .shapes = {keys, keys, values, keys},
+          .apply = [=](Inputs in) { return gated_linear_attention(in[0], in[1], in[2], in[3], mask, 0.7); },
+          .reference =
+              [=](const std::vector<Values>& in) {
+                Values out(B * N * H * E);
+                for (std::size_t b = 0; b < B; ++b) {
+                  for (std::size_t h = 0; h < H; ++h) {
+                    std::vector<double> state(D * E);
+                    for (std::size_t t = 0; t < N; ++t) {
+                      const std::size_t row = (b * N + t) * H + h;
+                      const bool counts = real.empty() || real[b * N + t] != 0;
+                      for (std::size_t d = 0; d < D; ++d) {
+                        const double alpha = counts ? std::pow(1 / (1 + std::exp(-in[3][row * D + d])), 1.0 / 16) : 1;
+                        for (std::size_t e = 0; e < E; ++e) {
+                          double& s = state[d * E + e];
+                          s = alpha * s + (counts ? in[1][row * D + d] * in[2][row * E + e] : 0);
+                          out[row * E + e] += 0.7 * in[0][row * D + d] * s;
+                        }
+                      }
+                    }
+                  }
+                }
+                return out;
+              },
+          .low = -3,
+          .high = 3,
+          .float_tolerance = 1e-4};
+}
+
+OperatorCase project_case(const char* sample, std::int64_t batch, std::int64_t length, std::int64_t heads, std::int64_t width,
+                          std::int64_t rows, std::vector<std::uint8_t> real = {}) {
+  SharedPaddingMask mask;
+  if (!real.empty()) mask = std::make_shared<const PaddingMask>(PaddingMask{batch, length, real});
+  const auto B = static_cast<std::size_t>(batch), S = static_cast<std::size_t>(length),
+             W = static_cast<std::size_t>(heads * width), R = static_cast<std::size_t>(rows);
+  return {.op = "project_length",
+          .sample = sample,
+          .shapes = {{batch, length, heads, width}, {batch, length, rows}},
+          .apply = [=](Inputs in) { return project_length(in[0], in[1], mask); },
+          .reference =
+              [=](const std::vector<Values>& in) {
+                Values out(B * R * W);
+                for (std::size_t b = 0; b < B; ++b) {
+                  for (std::size_t s = 0; s < S; ++s) {
+                    if (!real.empty() && real[b * S + s] == 0) continue;
+                    for (std::size_t r = 0; r < R; ++r) {
+                      for (std::size_t i = 0; i < W; ++i) {
+                        out[(b * R + r) * W + i] += in[1][(b * S + s) * R + r] * in[0][(b * S + s) * W + i];
+                      }
+                    }
+                  }
+                }
+                return out;
+              }};
+}
+
+}  // namespace
+
+std::vector<OperatorCase> attention_layer_cases() {
+  return {gated_case("odd sizes", 2, 5, 2, 3, 4),
+          gated_case("one token", 1, 1, 1, 1, 1),
+          gated_case("longer than two chunks", 1, 35, 1, 2, 3),
+          gated_case("padding anywhere", 2, 4, 1, 2, 2, {1, 0, 1, 1, 0, 1, 0, 0}),
+          project_case("odd sizes", 2, 5, 2, 3, 4),
+          project_case("one position", 1, 1, 1, 1, 1),
+          project_case("padding anywhere", 2, 4, 1, 3, 2, {1, 0, 1, 1, 0, 1, 0, 0})};
+}
+
+std::vector<BadInput> bad_attention_layer_inputs() {
+  const auto zeros = [](const Shape& shape) { return Variable(Tensor::zeros(shape)); };
+  const Variable heads = zeros({2, 3, 2, 4});
+  return {{"gated_linear_attention", "not causal",
+           [=] {
+             gated_linear_attention(heads, heads, heads, heads, {}, 1);
+           }},
+          {"gated_linear_attention", "a gate of another width",
+           [=] {
+             gated_linear_attention(heads, heads, heads, zeros({2, 3, 2, 5}), {.causal = true}, 1);
+           }},
+          {"project_length", "weights of another length",
+           [=] {
+             project_length(heads, zeros({2, 4, 5}), nullptr);
+           }},
+          {"project_length", "a mask of another shape", [=] {
+             project_length(heads, zeros({2, 3, 5}), some_mask());
+           }}};
+}
+
+}  // namespace cosformer::test
