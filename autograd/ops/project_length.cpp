@@ -22,8 +22,8 @@ Tensor real_rows(const Tensor& x, const SharedPaddingMask& mask) {
 }  // namespace
 
 Variable project_length(const Variable& x, const Variable& weights, const SharedPaddingMask& mask) {
-  const bool fits = x.shape().rank() == 4 && weights.shape().rank() == 3 && x.dim(0) == weights.dim(0) &&
-                    x.dim(1) == weights.dim(1);
+  const bool fits =
+      x.shape().rank() == 4 && weights.shape().rank() == 3 && x.dim(0) == weights.dim(0) && x.dim(1) == weights.dim(1);
   check<ShapeError>(fits, "[project_length] x ", x.shape(), " and weights ", weights.shape(),
                     " are not [B, S, H, E] and [B, S, R]");
   const std::int64_t batch = x.dim(0), length = x.dim(1), width = x.dim(2) * x.dim(3), rows = weights.dim(2);
@@ -34,27 +34,26 @@ Variable project_length(const Variable& x, const Variable& weights, const Shared
   dispatch_float(x.dtype(), [&](auto type) {
     using T = decltype(type);
     for (std::int64_t b = 0; b < batch; ++b) {
-      gemm<T>(Transpose::yes, Transpose::no, rows, width, length, T{1}, w.data<T>() + b * length * rows, rows,
-              source.data<T>() + b * length * width, width, T{0}, out.data<T>() + b * rows * width, width);
+      gemm<T>(Transpose::yes, Transpose::no, rows, width, length, w.data<T>() + b * length * rows, rows,
+              source.data<T>() + b * length * width, width, false, out.data<T>() + b * rows * width, width);
     }
   });
-  return Variable::from_operation(
-      "project_length", out, {&x, &weights}, [=](const Tensor& dout, InputGradients& inputs) {
-        const Tensor dy = dout.contiguous();
-        Tensor dx = Tensor::empty(source.shape(), source.dtype()), dw = Tensor::empty(w.shape(), w.dtype());
-        dispatch_float(dy.dtype(), [&](auto type) {
-          using T = decltype(type);
-          for (std::int64_t b = 0; b < batch; ++b) {
-            const T* d = dy.data<T>() + b * rows * width;
-            gemm<T>(Transpose::no, Transpose::no, length, width, rows, T{1}, w.data<T>() + b * length * rows, rows, d, width,
-                    T{0}, dx.data<T>() + b * length * width, width);
-            gemm<T>(Transpose::no, Transpose::yes, length, rows, width, T{1}, source.data<T>() + b * length * width, width, d,
-                    width, T{0}, dw.data<T>() + b * length * rows, rows);
-          }
-        });
-        inputs.add(0, real_rows(dx, mask));
-        inputs.add(1, dw);
-      });
+  return Variable::from_operation("project_length", out, {&x, &weights}, [=](const Tensor& dout, InputGradients& inputs) {
+    const Tensor dy = dout.contiguous();
+    Tensor dx = Tensor::empty(source.shape(), source.dtype()), dw = Tensor::empty(w.shape(), w.dtype());
+    dispatch_float(dy.dtype(), [&](auto type) {
+      using T = decltype(type);
+      for (std::int64_t b = 0; b < batch; ++b) {
+        const T* d = dy.data<T>() + b * rows * width;
+        gemm<T>(Transpose::no, Transpose::no, length, width, rows, w.data<T>() + b * length * rows, rows, d, width, false,
+                dx.data<T>() + b * length * width, width);
+        gemm<T>(Transpose::no, Transpose::yes, length, rows, width, source.data<T>() + b * length * width, width, d, width,
+                false, dw.data<T>() + b * length * rows, rows);
+      }
+    });
+    inputs.add(0, real_rows(dx, mask));
+    inputs.add(1, dw);
+  });
 }
 
 }  // namespace cosformer

@@ -23,7 +23,7 @@ std::unique_ptr<LabelledSequences> listops(const ScratchFolder& folder, const st
 void write_pictures(const ScratchFolder& folder, int last_label) {
   std::string rows;
   for (int i = 0; i < 10; ++i) {
-    const std::string name = "p" + std::to_string(i) + ".png";
+    const std::string name = std::string("p") + std::to_string(i) + ".png";
     folder.write("imgs/0/" + name, plain_png({.width = 3, .height = 2}, std::string(6, static_cast<char>(i))));
     rows += "imgs/0 " + name + " 0 " + std::to_string(i == 7 ? last_label : i % 2) + " 1.0 14 4 2 0.5 1 1\n";
   }

@@ -137,7 +137,14 @@ TEST_CASE("A run that is resumed keeps the tokenizer that it began with") {
   const std::vector<std::string> keys = {"task.tokenizer=word", "train.max_steps=6"};
   REQUIRE(project.train("run", keys).code == 0);
   const std::string vocabulary = test::read_bytes(project / "run/tokenizer/vocab.json");
-  test::write_bytes(project / "train.txt", "sky sky sea " + test::read_bytes(project / "train.txt"));
+  const std::string text = test::read_bytes(project / "train.txt");
+  // Other data would make another vocabulary: it is refused, and the run's own stays.
+  test::write_bytes(project / "train.txt", "sky sky sea " + text);
+  const test::Outcome refused = project.train("run", {"task.tokenizer=word", "train.max_steps=8"}, {"--resume"});
+  CHECK(refused.code == 2);
+  CHECK(contains(refused.errors, "train.txt"));
+  CHECK(test::read_bytes(project / "run/tokenizer/vocab.json") == vocabulary);
+  test::write_bytes(project / "train.txt", text);
   CHECK(project.train("run", {"task.tokenizer=word", "train.max_steps=8"}, {"--resume"}).code == 0);
   CHECK(test::read_bytes(project / "run/tokenizer/vocab.json") == vocabulary);
   CHECK(project.newest("run") == 8);

@@ -27,7 +27,7 @@ TEST_CASE("train lowers the loss and leaves the files that a run consists of") {
       std::ranges::find_if(names, [](const std::string& name) { return name.starts_with("events.out.tfevents."); });
   REQUIRE(events != names.end());
   names.erase(events);
-  CHECK(names == std::vector<std::string>{".lock", "checkpoints", "config.toml", "metrics.jsonl", "run.log", "tokenizer"});
+  CHECK(names == std::vector<std::string>{".lock", "checkpoints", "config.toml", "metrics.jsonl", "run.log"});
   for (const char* name : {"latest", "best"}) {
     CHECK(test::names_in(project / "run/checkpoints" / name) ==
           std::vector<std::string>{"model.safetensors", "optimizer.safetensors", "state.json"});

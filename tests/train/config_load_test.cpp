@@ -52,6 +52,10 @@ Config unusual_config(const std::string& kind = "encoder") {
       *text = std::string(field.names().front());
     field.set(config, value);
   }
+  // Not every kind attends in both directions, which an encoder needs.
+  AttentionConfig& attention = config.model.attention;
+  attention.kind = "local";
+  if (kind == "encoder_decoder") attention.encoder = attention.self = attention.cross = "local";
   config.model.attention.form = "quadratic";  // the only one that goes with attention.normalization = "l1"
   config.model.num_heads = 7;
   config.model.embed_dim = 7 * 31;
@@ -161,7 +165,8 @@ TEST_CASE("Values that do not fit together are refused") {
   CHECK(error_of({"train.batch_size=6", "train.accumulation=4"}).ends_with("must divide train.batch_size (6)"));
   CHECK(error_of({"train.batch_size=6", "train.shards=7"}).ends_with("must be at most the 6 sequences of a micro-batch"));
   CHECK(error_of({"attention.normalization=l1", "attention.form=chunked"})
-            .ends_with("attention.form must be \"auto\" or \"quadratic\" with attention.normalization = \"l1\", not \"chunked\""));
+            .ends_with(
+                "attention.form must be \"auto\" or \"quadratic\" with attention.normalization = \"l1\", not \"chunked\""));
   CHECK(error_of({"model.num_classes=2"}).ends_with("model.num_classes needs model.kind = \"encoder\""));
   CHECK(error_of({"model.max_length=100"}).ends_with("must be at least task.seq_len (256)"));
   CHECK(error_of({"optimizer.nesterov=true", "optimizer.name=sgd"}).find("optimizer.nesterov") != std::string::npos);
