@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <numeric>
 
 #include "core/error.h"
 #include "core/figure_text.h"
@@ -43,14 +44,20 @@ std::string format_duration(double seconds) {
   return two_units(days, "d", hours % 24, "h");
 }
 
-std::string format_progress(const Progress& progress) {
-  std::string text =
-      concat("step ", progress.step, '/', progress.max_steps, "  loss ",
-             std::isfinite(progress.loss) ? printed("%.4f", progress.loss) : std::string(kNotFinite), "  lr ",
-             printed("%.1e", progress.learning_rate), "  ", format_rate(progress.tokens_per_second), " tokens/s");
-  if (progress.share_of_peak) text += concat("  ", printed("%.0f", *progress.share_of_peak * 100), " % of peak");
-  if (progress.seconds_left) text += concat("  ", format_duration(*progress.seconds_left), " left");
-  return text;
+std::string format_progress(const Progress& progress, std::size_t columns) {
+  enum Field : std::size_t { kStep, kLoss, kLearningRate, kSpeed, kShare, kTimeLeft, kFields };
+  std::array<std::string, kFields> fields;
+  fields[kStep] = concat("step ", progress.step, '/', progress.max_steps);
+  fields[kLoss] = concat("  loss ", std::isfinite(progress.loss) ? printed("%.4f", progress.loss) : std::string(kNotFinite));
+  fields[kLearningRate] = "  lr " + printed("%.1e", progress.learning_rate);
+  fields[kSpeed] = concat("  ", format_rate(progress.tokens_per_second), " tokens/s");
+  if (progress.share_of_peak) fields[kShare] = concat("  ", printed("%.0f", *progress.share_of_peak * 100), " % of peak");
+  if (progress.seconds_left) fields[kTimeLeft] = concat("  ", format_duration(*progress.seconds_left), " left");
+  const auto line = [&] { return std::accumulate(fields.begin(), fields.end(), std::string()); };
+  for (const Field least : {kShare, kLearningRate, kSpeed, kLoss}) {
+    if (line().size() > columns) fields[least].clear();
+  }
+  return line();
 }
 
 void ProgressDisplay::update(const Progress& progress, double now_seconds) {
@@ -59,7 +66,8 @@ void ProgressDisplay::update(const Progress& progress, double now_seconds) {
   if (console_.features().rewrites) {
     if (shown_at_ && now_seconds - *shown_at_ < kRedrawSeconds) return;
     shown_at_ = now_seconds;
-    console_.set_status(last_);
+    // The console leaves the last column free.
+    console_.set_status(format_progress(progress, static_cast<std::size_t>(std::max(console_.features().columns - 1, 0))));
   } else if (progress.step % log_every_ == 0) {
     console_.print(last_);
     last_.clear();

@@ -2,6 +2,7 @@
 /// \file
 /// How far a run is, for people.
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -20,8 +21,9 @@ struct Progress {
   std::optional<double> seconds_left;
 };
 
-/// "step 120/5000  loss 3.4125  lr 6.0e-04  12.3k tokens/s  41 % of peak  1 h 02 min left".
-std::string format_progress(const Progress& progress);
+/// "step 120/5000  loss 3.4125  lr 6.0e-04  12.3k tokens/s  41 % of peak  1 h 02 min left". If that is longer than
+/// `columns`, the share of the peak goes first, then the learning rate, the speed and the loss.
+std::string format_progress(const Progress& progress, std::size_t columns = SIZE_MAX);
 
 /// "45 s", "12 min", "1 h 02 min", "3 d 04 h".
 std::string format_duration(double seconds);

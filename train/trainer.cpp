@@ -162,12 +162,15 @@ void Trainer::skip_step(double loss, double gradient_norm) {
 void Trainer::log_step(double loss, double gradient_norm, double learning_rate) {
   const double tokens_per_second = static_cast<double>(window_.tokens) / std::max(window_.seconds, 1e-9);
   const double seconds_per_step = window_.seconds / static_cast<double>(window_.steps);
+  // A rate above what was measured, perhaps beside other work, shows a higher peak.
+  const double operations_per_second = tokens_per_second * flops_per_token_;
+  peak_ = std::max(peak_, operations_per_second);
   progress_.update({.step = state_.step,
                     .max_steps = config_.train.max_steps,
                     .loss = loss,
                     .learning_rate = learning_rate,
                     .tokens_per_second = tokens_per_second,
-                    .share_of_peak = tokens_per_second * flops_per_token_ / peak_,
+                    .share_of_peak = operations_per_second / peak_,
                     .seconds_left = seconds_per_step * static_cast<double>(config_.train.max_steps - state_.step)},
                    now_seconds());
   if (state_.step % config_.train.log_every != 0) return;

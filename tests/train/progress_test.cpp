@@ -25,6 +25,39 @@ TEST_CASE("Progress is one line with what is known") {
   CHECK(format_progress(progress).find("loss not finite") != std::string::npos);
 }
 
+TEST_CASE("A narrow terminal loses the share of the peak first, and keeps the time left") {
+  const Progress progress{.step = 120,
+                          .max_steps = 5000,
+                          .loss = 3.41249,
+                          .learning_rate = 6e-4,
+                          .tokens_per_second = 12'345,
+                          .share_of_peak = 0.412,
+                          .seconds_left = 3725};
+  const std::string whole = format_progress(progress);
+  CHECK(format_progress(progress, whole.size()) == whole);
+  CHECK(format_progress(progress, whole.size() - 1) ==
+        "step 120/5000  loss 3.4125  lr 6.0e-04  12.3k tokens/s  1 h 02 min left");
+  CHECK(format_progress(progress, 59) == "step 120/5000  loss 3.4125  12.3k tokens/s  1 h 02 min left");
+  CHECK(format_progress(progress, 50) == "step 120/5000  loss 3.4125  1 h 02 min left");
+  CHECK(format_progress(progress, 5) == "step 120/5000  1 h 02 min left");
+}
+
+TEST_CASE("On a terminal of 60 columns the status line ends with the time left") {
+  std::ostringstream stream;
+  Console console(stream, {.rewrites = true, .colors = false, .columns = 60});
+  ProgressDisplay display(console, 10, true);
+  display.update({.step = 123'456,
+                  .max_steps = 500'000,
+                  .loss = 3.4,
+                  .learning_rate = 6e-4,
+                  .tokens_per_second = 12'345,
+                  .share_of_peak = 0.4,
+                  .seconds_left = 3725},
+                 0.0);
+  CHECK(stream.str().ends_with("1 h 02 min left"));
+  CHECK(stream.str().size() < 60);
+}
+
 TEST_CASE("Durations have at most two units") {
   CHECK(format_duration(0) == "0 s");
   CHECK(format_duration(59.4) == "59 s");
