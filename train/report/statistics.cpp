@@ -1,10 +1,10 @@
 #include "train/report/statistics.h"
 
 #include <algorithm>
-#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 
 #include "core/error.h"
+#include "train/report/student_t.h"
 
 namespace cosformer {
 
@@ -45,7 +45,7 @@ std::optional<PairedDifference> paired_difference(const std::vector<double>& fir
   PairedDifference result{summary->count, summary->mean, summary->deviation, {}, {}};
   if (summary->deviation) {
     const auto count = static_cast<double>(summary->count);
-    const double t = boost::math::quantile(boost::math::students_t(count - 1), 0.975);
+    const double t = student_t_quantile(0.975, count - 1);
     const double half_width = t * *summary->deviation / std::sqrt(count);
     result.low = result.mean - half_width;
     result.high = result.mean + half_width;
