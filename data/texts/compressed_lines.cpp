@@ -1,12 +1,16 @@
 #include "data/texts/compressed_lines.h"
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <system_error>
+#include <utility>
 
 #include "core/error.h"
 #include "data/lra/rows.h"
+#include "data/regular_file.h"
 
 namespace cosformer {
 
@@ -14,16 +18,21 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Text shrinks to a quarter or so; a file that unpacks to more than this is made to fill the memory.
-constexpr std::uintmax_t kLargestRatio = 200;
+/// Text shrinks to a quarter or so, and a line takes a byte or more; a file that unpacks to more than these times its size
+/// is made to fill the memory. Small files may be all of one letter.
+constexpr std::uintmax_t kLargestRatio = 200, kFreeBytes = std::uintmax_t{1} << 20, kFreeLines = std::uintmax_t{1} << 16;
 
 }  // namespace
 
 CompressedLines::CompressedLines(const fs::path& path, const char* content) : path_(path), file_(nullptr, gzclose) {
   std::error_code error;
   check<InputError>(fs::is_regular_file(path, error), path.string(), ": expected ", content);
-  most_bytes_ = kLargestRatio * (fs::file_size(path, error) + kMaxRowBytes);
-  file_.reset(gzopen(path.c_str(), "rb"));
+  const RegularFile file(path);
+  most_bytes_ = kLargestRatio * file.size() + kFreeBytes;
+  most_lines_ = file.size() + kFreeLines;
+  const int own = ::fcntl(file.descriptor(), F_DUPFD_CLOEXEC, 0);
+  file_.reset(own < 0 ? nullptr : gzdopen(own, "rb"));
+  if (file_ == nullptr && own >= 0) ::close(own);
   check<InputError>(file_ != nullptr, path.string(), ": cannot open the file");
 }
 
@@ -41,6 +50,8 @@ std::optional<std::string_view> CompressedLines::next() {
   }
   if (!any) return std::nullopt;
   ++number_;
+  check<InputError>(std::cmp_less_equal(number_, most_lines_), path_.string(), ": unpacks to over ", most_lines_,
+                    " lines, more than its bytes can hold");
   if (line_.ends_with('\r')) line_.pop_back();
   return line_;
 }
@@ -54,7 +65,8 @@ bool CompressedLines::fill() {
                     ": cannot unpack the file: ", what);
   end_ = static_cast<std::size_t>(count);
   bytes_ += end_;
-  check<InputError>(bytes_ <= most_bytes_, path_.string(), ": unpacks to over ", kLargestRatio, " times its size");
+  check<InputError>(bytes_ <= most_bytes_, path_.string(), ": unpacks to over ", most_bytes_, " bytes, more than ",
+                    kLargestRatio, " times its size");
   return count > 0;
 }
 

@@ -14,8 +14,8 @@ struct gzFile_s;  // zlib's
 
 namespace cosformer {
 
-/// Reads a plain file or one in gzip's format, line by line, in bounded memory: a line of over `kMaxRowBytes` and a file
-/// that unpacks to over 200 times its size are refused.
+/// Reads a plain file or one in gzip's format, line by line, in bounded memory: a line of over `kMaxRowBytes` is
+/// refused, and so is a file that unpacks to over 200 times its size and 1 MiB, or to over a line per byte and 65,536.
 class CompressedLines {
  public:
   /// `content` says what was expected where there is no file ("a file of reviews"). Throws InputError with the path.
@@ -33,7 +33,7 @@ class CompressedLines {
   std::unique_ptr<gzFile_s, int (*)(gzFile_s*)> file_;
   std::array<char, 1 << 16> buffer_;
   std::size_t begin_ = 0, end_ = 0;
-  std::uintmax_t bytes_ = 0, most_bytes_ = 0;
+  std::uintmax_t bytes_ = 0, most_bytes_ = 0, most_lines_ = 0;
   std::string line_;
   std::int64_t number_ = 0;
 };

@@ -15,6 +15,10 @@
 
 namespace cosformer::test {
 
+using Catch::Matchers::Contains;
+using Catch::Matchers::EndsWith;
+using Catch::Matchers::StartsWith;
+
 namespace {
 
 void write_gzip(const std::filesystem::path& path, const std::string& content) {
@@ -58,6 +62,31 @@ TEST_CASE("a parallel text that is none is refused with its files") {
   folder.write("train.de.gz", "\x1f\x8b\x08 broken");
   std::filesystem::remove(folder.path() / "train.de");
   CHECK(message().starts_with(root + "/train.de.gz: cannot unpack the file"));
+}
+
+TEST_CASE("a compressed file that unpacks to more bytes or lines than a text does is refused") {
+  const ScratchFolder folder;
+  folder.write("train.en", "one\n");
+  const auto path = folder.path() / "train.de.gz";
+  const auto message = [&] { return input_error([&] { load(folder); }); };
+  // 8 MiB of one letter in 8 kB: over 200 times the file and 1 MiB.
+  std::string rows;
+  for (int i = 0; i < 8; ++i) rows += std::string((1 << 20) - 1, 'a') + "\n";
+  write_gzip(path, rows);
+  CHECK_THAT(message(), StartsWith(path.string() + ": unpacks to over ") && Contains("more than 200 times its size"));
+  write_gzip(path, std::string(100'000, '\n'));
+  const auto bytes = std::filesystem::file_size(path);
+  CHECK(message() ==
+        path.string() + ": unpacks to over " + std::to_string(bytes + 65'536) + " lines, more than its bytes can hold");
+  // What a small file may hold.
+  write_gzip(path, std::string(1 << 20, 'a') + "\n");
+  CHECK(load(folder).source.front().size() == 1 << 20);
+  write_gzip(path, std::string(65'536, '\n'));
+  CHECK_THAT(message(), EndsWith("expected as many"));
+  // A plain file is its own size, whatever it holds.
+  std::filesystem::remove(path);
+  folder.write("train.de", std::string(200'000, '\n'));
+  CHECK_THAT(message(), StartsWith(folder.path().string() + "/train.de has 200000 lines"));
 }
 
 TEST_CASE("sentences end with their token; unfit ones are left out of training and cut for evaluation") {

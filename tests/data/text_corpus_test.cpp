@@ -65,3 +65,33 @@ TEST_CASE("texts that cannot be used are refused with their path") {
   const auto broken = folder.write("broken.txt", "ab\n\xFF");
   CHECK(input_error([&] { load_text_corpus(broken, *chars); }) == broken.string() + ":2:1: the text is not UTF-8");
 }
+
+TEST_CASE("a compressed text is refused by name, whatever the tokenizer") {
+  const ScratchFolder folder;
+  const auto bytes = load_tokenizer("byte", {});
+  const std::pair<std::string, std::string> starts[] = {{"\x1F\x8B\x08", "gzip -d"},
+                                                        {std::string("\xFD"
+                                                                     "7zXZ\0",
+                                                                     6),
+                                                         "xz -d"},
+                                                        {"\x28\xB5\x2F\xFD", "zstd -d"},
+                                                        {"BZh91AY&SY", "bzip2 -d"},
+                                                        {"PK\x03\x04", "unzip"}};
+  for (const auto& [start, program] : starts) {
+    const auto path = folder.write("text", start + "and more");
+    CHECK(input_error([&] { load_text_corpus(path, *bytes); }) ==
+          path.string() + ": is compressed, expected plain text; `" + program + "` unpacks it");
+  }
+  CHECK(load_text_corpus(folder.write("text", "BZh is no word"), *bytes).tokens.size() == 14);
+}
+
+TEST_CASE("JSON lines that are read as a text are remarked on") {
+  const ScratchFolder folder;
+  const auto bytes = load_tokenizer("byte", {});
+  const auto remark = [&](const std::string& text) { return load_text_corpus(folder.write("x", text), *bytes).remark; };
+  CHECK_THAT(remark("{\"text\": \"one\"}\n{\"text\": \"two\"}\n"),
+             StartsWith((folder.path() / "x").string() + ": holds JSON"));
+  CHECK(remark("{ no JSON }\n") == "");
+  CHECK(remark("[1, 2]\n") == "");
+  CHECK(remark("one two\n") == "");
+}

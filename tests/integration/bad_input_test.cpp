@@ -17,6 +17,8 @@ TEST_CASE("A bad config or bad data ends train with one line, before there is a 
   const TinyProject project;
   test::write_bytes(project / "empty.txt", "");
   test::write_bytes(project / "letter.txt", "a");
+  test::write_bytes(project / "text.gz", "\x1F\x8B\x08 and so on");
+  test::write_bytes(project / "not_utf8.txt", "ab\xFF");
   test::write_bytes(project / "broken.toml", "[task\n");
   const auto with = [&](const std::string& key) { return project.train_arguments("run", {key}); };
   const BadInput cases[] = {
@@ -38,6 +40,11 @@ TEST_CASE("A bad config or bad data ends train with one line, before there is a 
       {with("task.train=empty.txt"), "empty.txt: the file is empty"},
       {with("task.train=letter.txt"), "letter.txt: language modelling needs two tokens or more"},
       {with("task.valid=none.txt"), "none.txt: cannot read"},
+      {with("task.train=text.gz"), "text.gz: is compressed, expected plain text; `gzip -d` unpacks it"},
+      {{"train", "tiny.toml", "--run-dir", "run", "--set", "task.tokenizer=word", "--set", "task.train=text.gz"},
+       "text.gz: is compressed"},
+      {{"train", "tiny.toml", "--run-dir", "run", "--set", "task.tokenizer=word", "--set", "task.train=not_utf8.txt"},
+       "not_utf8.txt:1:3: the text is not UTF-8"},
       {{"train", "none.toml", "--run-dir", "run"}, "none.toml: error: no such file"},
       {{"train", "broken.toml", "--run-dir", "run"}, "broken.toml:1:"},
       {{"train", "tiny.toml", "--run-dir", "run", "--set", "task.tokenizer=bpe", "--set", "task.tokenizer_folder=none"},

@@ -158,6 +158,7 @@ int run_train(int argc, char** argv) {
     config = start.config;
     const std::unique_ptr<Task> task = make_task(
         with_tokenizer_in(choice.names_run ? with_tokenizer_of_run(config, choice.folder) : config, start.tokenizer_folder));
+    for (const std::string& remark : task->remarks()) warn(remark);
     // One batch shows that the data can be read.
     task->training_batch(0, config.train.batch_size);
     config.model = task->complete(config.model);
@@ -180,6 +181,7 @@ int run_train(int argc, char** argv) {
   const bool has_begun = earlier && earlier->checkpointed;
   const Config with_tokenizer = has_begun ? with_tokenizer_of_run(config, run) : config;
   const std::unique_ptr<Task> task = make_task(with_tokenizer_in(with_tokenizer, start.tokenizer_folder));
+  for (const std::string& remark : task->remarks()) warn(remark);
   task->training_batch(0, config.train.batch_size);
   // What the data decides is part of the config that is saved.
   config.model = task->complete(config.model);

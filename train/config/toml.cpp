@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <fstream>
 #include <memory>
 #include <tuple>
 
 #include "core/error.h"
+#include "data/mapped_file.h"
 #include "data/utf8.h"
 #include "train/config/toml_text.h"
 
@@ -111,13 +111,8 @@ TomlTable read_toml(const std::filesystem::path& path) {
   std::error_code ignored;
   check<InputError>(std::filesystem::exists(path, ignored), error_at(name, {}, "no such file"));
   check<InputError>(!std::filesystem::is_directory(path, ignored), error_at(name, {}, "a folder, not a TOML file"));
-  std::ifstream file(path, std::ios::binary);
-  // One byte more than is allowed tells a file that is too long.
-  std::string text(kMaxTomlBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  check<InputError>(file.eof() || file.good(), error_at(name, {}, "cannot be read"));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  return parse_toml(text, name);
+  check<InputError>(std::filesystem::is_regular_file(path, ignored), error_at(name, {}, "not a regular file"));
+  return parse_toml(MappedFile(path).bytes(), name);
 }
 
 std::string error_at(std::string_view name, TomlPosition position, std::string_view message) {

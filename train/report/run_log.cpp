@@ -50,7 +50,7 @@ RunLog read_run_log(const std::filesystem::path& run) {
 
 bool is_being_written(const std::filesystem::path& run) {
   struct stat status {};
-  if (::stat((run / ".lock").c_str(), &status) != 0) return false;
+  if (::stat((run / ".lock").c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return false;
   const std::string inode = concat(':', status.st_ino);
   if (is_owned_by_file(run / ".lock")) return true;
   std::string holder;

@@ -98,6 +98,13 @@ class LanguageModeling : public Task {
   }
 
   bool has_split(Split split) const override { return corpora_[static_cast<std::size_t>(split)].has_value(); }
+  std::vector<std::string> remarks() const override {
+    std::vector<std::string> all;
+    for (const auto& corpus : corpora_) {
+      if (corpus && !corpus->remark.empty()) all.push_back(corpus->remark);
+    }
+    return all;
+  }
 
   std::vector<DataFile> data_files() const override { return data_files_of(config_.task, corpora_); }
   TokenizerFiles tokenizer_files() const override { return tokenizer_->files(); }

@@ -116,6 +116,13 @@ class MaskedLanguageModeling : public Task {
   }
 
   bool has_split(Split split) const override { return corpora_[static_cast<std::size_t>(split)].has_value(); }
+  std::vector<std::string> remarks() const override {
+    std::vector<std::string> all;
+    for (const auto& corpus : corpora_) {
+      if (corpus && !corpus->remark.empty()) all.push_back(corpus->remark);
+    }
+    return all;
+  }
   SampleSequence sample(Split split, std::int64_t max_tokens) const override {
     const std::vector<std::int32_t>& all = corpus(split).tokens;
     const auto length = std::min(std::min(max_tokens, config_.task.seq_len) - 1, static_cast<std::int64_t>(all.size()));

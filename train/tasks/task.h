@@ -89,6 +89,8 @@ class Task {
     return *evaluate(model, split, max_batches, [] { return false; });
   }
   virtual bool has_split(Split split) const = 0;
+  /// What a user should know of the data, a line each.
+  virtual std::vector<std::string> remarks() const { return {}; }
   /// The first tokens of a split's first sequence, at most `max_tokens`, for looking into a model; no ids where the task has
   /// no such sequence to give. Throws InputError where the config names no such split.
   virtual SampleSequence sample(Split, std::int64_t) const { return {}; }

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "data/mapped_file.h"
+#include "data/text_corpus.h"
 #include "data/tokenizers/registry.h"
 #include "train/run/atomic_file.h"
 
@@ -17,7 +17,12 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config) {
   if (has_tokenizer_files(config)) return load_tokenizer(config.tokenizer, config.tokenizer_folder);
   check<InputError>(!config.train.empty(), "task.tokenizer_folder: a \"", config.tokenizer,
                     "\" tokenizer needs its files, or task.train to be made from");
-  return make_tokenizer(config, MappedFile(config.train).bytes());
+  const MappedFile text = open_text(config.train);
+  try {
+    return make_tokenizer(config, text.bytes());
+  } catch (const InputError& error) {
+    throw InputError(text_error(config.train, error.what()));
+  }
 }
 
 std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config, std::string_view text) {
