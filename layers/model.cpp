@@ -1,6 +1,7 @@
 #include "layers/model.h"
 
 #include <cmath>
+#include <string>
 
 #include "core/error.h"
 #include "layers/attention/registry.h"
@@ -55,6 +56,27 @@ void check_config(const ModelConfig& config) {
   check<InputError>(!config.lm_head || config.kind == ModelKind::encoder, "model.lm_head: only an encoder has this head");
 }
 
+/// The second names of a model's tied parameters, those of the output before the input that they may be tied to in turn.
+std::vector<Model::TiedName> tied_names_of(const ModelConfig& config) {
+  const std::string words = "embed_tokens.weight";
+  const std::string input = (config.share_embeddings || config.kind == ModelKind::encoder ? "encoder." : "decoder.") + words;
+  std::vector<Model::TiedName> names;
+  if (config.kind != ModelKind::encoder && config.tie_embeddings && config.adaptive_cutoffs.empty()) {
+    names.push_back({"decoder.output_projection.weight", input});
+  }
+  if (config.share_embeddings) names.push_back({"decoder." + words, input});
+  if (config.lm_head && config.tie_embeddings) names.push_back({"lm_head.out_proj.weight", input});
+  if (config.adaptive_cutoffs.empty() || !config.tie_embeddings) return names;
+  const std::string bands = "decoder.embed_tokens.embeddings.", softmax = "decoder.adaptive_softmax.";
+  names.push_back({softmax + "head.word_proj.weight", bands + "0.0.weight"});
+  for (std::size_t tail = 0; tail < config.adaptive_cutoffs.size(); ++tail) {
+    const std::string place = softmax + "tail." + std::to_string(tail), band = bands + std::to_string(tail + 1);
+    names.push_back({place + ".2.weight", band + ".0.weight"});
+    if (config.tie_adaptive_projections) names.push_back({place + ".0.weight", band + ".1.weight"});
+  }
+  return names;
+}
+
 /// Deviation of a weight that turns hidden states into scores.
 Initializer output_initializer(std::int64_t embed_dim) {
   return Initializer::normal(1.0 / std::sqrt(static_cast<double>(embed_dim)));
@@ -75,6 +97,7 @@ Model::Model(const ModelConfig& given, std::uint64_t seed, DType dtype, Paramete
     : config_(given), store_(seed, dtype, values) {
   check_config(given);
   config_.attention = settle_reweighting_length(given.attention, given.kind, {.seq_len = given.max_length});
+  tied_names_ = tied_names_of(given);
   const ModelConfig& config = config_;
   const Scope root(store_);
   if (config.kind != ModelKind::decoder) {

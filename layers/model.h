@@ -62,6 +62,12 @@ class Model {
   const ModelConfig& config() const { return config_; }
   const std::vector<Parameter>& parameters() const { return store_.all(); }
 
+  /// A second name, as fairseq writes it, of a parameter that is used in two places.
+  struct TiedName {
+    std::string name, parameter;
+  };
+  const std::vector<TiedName>& tied_names() const { return tied_names_; }
+
   /// Hidden states of the encoder: ids int32 [B, S] -> [B, S, embed_dim].
   Variable encode(const Tensor& ids, const SharedPaddingMask& mask, const Pass& pass) const;
   /// Hidden states of the decoder: ids int32 [B, T] -> [B, T, embed_dim]. `encoder` is ignored by a decoder-only model.
@@ -94,6 +100,7 @@ class Model {
   std::optional<AdaptiveSoftmax> adaptive_softmax_;
   std::optional<LanguageModelHead> lm_head_;
   std::optional<ClassificationHead> classification_head_;
+  std::vector<TiedName> tied_names_;
 };
 
 }  // namespace cosformer

@@ -63,7 +63,7 @@ void load_initial_weights(const ModelFile& file, const Config& config, const Mod
     check<InputError>(!is_compared(difference.key), source, ": ", difference.key, " is ", difference.first, " there and ",
                       difference.second, " in this config");
   }
-  const TensorMap& weights = file.parameters;
+  const TensorMap weights = weights_by_parameter(file, model);
   TensorMap taken;
   std::vector<Parameter> targets;
   for (const Parameter& parameter : model.parameters()) {

@@ -1,6 +1,7 @@
 #include "train/loaded_model.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/error.h"
 #include "core/kernels/optimizer.h"
@@ -25,6 +26,13 @@ fs::path tokenizer_of_run(const fs::path& weights) {
   return {};
 }
 
+/// Whether two tensors hold the same numbers.
+bool has_same_elements(const Tensor& a, const Tensor& b) {
+  if (a.shape() != b.shape()) return false;
+  const Tensor first = a.to(DType::float64), second = b.to(DType::float64);
+  return std::memcmp(first.data<double>(), second.data<double>(), static_cast<std::size_t>(first.bytes())) == 0;
+}
+
 }  // namespace
 
 ModelFile read_model_file(const fs::path& path, const std::optional<fs::path>& config_file,
@@ -33,6 +41,7 @@ ModelFile read_model_file(const fs::path& path, const std::optional<fs::path>& c
   file.weights = find_weights(path, warn);
   Weights weights = read_weights(file.weights);
   file.parameters = std::move(weights.parameters);
+  file.unusable = std::move(weights.unusable);
   file.step = weights.step;
   file.identity = std::move(weights.identity);
   if (config_file) {
@@ -66,13 +75,33 @@ void keep_needed_texts(TaskConfig& task, std::optional<Split> split) {
   if (split != Split::test) task.test.clear();
 }
 
+TensorMap weights_by_parameter(const ModelFile& file, const Model& model) {
+  for (const Parameter& parameter : model.parameters()) {
+    const auto found = file.unusable.find(parameter.name);
+    if (found != file.unusable.end())
+      throw InputError(concat(file.weights.string(), ": ", unusable_dtype(found->first, found->second)));
+  }
+  TensorMap weights = file.parameters;
+  for (const auto& [name, parameter] : model.tied_names()) {
+    const auto second = weights.find(name);
+    if (second == weights.end()) continue;
+    const auto [first, is_new] = weights.emplace(parameter, second->second);
+    check<InputError>(is_new || has_same_elements(first->second, second->second), file.weights.string(), ": tensors \"",
+                      name, "\" and \"", parameter,
+                      "\" differ, but the config ties them (model.tie_embeddings and its like)");
+    weights.erase(second);
+  }
+  return weights;
+}
+
 std::unique_ptr<Model> make_model(const ModelFile& file, const ModelConfig& config) {
   const auto seed = static_cast<std::uint64_t>(file.config.train.seed);
   // A file's config may ask for any size: nothing is allocated for it before the file's tensors are seen to fit.
   const Model shapes(config, seed, DType::float32, ParameterValues::shapes_only);
-  check_parameters(shapes.parameters(), file.parameters, file.weights.string());
+  const TensorMap weights = weights_by_parameter(file, shapes);
+  check_parameters(shapes.parameters(), weights, file.weights.string());
   auto model = std::make_unique<Model>(config, seed);
-  load_parameters(model->parameters(), file.parameters, file.weights.string());
+  load_parameters(model->parameters(), weights, file.weights.string());
   for (const Parameter& parameter : model->parameters()) {
     const Tensor& value = parameter.variable.value();
     check<InputError>(all_finite(value.data<float>(), value.size()), file.weights.string(), ": tensor '", parameter.name,

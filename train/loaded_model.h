@@ -17,6 +17,7 @@ namespace cosformer {
 struct ModelFile {
   std::filesystem::path weights;  ///< the safetensors file or checkpoint folder that was chosen
   TensorMap parameters;
+  std::map<std::string, std::string> unusable;  ///< see TensorFile
   Config config;
   std::optional<std::int64_t> step;  ///< where the file has it
   RunIdentity identity;              ///< of the run that trained the weights, where its checkpoint has it
@@ -33,6 +34,11 @@ void warn_of_other_contents(const ModelFile& file, const RunIdentity& now, const
 
 /// Clears the paths of all texts but that of `split`. The training text stays where a tokenizer must be made from it.
 void keep_needed_texts(TaskConfig& task, std::optional<Split> split);
+
+/// The weights of `file` by the names of the model's parameters. Where parameters are tied, other programs may store the one
+/// tensor under both names, or under the other one. Throws InputError where the two differ, and where a parameter's tensor
+/// has a dtype that cannot be used; unusable tensors that no parameter needs are left out.
+TensorMap weights_by_parameter(const ModelFile& file, const Model& model);
 
 /// The model of `file` for `task`, with its parameters set. Throws InputError where they do not fit the config or are not
 /// finite.

@@ -142,4 +142,37 @@ TEST_CASE("the training text is needed for its split, and to make a tokenizer") 
   CHECK(needed("word", "", std::nullopt) == "a");
 }
 
+TEST_CASE("a tied weight that is stored under both names, or under the other one, is the parameter") {
+  Weights weights;
+  const Metadata metadata = {{"config", to_json(weights.config)}};
+  const Tensor table = weights.tensors.at("decoder.embed_tokens.weight");
+  const auto check_model = [&] {
+    const ModelFile file = weights.read(metadata);
+    const auto model = make_model(file, file.config.model);
+    CHECK(values_of(model->output_weight().value()) == values_of(table));
+  };
+  weights.tensors["decoder.output_projection.weight"] = table.clone();
+  check_model();
+  weights.tensors.erase("decoder.embed_tokens.weight");
+  check_model();
+  weights.tensors["decoder.embed_tokens.weight"] = table;
+  weights.tensors["decoder.output_projection.weight"].fill(0.5);
+  CHECK(input_error_of(check_model) ==
+        (weights.folder / "model.safetensors").string() +
+            ": tensors \"decoder.output_projection.weight\" and \"decoder.embed_tokens.weight\" differ, but the config ties "
+            "them (model.tie_embeddings and its like)");
+}
+
+TEST_CASE("a tensor of a dtype that cannot be used is refused only where a parameter needs it") {
+  const Weights weights;
+  ModelFile file = weights.read({{"config", to_json(weights.config)}});
+  file.unusable["angles"] = "C64";
+  CHECK(make_model(file, file.config.model) != nullptr);
+  file.parameters.erase("decoder.layer_norm.bias");
+  file.unusable["decoder.layer_norm.bias"] = "F8_E8M0";
+  CHECK(input_error_of([&] {
+          make_model(file, file.config.model);
+        }).starts_with(file.weights.string() + ": tensor \"decoder.layer_norm.bias\": dtype F8_E8M0 cannot be used"));
+}
+
 }  // namespace cosformer::test

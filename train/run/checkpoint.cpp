@@ -130,9 +130,12 @@ Checkpoint read_checkpoint(const std::filesystem::path& folder) {
   for (const auto& [name, digest] : document.files) verify_file(folder / name, digest);
   Checkpoint checkpoint;
   TensorFile model = read_safetensors(folder / kModelFile);
+  TensorFile optimizer = read_safetensors(folder / kOptimizerFile);
+  check_all_usable(model, (folder / kModelFile).string());
+  check_all_usable(optimizer, (folder / kOptimizerFile).string());
   checkpoint.parameters = std::move(model.tensors);
   checkpoint.config = std::move(model.metadata["config"]);
-  checkpoint.optimizer = read_safetensors(folder / kOptimizerFile).tensors;
+  checkpoint.optimizer = std::move(optimizer.tensors);
   checkpoint.state = document.state;
   checkpoint.identity = document.identity;
   checkpoint.metrics = document.metrics;
@@ -166,6 +169,7 @@ Weights read_weights(const std::filesystem::path& path) {
   }
   TensorFile contents = read_safetensors(file);
   weights.parameters = std::move(contents.tensors);
+  weights.unusable = std::move(contents.unusable);
   if (const auto config = contents.metadata.find("config"); config != contents.metadata.end())
     weights.config = config->second;
   weights.step = step_of(contents.metadata);

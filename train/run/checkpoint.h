@@ -66,6 +66,7 @@ std::optional<std::int64_t> step_of(const Metadata& metadata);
 /// Parameters to evaluate, which any program may have written.
 struct Weights {
   TensorMap parameters;
+  std::map<std::string, std::string> unusable;  ///< see TensorFile
   std::optional<std::string> config;  ///< JSON text, where the file has it
   std::optional<std::int64_t> step;   ///< where the file has it
   RunIdentity identity;               ///< of the run, where the folder's state.json has it

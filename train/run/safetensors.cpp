@@ -54,6 +54,12 @@ std::span<std::byte> writable_bytes(Tensor& tensor) {
   return {};
 }
 
+bool is_usable(std::string_view dtype) {
+  constexpr std::string_view kUsable[] = {"F32", "F64", "F16", "BF16", "I32", "I64"};
+  return std::ranges::find(kUsable, dtype) != std::end(kUsable);
+}
+
+/// `info` has a usable dtype.
 Tensor read_tensor(const TensorInfo& info, std::uint64_t offset, const ReadBytes& read, const std::string& file) {
   for (const DType dtype : {DType::float32, DType::float64, DType::int32}) {
     if (info.dtype != safetensors_dtype_name(dtype)) continue;
@@ -61,9 +67,6 @@ Tensor read_tensor(const TensorInfo& info, std::uint64_t offset, const ReadBytes
     read(offset, writable_bytes(tensor));
     return tensor;
   }
-  const bool convertible = info.dtype == "F16" || info.dtype == "BF16" || info.dtype == "I64";
-  check<InputError>(convertible, file, ": tensor ", printable(info.name), ": dtype ", info.dtype,
-                    " cannot be used, expected F32, F64, F16, BF16, I32 or I64");
   std::vector<std::byte> bytes(info.end - info.begin);
   read(offset, bytes);
   if (info.dtype == "F16") return convert_elements<std::uint16_t, float>(info.shape, bytes, half_to_float);
@@ -94,6 +97,10 @@ TensorFile read_all(std::uint64_t file_bytes, const ReadBytes& read, const std::
   TensorFile result;
   result.metadata = std::move(header.metadata);
   for (const TensorInfo& info : header.tensors) {
+    if (!is_usable(info.dtype)) {
+      result.unusable.emplace(info.name, info.dtype);
+      continue;
+    }
     result.tensors.emplace(info.name, read_tensor(info, header.data_begin + info.begin, read, file));
   }
   return result;
@@ -113,6 +120,16 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
       reader.size(), [&](std::uint64_t offset, std::span<std::byte> bytes) { reader.read(offset, bytes); }, path.string());
 }
 
+void check_all_usable(const TensorFile& contents, const std::string& file) {
+  if (contents.unusable.empty()) return;
+  const auto& [name, dtype] = *contents.unusable.begin();
+  throw InputError(concat(file, ": ", unusable_dtype(name, dtype)));
+}
+
+std::string unusable_dtype(std::string_view name, std::string_view dtype) {
+  return concat("tensor ", printable(name), ": dtype ", dtype, " cannot be used, expected F32, F64, F16, BF16, I32 or I64");
+}
+
 TensorFile parse_safetensors(std::span<const std::byte> bytes, const std::string& file) {
   const ReadBytes read = [&](std::uint64_t offset, std::span<std::byte> target) {
     check<InputError>(offset <= bytes.size() && target.size() <= bytes.size() - offset, file, ": ends too early");
@@ -129,7 +146,7 @@ void write_safetensors(FileWriter& writer, const TensorMap& tensors, const Metad
     header.tensors.push_back({name, std::string(safetensors_dtype_name(tensor.dtype())), tensor.shape(), 0, 0});
   }
   std::ranges::stable_sort(header.tensors, std::greater{},
-                           [](const TensorInfo& t) { return safetensors_dtype_bytes(t.dtype); });
+                           [](const TensorInfo& t) { return safetensors_dtype_bits(t.dtype); });
   std::uint64_t position = 0;
   for (TensorInfo& info : header.tensors) {
     info.begin = position;

@@ -19,11 +19,17 @@ namespace {
 
 struct FormatDType {
   std::string_view name;
-  std::uint64_t bytes;
+  std::uint64_t bits;
 };
-constexpr FormatDType kDTypes[] = {{"F64", 8}, {"F32", 4}, {"F16", 2},  {"BF16", 2},    {"I64", 8},
-                                   {"I32", 4}, {"I16", 2}, {"I8", 1},   {"U64", 8},     {"U32", 4},
-                                   {"U16", 2}, {"U8", 1},  {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}};
+/// Those of version 0.8 of the reference.
+constexpr FormatDType kDTypes[] = {{"F64", 64},    {"F32", 32},    {"F16", 16},        {"BF16", 16},       {"I64", 64},
+                                   {"I32", 32},    {"I16", 16},    {"I8", 8},          {"U64", 64},        {"U32", 32},
+                                   {"U16", 16},    {"U8", 8},      {"BOOL", 8},        {"C64", 64},        {"F8_E4M3", 8},
+                                   {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"F6_E2M3", 6},
+                                   {"F6_E3M2", 6}, {"F4", 4}};
+
+/// How deep the value of a key that we do not know may be nested.
+constexpr int kMaxSkippedDepth = 16;
 
 /// Takes the header's JSON piece by piece and keeps only what a legal header can hold, so that a hostile text costs no
 /// memory beyond its own size and no depth of recursion.
@@ -34,6 +40,7 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
   SafetensorsHeader take() { return std::move(header_); }
 
   bool start_object(std::size_t) override {
+    if (skipping_) return enter_skipped();
     ++depth_;
     require(depth_ <= 2 && !in_array_, "nested too deeply");
     if (depth_ == 2 && !in_metadata_) seen_ = {};
@@ -41,6 +48,7 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool key(std::string& name) override {
+    if (skipping_) return true;
     if (depth_ == 1) {
       in_metadata_ = name == "__metadata__";
       tensor_ = {};
@@ -51,8 +59,9 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
     } else if (in_metadata_) {
       require(!header_.metadata.contains(name), "the key ", printable(name), " occurs twice");
     } else {
-      require(name == "dtype" || name == "shape" || name == "data_offsets", "unknown key ", printable(name),
-              ", expected dtype, shape or data_offsets");
+      // The reference takes no notice of other keys.
+      skipping_ = name != "dtype" && name != "shape" && name != "data_offsets";
+      if (skipping_) return true;
       require(seen_.insert(name).second, "the key ", name, " occurs twice");
     }
     key_ = name;
@@ -60,18 +69,20 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool string(std::string& value) override {
+    if (skipping_) return end_skipped_value();
     require(depth_ == 2 && !in_array_, "expected an object, found a string");
     if (in_metadata_) {
       header_.metadata[key_] = value;
       return true;
     }
     require(key_ == "dtype", key_, ": expected an array, found a string");
-    require(safetensors_dtype_bytes(value) != 0, "unknown dtype ", printable(value));
+    require(safetensors_dtype_bits(value) != 0, "unknown dtype ", printable(value));
     tensor_.dtype = value;
     return true;
   }
 
   bool start_array(std::size_t) override {
+    if (skipping_) return enter_skipped();
     require(depth_ == 2 && !in_metadata_ && !in_array_ && key_ != "dtype", "found an array where none belongs");
     in_array_ = true;
     numbers_.clear();
@@ -79,6 +90,7 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool number_unsigned(std::uint64_t value) override {
+    if (skipping_) return end_skipped_value();
     require(in_array_, "found a number where none belongs");
     const bool is_shape = key_ == "shape";
     require(numbers_.size() < (is_shape ? Shape::kMaxRank : 2), key_, ": more than ", is_shape ? Shape::kMaxRank : 2,
@@ -89,6 +101,7 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool end_array() override {
+    if (skipping_) return leave_skipped();
     in_array_ = false;
     if (key_ == "shape") {
       try {
@@ -105,6 +118,7 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool end_object() override {
+    if (skipping_) return leave_skipped();
     --depth_;
     if (depth_ == 1 && !in_metadata_) {
       require(seen_.size() == 3, "dtype, shape or data_offsets is missing");
@@ -114,7 +128,10 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
 
-  bool null() override { return refuse("null"); }
+  bool null() override {
+    // Some writers have nothing to say about the file and say so.
+    return (depth_ == 1 && in_metadata_) || refuse("null");
+  }
   bool boolean(bool) override { return refuse("a boolean"); }
   bool number_integer(std::int64_t) override { return refuse("a negative number"); }
   bool number_float(double, const std::string&) override { return refuse("a fraction or a number of more than 64 bits"); }
@@ -125,7 +142,21 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
   }
 
  private:
+  bool enter_skipped() {
+    require(++skipped_depth_ <= kMaxSkippedDepth, "nested too deeply");
+    return true;
+  }
+  bool leave_skipped() {
+    --skipped_depth_;
+    return end_skipped_value();
+  }
+  bool end_skipped_value() {
+    skipping_ = skipped_depth_ > 0;
+    return true;
+  }
+
   bool refuse(std::string_view what) {
+    if (skipping_) return end_skipped_value();
     require(false, "found ", what, " where none belongs");
     return false;
   }
@@ -149,6 +180,8 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
   int depth_ = 0;
   bool in_metadata_ = false;
   bool in_array_ = false;
+  bool skipping_ = false;  // the value of a key that we do not know
+  int skipped_depth_ = 0;
 };
 
 /// The tensors' shares must cover the data from end to end, one after the other.
@@ -157,11 +190,11 @@ void check_layout(SafetensorsHeader& header, std::uint64_t data_bytes, const std
   std::uint64_t expected_begin = 0;
   for (const TensorInfo& tensor : header.tensors) {
     const auto where = [&] { return concat(file, ": tensor ", printable(tensor.name), ": "); };
-    std::uint64_t bytes = 0;
-    const bool overflows = __builtin_mul_overflow(static_cast<std::uint64_t>(tensor.shape.size()),
-                                                  safetensors_dtype_bytes(tensor.dtype), &bytes);
-    check<InputError>(!overflows && tensor.end - tensor.begin == bytes, where(), tensor.dtype, ' ', tensor.shape,
-                      " does not take the ", tensor.end - tensor.begin, " bytes that data_offsets says");
+    std::uint64_t bits = 0;
+    const bool overflows =
+        __builtin_mul_overflow(static_cast<std::uint64_t>(tensor.shape.size()), safetensors_dtype_bits(tensor.dtype), &bits);
+    check<InputError>(!overflows && bits % 8 == 0 && tensor.end - tensor.begin == bits / 8, where(), tensor.dtype, ' ',
+                      tensor.shape, " does not take the ", tensor.end - tensor.begin, " bytes that data_offsets says");
     check<InputError>(tensor.begin == expected_begin, where(), "data_offsets begin at ", tensor.begin, ", expected ",
                       expected_begin, " (tensors may not overlap or leave holes)");
     check<InputError>(tensor.end <= data_bytes, where(), "data_offsets end at ", tensor.end, ", but the file holds only ",
@@ -174,9 +207,9 @@ void check_layout(SafetensorsHeader& header, std::uint64_t data_bytes, const std
 
 }  // namespace
 
-std::uint64_t safetensors_dtype_bytes(std::string_view dtype) {
-  for (const auto& [name, bytes] : kDTypes) {
-    if (name == dtype) return bytes;
+std::uint64_t safetensors_dtype_bits(std::string_view dtype) {
+  for (const auto& [name, bits] : kDTypes) {
+    if (name == dtype) return bits;
   }
   return 0;
 }
@@ -195,6 +228,10 @@ std::string_view safetensors_dtype_name(DType dtype) {
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes, const std::string& file) {
   check<InputError>(json.starts_with('{'), file, ": the safetensors header does not begin with {");
+  // The JSON library takes this byte for the end of the text, the reference for an error.
+  const std::size_t nul = json.find('\0');
+  check<InputError>(nul == std::string_view::npos, file, ": the safetensors header holds a NUL at byte ", nul,
+                    "; it is padded with blanks");
   HeaderHandler handler(file);
   nlohmann::json::sax_parse(json.begin(), json.end(), &handler);
   SafetensorsHeader header = handler.take();

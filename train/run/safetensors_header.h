@@ -34,15 +34,16 @@ struct SafetensorsHeader {
   std::uint64_t data_begin = 0;  ///< where in the file the elements begin
 };
 
-/// Bytes of one element by the format's name of its dtype; 0 for a name the format does not know.
-std::uint64_t safetensors_dtype_bytes(std::string_view dtype);
+/// Bits of one element by the format's name of its dtype; 0 for a name the format does not know.
+std::uint64_t safetensors_dtype_bits(std::string_view dtype);
 /// The format's name of a dtype.
 std::string_view safetensors_dtype_name(DType dtype);
 
-/// Reads the JSON text of a header that is followed by `data_bytes` bytes. Nothing larger than the text is allocated.
+/// Reads the JSON text of a header that is followed by `data_bytes` bytes. Nothing larger than the text is allocated. As the
+/// reference does, it skips keys of a tensor that it does not know, and takes metadata that are null for none.
 ///
-/// Throws InputError, one line with `file` and the tensor's name: malformed JSON, duplicate or unknown keys, metadata that
-/// are not text, too many tensors, too long names, more than eight axes, an unknown dtype, sizes that overflow or differ
+/// Throws InputError, one line with `file` and the tensor's name: malformed JSON, duplicate keys, metadata that are
+/// not text, too many tensors, too long names, more than eight axes, an unknown dtype, sizes that overflow or differ
 /// from the tensor's share of the file, shares that overlap, leave holes or do not end with the file.
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes, const std::string& file);
 
