@@ -1,6 +1,7 @@
 #include "layers/cost.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "layers/adaptive.h"
 #include "layers/attention/registry.h"
@@ -63,11 +64,12 @@ std::vector<ScoreMatrix> score_matrices(const ModelConfig& config) {
 
 std::vector<ParameterGroup> parameter_groups(const std::vector<Parameter>& parameters) {
   std::vector<ParameterGroup> groups;
+  std::unordered_map<std::string, std::size_t> places;
   for (const Parameter& parameter : parameters) {
     const std::string name = group_of(parameter.name);
-    auto found = std::ranges::find(groups, name, &ParameterGroup::name);
-    if (found == groups.end()) found = groups.insert(groups.end(), {name, 0});
-    found->elements += parameter.variable.value().size();
+    const auto [place, is_new] = places.emplace(name, groups.size());
+    if (is_new) groups.push_back({name, 0});
+    groups[place->second].elements += parameter.variable.value().size();
   }
   return groups;
 }

@@ -1,6 +1,5 @@
 #include "layers/parameters.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "core/error.h"
@@ -14,8 +13,7 @@ Initializer Initializer::xavier(std::int64_t fan_in, std::int64_t fan_out, doubl
 }
 
 Variable ParameterStore::create(std::string name, const Shape& shape, const Initializer& initializer) {
-  check<Error>(std::ranges::none_of(parameters_, [&](const Parameter& other) { return other.name == name; }),
-               "two parameters are named '", name, "'");
+  check<Error>(names_.insert(name).second, "two parameters are named '", name, "'");
   if (values_ == ParameterValues::shapes_only) {
     parameters_.push_back({std::move(name), Variable::leaf(Tensor::zeros({}, dtype_).expand(shape))});
     return parameters_.back().variable;

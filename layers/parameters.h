@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "autograd/variable.h"
@@ -47,6 +48,7 @@ class ParameterStore {
   DType dtype_;
   ParameterValues values_;
   std::vector<Parameter> parameters_;
+  std::unordered_set<std::string> names_;
 };
 
 /// A place in the tree of names; a layer is constructed with the scope that its parameters belong to.

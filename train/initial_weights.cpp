@@ -1,6 +1,10 @@
 #include "train/initial_weights.h"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
+#include <string_view>
+#include <unordered_set>
 
 #include "core/error.h"
 #include "core/kernels/optimizer.h"
@@ -66,17 +70,21 @@ void load_initial_weights(const ModelFile& file, const Config& config, const Mod
   const TensorMap weights = weights_by_parameter(file, model);
   TensorMap taken;
   std::vector<Parameter> targets;
+  std::unordered_set<std::string_view> wanted;
+  std::array<bool, std::size(kHeads)> head_fits;
+  std::ranges::transform(kHeads, head_fits.begin(),
+                         [&](std::string_view prefix) { return fits(model.parameters(), weights, prefix); });
   for (const Parameter& parameter : model.parameters()) {
     const auto head =
         std::ranges::find_if(kHeads, [&](std::string_view prefix) { return parameter.name.starts_with(prefix); });
-    if (head == std::end(kHeads) || fits(model.parameters(), weights, *head)) targets.push_back(parameter);
+    if (head != std::end(kHeads) && !head_fits[static_cast<std::size_t>(head - std::begin(kHeads))]) continue;
+    targets.push_back(parameter);
+    wanted.insert(parameter.name);
   }
   for (const auto& [name, tensor] : weights) {
     const bool of_head =
         std::ranges::any_of(kHeads, [&name = name](std::string_view prefix) { return name.starts_with(prefix); });
-    const bool wanted =
-        std::ranges::any_of(targets, [&name = name](const Parameter& target) { return target.name == name; });
-    if (!of_head || wanted) taken.emplace(name, tensor);
+    if (!of_head || wanted.contains(name)) taken.emplace(name, tensor);
   }
   check_parameters(targets, taken, source);
   for (const auto& [name, tensor] : taken) {

@@ -1,22 +1,23 @@
 #include "train/model_parameters.h"
 
-#include <algorithm>
+#include <string_view>
+#include <unordered_set>
 
 #include "core/error.h"
 
 namespace cosformer {
 
 void check_parameters(const std::vector<Parameter>& parameters, const TensorMap& weights, const std::string& source) {
+  std::unordered_set<std::string_view> known;
   for (const Parameter& parameter : parameters) {
     const auto found = weights.find(parameter.name);
     check<InputError>(found != weights.end(), source, ": tensor \"", parameter.name, "\" is missing");
     check<InputError>(found->second.shape() == parameter.variable.shape(), source, ": tensor \"", parameter.name,
                       "\" has shape ", found->second.shape(), ", the config asks for ", parameter.variable.shape());
+    known.insert(parameter.name);
   }
   for (const auto& [name, tensor] : weights) {
-    const bool known =
-        std::ranges::any_of(parameters, [&name = name](const Parameter& parameter) { return parameter.name == name; });
-    check<InputError>(known, source, ": tensor \"", name, "\" belongs to no parameter of the config's model");
+    check<InputError>(known.contains(name), source, ": tensor \"", name, "\" belongs to no parameter of the config's model");
   }
 }
 

@@ -130,6 +130,16 @@ TEST_CASE("parameters are summed by part of the model") {
   CHECK(sum == count_elements(model.parameters()));
 }
 
+TEST_CASE("the parts of the deepest model are told apart") {
+  ModelConfig config = small_model(ModelKind::decoder, {}, 10);
+  config.num_layers = 4096;
+  const Model model(config, 1, DType::float32, ParameterValues::shapes_only);
+  const std::vector<ParameterGroup> groups = parameter_groups(model.parameters());
+  CHECK(groups.size() == 4096 + 3);
+  CHECK(groups[2 + 4095].name == "decoder.layers.4095");
+  CHECK(groups[2 + 4095].elements == groups[2].elements);
+}
+
 TEST_CASE("the estimate of memory is near what a training step uses") {
   struct Row {
     const char* name;
