@@ -101,8 +101,12 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
   const double tokens = static_cast<double>(load.rows * seq_len);
   const auto dim = static_cast<double>(config.embed_dim), ffn = static_cast<double>(config.ffn_dim);
   const auto layers = static_cast<double>(config.num_layers);
+  double by_thread = 0;
   const auto attention_of_place = [&](AttentionPlace place) {
-    return attention_of(config, place)->saved_numbers(seq_len, seq_len) * static_cast<double>(config.num_heads) /
+    const std::unique_ptr<Attention> attention = attention_of(config, place);
+    const bool causal = place == AttentionPlace::decoder_self;
+    by_thread = std::max(by_thread, attention->working_numbers(seq_len, seq_len, causal));
+    return attention->saved_numbers(seq_len, seq_len, causal) * static_cast<double>(config.num_heads) /
            static_cast<double>(seq_len);
   };
   const double attention =
@@ -129,13 +133,17 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
   const double loss = tile + predicted * dim;
   const double block =
       fused ? std::max(2 * dim, 5 * dim + attention - ffn) : std::max(dim + 2 * ffn, 4 * dim + attention - 2 * ffn);
-  const double working = std::max(loss, tokens * block);
+  const auto threads = static_cast<double>(std::min(load.threads, load.rows * config.num_heads));
+  const double working = std::max(loss, tokens * block + threads * by_thread);
 
   MemoryEstimate estimate;
   estimate.parameters = elements * kFloatBytes;
   estimate.gradients = elements * kFloatBytes * load.gradient_sets;
   estimate.optimizer = elements * kFloatBytes * moments;
-  estimate.activations = static_cast<std::int64_t>((tokens * saved + working) * kFloatBytes) * load.at_once;
+  // No machine holds so much, and the sum of the parts still fits 64 bits.
+  constexpr double kMost = 1e18;
+  const double activations = (tokens * saved + working) * kFloatBytes * static_cast<double>(load.at_once);
+  estimate.activations = static_cast<std::int64_t>(std::min(activations, kMost));
   return estimate;
 }
 

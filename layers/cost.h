@@ -42,6 +42,7 @@ struct GraphLoad {
   std::int64_t rows = 1;           ///< sequences of one graph
   std::int64_t seq_len = 1;
   std::int64_t at_once = 1;        ///< graphs that run side by side
+  std::int64_t threads = 1;        ///< that work on one graph
   std::int64_t gradient_sets = 1;  ///< gradients of shards that are not yet added up
 };
 

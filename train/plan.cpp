@@ -44,11 +44,14 @@ RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::in
   plan.run_flops = plan.training_flops_per_token * static_cast<double>(plan.tokens_per_step) *
                    static_cast<double>(config.train.max_steps);
   const std::int64_t shard_rows = (rows + plan.shards - 1) / plan.shards;
-  plan.memory = estimate_memory(model_config, plan.parameters, optimizer_moments(config.optimizer),
-                                {.rows = std::min(rows_at_once(plan.shards, rows, rows * texts * seq_len), shard_rows) * texts,
-                                 .seq_len = seq_len,
-                                 .at_once = std::min<std::int64_t>(plan.shards, num_threads()),
-                                 .gradient_sets = gradient_sets(plan.shards, num_threads())});
+  plan.memory = estimate_memory(
+      model_config, plan.parameters, optimizer_moments(config.optimizer),
+      {.rows = std::min(rows_at_once(plan.shards, rows, rows * texts * seq_len), shard_rows) * texts,
+       .seq_len = seq_len,
+       .at_once = std::min<std::int64_t>(plan.shards, num_threads()),
+       .threads = plan.shards == 1 ? num_threads() : 1,
+       // The sum of the micro-batches before this one exists as well.
+       .gradient_sets = gradient_sets(plan.shards, num_threads()) + (config.train.accumulation > 1 ? 1 : 0)});
   return plan;
 }
 

@@ -71,7 +71,7 @@ double Attention::forward_flops(std::int64_t queries, std::int64_t keys, bool ca
   return 4.0 * pairs * static_cast<double>(head_dim_);
 }
 
-double Attention::saved_numbers(std::int64_t queries, std::int64_t keys) const {
+double Attention::saved_numbers(std::int64_t queries, std::int64_t keys, bool) const {
   return static_cast<double>(queries) * static_cast<double>(keys);
 }
 

@@ -71,7 +71,9 @@ class Attention {
   virtual double forward_flops(std::int64_t queries, std::int64_t keys, bool causal) const;
   /// Numbers that one head's forward pass over an item keeps for its backward pass, besides query, key, value and output;
   /// the backward pass needs at most as many again while it runs. By default those of a matrix of weights.
-  virtual double saved_numbers(std::int64_t queries, std::int64_t keys) const;
+  virtual double saved_numbers(std::int64_t queries, std::int64_t keys, bool causal) const;
+  /// Numbers that each thread at work on an item's heads holds for a while in the backward pass, beside the tensors.
+  virtual double working_numbers(std::int64_t, std::int64_t, bool) const { return 0; }
 
   /// The same attention with similarities as they are; null if nothing re-weights them.
   virtual std::unique_ptr<Attention> without_reweighting() const { return nullptr; }

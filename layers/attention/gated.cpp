@@ -70,7 +70,7 @@ class GatedLinearAttention : public Attention {
     const double gate = 4.0 * static_cast<double>(kGateRank) * dim;  // a head's share of the two projections
     return static_cast<double>(queries + keys) * 2.0 * dim * dim + static_cast<double>(keys) * gate;
   }
-  double saved_numbers(std::int64_t, std::int64_t keys) const override {
+  double saved_numbers(std::int64_t, std::int64_t keys, bool) const override {
     return static_cast<double>(keys) * (static_cast<double>(head_dim()) + static_cast<double>(kGateRank));
   }
 

@@ -118,9 +118,14 @@ class LinearAttention : public Attention {
     return 2.0 * static_cast<double>(queries + keys) * sums * features * static_cast<double>(head_dim());
   }
 
-  double saved_numbers(std::int64_t queries, std::int64_t keys) const override {
-    // The normaliser, and the random features of queries and keys.
-    return static_cast<double>(queries) + static_cast<double>((queries + keys) * features_.count());
+  double saved_numbers(std::int64_t queries, std::int64_t keys, bool causal) const override {
+    // The normaliser, the random features of queries and keys, and the sums of the linear form.
+    return static_cast<double>(queries + (queries + keys) * features_.count() +
+                               linear_attention_saved_size(sizes_of(queries, keys), {.causal = causal}, options_));
+  }
+
+  double working_numbers(std::int64_t queries, std::int64_t keys, bool causal) const override {
+    return static_cast<double>(linear_attention_working_size(sizes_of(queries, keys), {.causal = causal}, options_));
   }
 
   std::unique_ptr<Attention> without_reweighting() const override {
@@ -150,6 +155,15 @@ class LinearAttention : public Attention {
   }
 
  private:
+  /// Of one item, whose features are as wide as the keys that the kernel gets.
+  AttentionSizes sizes_of(std::int64_t queries, std::int64_t keys) const {
+    return {.batch = 1,
+            .queries = queries,
+            .keys = keys,
+            .heads = num_heads_,
+            .head_dim = features_ ? features_.count() : head_dim(),
+            .value_dim = head_dim()};
+  }
   const ReweightingKind& kind() const { return reweighting_kind(options_.reweighting); }
   bool is_l1() const { return options_.normalization == AttentionNormalization::l1; }
   ReweightingSteps steps(std::int64_t batch, std::int64_t queries, std::int64_t keys, const AttentionMask& mask) const {

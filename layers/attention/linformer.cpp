@@ -35,7 +35,7 @@ class Linformer : public Attention {
   double forward_flops(std::int64_t queries, std::int64_t keys, bool) const override {
     return 4.0 * static_cast<double>(queries + keys) * static_cast<double>(rows_ * head_dim());
   }
-  double saved_numbers(std::int64_t queries, std::int64_t keys) const override {
+  double saved_numbers(std::int64_t queries, std::int64_t keys, bool) const override {
     // The normalisers, projected keys and values, and a head's share of the rows of the two projections.
     return static_cast<double>(queries) + 2.0 * static_cast<double>(rows_ * head_dim()) +
            2.0 * static_cast<double>(keys * rows_) / static_cast<double>(num_heads_);

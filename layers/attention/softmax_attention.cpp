@@ -27,8 +27,13 @@ class SoftmaxAttention : public Attention {
     }
     return 4.0 * visible * static_cast<double>(head_dim());
   }
-  double saved_numbers(std::int64_t queries, std::int64_t keys) const override {
+  double saved_numbers(std::int64_t queries, std::int64_t keys, bool) const override {
     return static_cast<double>(queries) * (options_.materialized ? static_cast<double>(keys) : 1.0);
+  }
+  double working_numbers(std::int64_t queries, std::int64_t keys, bool) const override {
+    // Scaled queries and gradients of a head, in the materialised form its keys and values as well.
+    const auto dim = static_cast<double>(head_dim());
+    return static_cast<double>(queries) * 2 * dim + (options_.materialized ? static_cast<double>(keys) * 3 * dim : 0.0);
   }
 
  private:

@@ -148,7 +148,15 @@ TEST_CASE("the estimate of memory is near what a training step uses") {
     std::int64_t layers, dim, rows, length, vocab;
     std::vector<std::int64_t> cutoffs = {};
   };
+  AttentionConfig long_chunks = kind_of("cosformer"), linear_form = kind_of("linear", "elu");
+  long_chunks.chunk_size = 1024;
+  AttentionConfig quadratic_form = linear_form;
+  linear_form.form = "linear";
+  quadratic_form.form = "quadratic";
   const std::vector<Row> rows = {
+      {"chunks of 1024", ModelKind::decoder, long_chunks, 1, 64, 1, 1024, 64},
+      {"linear form", ModelKind::encoder, linear_form, 1, 256, 64, 16, 64},
+      {"quadratic form", ModelKind::decoder, quadratic_form, 1, 64, 1, 1024, 64},
       {"cosformer", ModelKind::decoder, kind_of("cosformer"), 4, 128, 4, 128, 512},
       {"long", ModelKind::decoder, kind_of("cosformer"), 2, 64, 1, 1024, 100},
       {"wide vocabulary", ModelKind::decoder, kind_of("cosformer"), 2, 64, 2, 128, 8192},
@@ -181,6 +189,17 @@ TEST_CASE("the estimate of memory is near what a training step uses") {
     CHECK(expected > 0.95 * actual);
     CHECK(expected < 1.25 * actual);
   }
+}
+
+TEST_CASE("a model beyond all machines has an estimate beyond all machines") {
+  ModelConfig config = small_model(ModelKind::decoder, {}, 16);
+  config.num_layers = 4096;
+  config.embed_dim = config.ffn_dim = 1 << 20;
+  const std::int64_t elements = std::int64_t{1} << 56;
+  const MemoryEstimate estimate = estimate_memory(
+      config, elements, 2, {.rows = 1 << 20, .seq_len = 1 << 24, .at_once = 16, .threads = 1, .gradient_sets = 4});
+  CHECK(estimate.activations == std::int64_t{1'000'000'000'000'000'000});
+  CHECK(estimate.total() > estimate.activations);
 }
 
 TEST_CASE("graphs that run side by side need memory of their own") {

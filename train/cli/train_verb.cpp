@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 #include "data/tokenizers/registry.h"
 #include "train/cli/machine.h"
+#include "train/cli/memory_check.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
 #include "train/earlier_run.h"
@@ -159,14 +160,15 @@ int run_train(int argc, char** argv) {
     const std::unique_ptr<Task> task = make_task(
         with_tokenizer_in(choice.names_run ? with_tokenizer_of_run(config, choice.folder) : config, start.tokenizer_folder));
     for (const std::string& remark : task->remarks()) warn(remark);
+    config.model = task->complete(config.model);
+    const RunPlan plan = make_plan(config, config.model, task->lengths().seq_len);
+    check_memory(plan, read_machine());
     // One batch shows that the data can be read.
     task->training_batch(0, config.train.batch_size);
-    config.model = task->complete(config.model);
     if (start.weights) {
       const Model model(config.model, static_cast<std::uint64_t>(config.train.seed));
       load_initial_weights(*start.weights, config, model);
     }
-    const RunPlan plan = make_plan(config, config.model, task->lengths().seq_len);
     const double peak = measure_matmul_peak(0.2);
     std::cout << (given->count("json") ? plan_to_json(plan, peak) + '\n' : format_plan(plan, peak));
     return 0;
@@ -182,9 +184,10 @@ int run_train(int argc, char** argv) {
   const Config with_tokenizer = has_begun ? with_tokenizer_of_run(config, run) : config;
   const std::unique_ptr<Task> task = make_task(with_tokenizer_in(with_tokenizer, start.tokenizer_folder));
   for (const std::string& remark : task->remarks()) warn(remark);
-  task->training_batch(0, config.train.batch_size);
   // What the data decides is part of the config that is saved.
   config.model = task->complete(config.model);
+  check_memory(make_plan(config, config.model, task->lengths().seq_len), read_machine());
+  task->training_batch(0, config.train.batch_size);
   if (earlier) {
     check_identity(*earlier, identity_of(*task), run, warn);
     check_continuation(*earlier, config, run, warn);

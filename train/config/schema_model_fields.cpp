@@ -155,8 +155,9 @@ constexpr Field kFields[] = {
                                                       "sum with its sign, or their L1 norm (quadratic form "
                                                       "only), which signed similarities (identity, leaky_relu) may need"),
     text<&C::model, &M::attention, &A::form>("attention.form", names_of<kForms>, "algorithm of linear attention"),
-    integer<&C::model, &M::attention, &A::chunk_size>("attention.chunk_size", 1, 65536,
-                                                      "rows of a chunk, causal linear attention"),
+    integer<&C::model, &M::attention, &A::chunk_size>("attention.chunk_size", 1, kMaxChunk,
+                                                      "rows of a chunk, causal linear attention; each thread works with "
+                                                      "the square of it"),
     integer<&C::model, &M::attention, &A::num_features>("attention.num_features", 0, kMaxFeatures,
                                                         "random features a head (favor); 0: the head's width"),
     integer<&C::model, &M::attention, &A::window>("attention.window", 0, kMaxLength,

@@ -11,6 +11,7 @@ inline constexpr double kMaxSteps = 1e12;
 inline constexpr double kMaxLength = 1 << 24;
 inline constexpr double kMaxWidth = 1 << 20;
 inline constexpr double kMaxVocabulary = 1 << 22;
+inline constexpr double kMaxChunk = 1024;  // products of larger chunks cost more than what they save, whatever the width
 inline constexpr double kMaxFeatures = 1 << 16;
 inline constexpr double kMaxCheckpoints = 1e6;
 inline constexpr double kMaxSeed = 9007199254740992.0;  // 2^53: JSON readers elsewhere keep it exact

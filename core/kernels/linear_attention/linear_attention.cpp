@@ -63,11 +63,13 @@ class LinearHeads {
   std::vector<LinearHead<T>> heads_;
 };
 
-/// Heads of an item that one thread takes side by side: at most four (their states fit the second-level cache), and no more
-/// than leave every thread a piece. Each head's numbers are the same in any group.
+/// Heads of an item whose states fit the second-level cache together.
+constexpr std::int64_t kMostHeads = 4;
+
+/// Heads of an item that one thread takes side by side: at most kMostHeads, and no more than
+/// leave every thread a piece. Each head's numbers are the same in any group.
 template <class Visit>
 void for_each_head_group(const AttentionSizes& sizes, Visit&& visit) {
-  constexpr std::int64_t kMostHeads = 4;
   const std::int64_t threads = in_parallel_region() ? 1 : num_threads();
   const std::int64_t group =
       std::min({kMostHeads, sizes.heads, std::max<std::int64_t>(sizes.batch * sizes.heads / threads, 1)});
@@ -90,6 +92,25 @@ std::int64_t linear_attention_saved_size(const AttentionSizes& sizes, const Atte
                                          const LinearAttentionOptions& options) {
   const bool keeps = chosen_form(sizes, visibility, options) == LinearAttentionForm::linear;
   return keeps ? linear_attention_state_size(sizes, options) : 0;
+}
+
+std::int64_t linear_attention_working_size(const AttentionSizes& sizes, const AttentionVisibility& visibility,
+                                           const LinearAttentionOptions& options) {
+  const std::int64_t D = sizes.head_dim, E = sizes.value_dim + 1, parts = state_parts(options);
+  const std::int64_t H = std::min(kMostHeads, sizes.heads);
+  switch (chosen_form(sizes, visibility, options)) {
+    case LinearAttentionForm::chunked: {
+      // Two squares and their factors, see chunked_backward.
+      const std::int64_t C = std::min(options.chunk_size, sizes.queries);
+      return 2 * C * C + (C + H * (D + E)) * parts * (D + E) + C * (H * (D + E) + 3 * D + 3 * E);
+    }
+    case LinearAttentionForm::quadratic: {
+      constexpr std::int64_t kBlock = 128;  // queries that it takes at once
+      return sizes.keys * (3 * D + 3 * E + 2 * kBlock);
+    }
+    default:
+      return 2 * H * parts * D * E;
+  }
 }
 
 template <class T>

@@ -41,6 +41,11 @@ inline constexpr double kNormalizerFloor = 1e-6;
 std::int64_t linear_attention_saved_size(const AttentionSizes& sizes, const AttentionVisibility& visibility,
                                          const LinearAttentionOptions& options);
 
+/// Elements that a thread holds while it runs its heads of an item through the backward pass, the larger of the two: about
+/// the square of a chunk in the chunked form, the keys times the widths in the quadratic one.
+std::int64_t linear_attention_working_size(const AttentionSizes& sizes, const AttentionVisibility& visibility,
+                                           const LinearAttentionOptions& options);
+
 /// Writes `out` [B, T, H, E], `normalizer` [B, T, H] (D before the guard) and `saved` [B, H, saved size], which the backward
 /// pass needs; a forward pass that none follows may have a null `saved`. float or double. `key_mask` of `visibility` is
 /// honoured, `window` is not supported; with positions the re-weighting goes by these. Throws
