@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdlib>
 
+#include "core/blas_memory.h"
 #include "core/cgroup_limits.h"
 #include "core/denormals.h"
 #include "core/error.h"
@@ -53,6 +54,7 @@ void run_parallel(std::int64_t count, LoopBody body) {
   if (ThreadPool::is_inside_loop()) {
     for (std::int64_t i = 0; i < count; ++i) body.call(body.object, i);
   } else {
+    reserve_blas_buffers(num_threads());
     ThreadPool::instance().run(count, body, num_threads());
   }
 }

@@ -1,4 +1,7 @@
-// Models that no machine holds.
+// Models that no machine holds, and processes that get no memory.
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "tests/catch.h"
 #include "tests/integration/tiny_project.h"
 
@@ -7,6 +10,18 @@ namespace {
 
 using test::contains;
 using test::TinyProject;
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+#else
+constexpr bool kSanitized = false;
+#endif
 
 TEST_CASE("A model that no machine holds is refused with its size before anything is allocated") {
   const TinyProject project;
@@ -24,6 +39,35 @@ TEST_CASE("A model that no machine holds is refused with its size before anythin
       CHECK_FALSE(std::filesystem::exists(project / "run"));
     }
   }
+}
+
+TEST_CASE("A limit of the address space ends in a line, however low it is") {
+  if (kSanitized) {
+    SUCCEED("skipped: sanitizers take terabytes of address space");
+    return;
+  }
+  const TinyProject project;
+  constexpr unsigned long kMebibyte = 1 << 20;
+  int refused = 0;
+  for (const int threads : {1, 2}) {
+    for (const unsigned long limit : {80, 150, 200, 280, 330, 400, 450, 550}) {
+      test::Surroundings surroundings = project.surroundings(threads);
+      surroundings.prepare = [limit] {
+        const rlimit bytes{limit * kMebibyte, limit * kMebibyte};
+        if (::setrlimit(RLIMIT_AS, &bytes) != 0) ::_exit(127);
+      };
+      const std::string run = "run-" + std::to_string(threads) + "-" + std::to_string(limit);
+      const test::Outcome outcome =
+          test::run_program(project.train_arguments(run, {"train.max_steps=2", "logging.progress=false"}), surroundings);
+      CAPTURE(threads, limit, outcome.code, outcome.errors);
+      CHECK(outcome.signal == 0);
+      if (outcome.code == 0) continue;
+      ++refused;
+      CHECK(outcome.code == 1);
+      CHECK(contains(outcome.errors, "out of memory"));
+    }
+  }
+  CHECK(refused > 4);
 }
 
 }  // namespace

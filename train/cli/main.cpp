@@ -3,10 +3,12 @@
 #include <exception>
 #include <iostream>
 #include <new>
+#include <stdexcept>
 #include <string_view>
 
 #include "core/blas_guard.h"
 #include "core/blas_kernels.h"
+#include "core/blas_memory.h"
 #include "core/cgroup_limits.h"
 #include "core/error.h"
 #include "core/parallel.h"
@@ -32,6 +34,7 @@ int run(int argc, char** argv) {
     cosformer::check<cosformer::InputError>(cosformer::num_threads() <= cosformer::kMaxThreads,
                                             "OMP_NUM_THREADS: expected at most ", cosformer::kMaxThreads, " threads, found ",
                                             cosformer::num_threads());
+    cosformer::reserve_blas_buffers(1);  // for the products that tell the kernels apart
     if (const auto warning = cosformer::guard_blas()) std::cerr << "warning: " << cosformer::visible(*warning) << '\n';
     // Before any loop: OpenBLAS may be told to choose again, which must not happen beside other threads.
     if (const cosformer::BlasKernels& blas = cosformer::blas_kernels(); blas.weak() && !blas.asked.empty()) {
@@ -43,6 +46,9 @@ int run(int argc, char** argv) {
   } catch (const cosformer::InputError& error) {
     return fail(error.what(), kInputAtFault);
   } catch (const std::bad_alloc&) {
+    return fail("out of memory", kFailure);
+  } catch (const std::length_error&) {
+    // What a container says to a size beyond its address space.
     return fail("out of memory", kFailure);
   } catch (const std::exception& error) {
     return fail(error.what(), kFailure);
