@@ -18,6 +18,14 @@ set_target_properties(cosformer PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
 install(TARGETS cosformer RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/cosformer)
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES scripts/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME cosformer)
+# The manual is what the program says of itself.
+add_custom_command(OUTPUT cosformer.1 DEPENDS cosformer scripts/write_man_page VERBATIM
+                   COMMAND ${PROJECT_SOURCE_DIR}/scripts/write_man_page $<TARGET_FILE:cosformer> > cosformer.1.part
+                   COMMAND ${CMAKE_COMMAND} -E rename cosformer.1.part cosformer.1)
+add_custom_target(manual ALL DEPENDS ${PROJECT_BINARY_DIR}/cosformer.1)
+install(FILES ${PROJECT_BINARY_DIR}/cosformer.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 
 install(EXPORT cosformerTargets NAMESPACE cosformer:: DESTINATION ${package_dir})
 configure_package_config_file(cmake/cosformerConfig.cmake.in cosformerConfig.cmake INSTALL_DESTINATION ${package_dir})

@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "core/printable.h"
@@ -13,6 +14,8 @@ namespace {
 
 /// Back to the first column, and the rest of the line erased.
 constexpr std::string_view kEraseLine = "\r\x1b[K";
+/// The same for the line above.
+constexpr std::string_view kEraseLineAbove = "\x1b[A\x1b[K";
 
 /// The first `columns` code points of `line`.
 std::string cut(std::string line, int columns) {
@@ -37,20 +40,33 @@ TerminalFeatures terminal_features(int file_descriptor) {
 
 void Console::print(std::string_view label, Color color, std::string_view line) {
   const std::lock_guard lock(mutex_);
-  if (!status_.empty()) stream_ << kEraseLine;
+  erase_status();
   const bool colored = features_.colors && color != Color::plain;
   if (colored) stream_ << (color == Color::red ? "\x1b[31m" : "\x1b[33m");
   stream_ << label << (colored ? "\x1b[0m" : "") << visible_lines(line) << '\n';
   draw(status_);
 }
 
-void Console::set_status(std::string_view line) {
+void Console::set_status(std::string_view lines) {
   if (!features_.rewrites) return;
   const std::lock_guard lock(mutex_);
-  if (!status_.empty()) stream_ << kEraseLine;
-  // The last column stays free: a cursor beyond it would have moved to the next line.
-  status_ = cut(visible(line), features_.columns - 1);
+  erase_status();
+  status_.clear();
+  while (true) {
+    const std::size_t end = lines.find('\n');
+    // The last column stays free: a cursor beyond it would have moved to the next line.
+    status_ += cut(visible(lines.substr(0, end)), features_.columns - 1);
+    if (end == std::string_view::npos) break;
+    status_ += '\n';
+    lines.remove_prefix(end + 1);
+  }
   draw(status_);
+}
+
+void Console::erase_status() {
+  if (status_.empty()) return;
+  stream_ << kEraseLine;
+  for (auto line = std::ranges::count(status_, '\n'); line > 0; --line) stream_ << kEraseLineAbove;
 }
 
 void Console::clear_status() { set_status({}); }

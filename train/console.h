@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Standard error as people see it: lines, and below them one line that is written again and again.
+/// Standard error as people see it: lines, and below them a status that is written again and again.
 
 #include <cstdint>
 #include <mutex>
@@ -37,12 +37,14 @@ class Console {
   void print(std::string_view line) { print({}, Color::plain, line); }
   /// The same behind a label, which has that colour if the terminal has colours.
   void print(std::string_view label, Color color, std::string_view line);
-  /// Replaces the status line, cut to the width of the terminal; nothing where lines cannot be replaced.
-  void set_status(std::string_view line);
+  /// Replaces the status: one line or several, each cut to the width of the terminal; nothing where lines cannot be
+  /// replaced.
+  void set_status(std::string_view lines);
   void clear_status();
 
  private:
   void draw(std::string_view line);
+  void erase_status();
 
   std::ostream& stream_;
   const TerminalFeatures features_;

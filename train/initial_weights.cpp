@@ -44,7 +44,7 @@ bool fits(const std::vector<Parameter>& parameters, const TensorMap& weights, st
 
 ModelFile read_initial_weights(const std::filesystem::path& path, const Warn& warn) {
   try {
-    return read_model_file(path, std::nullopt, {}, warn);
+    return read_model_file(path, std::nullopt, {}, warn, "expected a run, one of its checkpoints or its weights");
   } catch (const InputError& error) {
     throw InputError(concat("train.init_from: ", error.what()));
   }

@@ -36,7 +36,7 @@ bool has_same_elements(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 ModelFile read_model_file(const fs::path& path, const std::optional<fs::path>& config_file,
-                          std::span<const std::string> overrides, const Warn& warn) {
+                          std::span<const std::string> overrides, const Warn& warn, std::string_view without_config) {
   ModelFile file;
   file.weights = find_weights(path, warn);
   Weights weights = read_weights(file.weights);
@@ -47,8 +47,7 @@ ModelFile read_model_file(const fs::path& path, const std::optional<fs::path>& c
   if (config_file) {
     file.config = load_config(*config_file, overrides);
   } else {
-    check<InputError>(weights.config.has_value(), file.weights.string(),
-                      ": the file holds no config; name one with --config CONFIG.toml");
+    check<InputError>(weights.config.has_value(), file.weights.string(), ": the file holds no config; ", without_config);
     file.config = config_from_json(*weights.config, overrides, file.weights.string());
   }
   std::vector<std::string> of_this_machine;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "train/run/checkpoint_store.h"
 #include "train/tasks/task.h"
@@ -25,9 +26,11 @@ struct ModelFile {
 
 /// Reads the weights that `path` names: of a run its best checkpoint. The config comes from the file's metadata, or from
 /// `config_file` where that is given, with `overrides` on top. A run's own tokenizer is used unless `overrides` name another
-/// folder. `train.threads` belongs to the machine that trained: only `overrides` can set it. Throws InputError, one line.
+/// folder. `train.threads` belongs to the machine that trained: only `overrides` can set it. `without_config` advises
+/// whoever has weights that hold no config. Throws InputError, one line.
 ModelFile read_model_file(const std::filesystem::path& path, const std::optional<std::filesystem::path>& config_file,
-                          std::span<const std::string> overrides, const Warn& warn);
+                          std::span<const std::string> overrides, const Warn& warn,
+                          std::string_view without_config = "name one with --config CONFIG.toml");
 
 /// Warns of each content that `now` has in common with the run that trained the weights of `file`, and that is another.
 void warn_of_other_contents(const ModelFile& file, const RunIdentity& now, const Warn& warn);

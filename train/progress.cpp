@@ -14,6 +14,7 @@ namespace cosformer {
 namespace {
 
 constexpr double kRedrawSeconds = 0.1;
+constexpr double kLineSeconds = 30;
 
 std::string printed(const char* format, double value) {
   std::array<char, 64> text;
@@ -60,6 +61,14 @@ std::string format_progress(const Progress& progress, std::size_t columns) {
   return line();
 }
 
+std::string format_evaluation(std::int64_t done, std::int64_t batches, double seconds) {
+  std::string text = concat("evaluating ", done, '/', batches);
+  if (done > 0)
+    text +=
+        concat("  ", format_duration(seconds / static_cast<double>(done) * static_cast<double>(batches - done)), " left");
+  return text;
+}
+
 void ProgressDisplay::update(const Progress& progress, double now_seconds) {
   if (!enabled_) return;
   last_ = format_progress(progress);
@@ -71,6 +80,23 @@ void ProgressDisplay::update(const Progress& progress, double now_seconds) {
   } else if (progress.step % log_every_ == 0) {
     console_.print(last_);
     last_.clear();
+  }
+}
+
+void ProgressDisplay::update_evaluation(std::int64_t done, std::int64_t batches, double now_seconds) {
+  if (!enabled_) return;
+  if (done == 0) {
+    evaluation_began_ = now_seconds;
+    line_due_ = now_seconds + kLineSeconds;
+  }
+  const std::string text = format_evaluation(done, batches, now_seconds - evaluation_began_);
+  if (console_.features().rewrites) {
+    if (shown_at_ && now_seconds - *shown_at_ < kRedrawSeconds) return;
+    shown_at_ = now_seconds;
+    console_.set_status(text);
+  } else if (now_seconds >= line_due_) {
+    line_due_ = now_seconds + kLineSeconds;
+    console_.print(text);
   }
 }
 

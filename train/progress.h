@@ -25,6 +25,9 @@ struct Progress {
 /// `columns`, the share of the peak goes first, then the learning rate, the speed and the loss.
 std::string format_progress(const Progress& progress, std::size_t columns = SIZE_MAX);
 
+/// "evaluating 12/40  3 min left"; without the time before the first batch is done.
+std::string format_evaluation(std::int64_t done, std::int64_t batches, double seconds);
+
 /// "45 s", "12 min", "1 h 02 min", "3 d 04 h".
 std::string format_duration(double seconds);
 
@@ -38,6 +41,8 @@ class ProgressDisplay {
 
   /// `now_seconds` is any clock that does not run backwards.
   void update(const Progress& progress, double now_seconds);
+  /// Of an evaluation: how many of its batches are done. Away from a terminal, a line every half minute.
+  void update_evaluation(std::int64_t done, std::int64_t batches, double now_seconds);
   /// Takes the status line away and leaves the last progress as a plain line. Call at the end of the run.
   void finish();
 
@@ -46,6 +51,7 @@ class ProgressDisplay {
   const std::int64_t log_every_;
   const bool enabled_;
   std::optional<double> shown_at_;
+  double evaluation_began_ = 0, line_due_ = 0;
   std::string last_;
 };
 

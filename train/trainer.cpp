@@ -5,15 +5,17 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/figure_text.h"
-#include "core/kernels/optimizer.h"
 #include "layers/cost.h"
+#include "train/checkpoint_health.h"
 #include "train/gradient_step.h"
 #include "train/model_parameters.h"
 #include "train/peak.h"
 #include "train/run/atomic_file.h"
+#include "train/run/samples.h"
 #include "train/schedule.h"
 
 namespace cosformer {
@@ -156,7 +158,7 @@ void Trainer::skip_step(double loss, double gradient_norm) {
             figure_text(gradient_norm, 6), state_.nonfinite_total);
   check<Error>(state_.nonfinite_streak < config_.train.max_nonfinite_steps, "stopped at step ", state_.step, ": ",
                state_.nonfinite_streak, " steps in a row with a loss or gradient that is not finite; ",
-               last_healthy_checkpoint());
+               describe_last_healthy(directory_.checkpoints(), state_));
 }
 
 void Trainer::log_step(double loss, double gradient_norm, double learning_rate) {
@@ -196,7 +198,10 @@ void Trainer::log_step(double loss, double gradient_norm, double learning_rate) 
 bool Trainer::evaluate() {
   if (!task_.has_split(Split::valid)) return true;
   const std::optional<Evaluation> evaluation =
-      task_.evaluate(*model_, Split::valid, config_.train.eval_max_batches, [this] { return end_by_signal().has_value(); });
+      task_.evaluate(*model_, Split::valid, config_.train.eval_max_batches, [this](std::int64_t done, std::int64_t batches) {
+        progress_.update_evaluation(done, batches, now_seconds());
+        return end_by_signal().has_value();
+      });
   if (!evaluation) return false;
   const Evaluation& result = *evaluation;
   const double metric = result.value(selection_metric_of(config_.task.name));
@@ -223,8 +228,20 @@ bool Trainer::evaluate() {
   }
   if (tensorboard_) tensorboard_->add_scalars(state_.step, scalars);
   log_.info("step {} valid{}{}", state_.step, text, better ? "  (best)" : "");
+  write_sample();
   if (better && config_.checkpoint.keep_best) save();
   return true;
+}
+
+void Trainer::write_sample() {
+  const std::string& prompt = config_.logging.sample_prompt;
+  if (prompt.empty()) return;
+  const std::optional<std::string> text = task_.write_sample(*model_, prompt, config_.logging.sample_tokens);
+  if (!text) return;
+  add_sample(files_, directory_.samples_file(), {state_.step, prompt, *text});
+  // As a JSON string: one line, whatever the model wrote.
+  log_.info("step {} sample {}", state_.step,
+            nlohmann::json(prompt + *text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 bool Trainer::is_recorded(Split split) const {
@@ -246,39 +263,15 @@ void Trainer::save() {
   checkpoint.state = state_;
   checkpoint.identity = identity_;
   checkpoint.metrics = metrics_->content();
-  check_finite(checkpoint);
+  check_finite(checkpoint, last_checkpoint());
   // The records belong to the checkpoint: they reach the disk before it.
   metrics_->sync();
   checkpoints_->save(checkpoint);
   saved_step_ = state_.step;
 }
 
-void Trainer::check_finite(const Checkpoint& checkpoint) const {
-  for (const TensorMap* tensors : {&checkpoint.parameters, &checkpoint.optimizer}) {
-    for (const auto& [name, tensor] : *tensors) {
-      const bool finite = dispatch_float(tensor.dtype(), [&tensor = tensor](auto type) {
-        return all_finite(tensor.data<decltype(type)>(), tensor.size());
-      });
-      check<Error>(finite, "stopped at step ", state_.step, ": the update made \"", name, "\" infinite or NaN; ",
-                   last_checkpoint());
-    }
-  }
-}
-
 std::string Trainer::last_checkpoint() const {
   return saved_step_ < 0 ? "there is no checkpoint yet" : concat("the last checkpoint is of step ", saved_step_);
-}
-
-std::string Trainer::last_healthy_checkpoint() const {
-  // The weights of the step before the first skipped one are those that gave no finite loss.
-  const std::int64_t suspect = state_.step - state_.nonfinite_streak;
-  std::vector<std::int64_t> steps = list_checkpoints(directory_.checkpoints());
-  std::erase_if(steps, [&](std::int64_t step) { return step >= suspect; });
-  const std::string cause = concat("the weights of step ", suspect, " gave the first of them, ");
-  if (steps.empty()) return cause + "and there is no checkpoint from before";
-  return concat(cause, "the last checkpoint from before is ",
-                (directory_.checkpoints() / checkpoint_name(steps.back())).string(),
-                ": a new run, with a smaller learning rate for one, can begin with it (train.init_from)");
 }
 
 std::optional<RunEnd> Trainer::reason_to_stop() const {

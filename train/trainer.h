@@ -57,14 +57,13 @@ class Trainer {
   bool wants_evaluation(std::optional<RunEnd> end) const;
   /// False where a signal came before the end of it; nothing is then recorded.
   bool evaluate();
+  /// Lets a language model continue `logging.sample_prompt`, if there is one.
+  void write_sample();
   bool is_recorded(Split split) const;
   /// Saves the state unless that has been done, or the last step was skipped: weights that give no finite loss must not take
   /// the place of healthy ones.
   void save();
-  void check_finite(const Checkpoint& checkpoint) const;
   std::string last_checkpoint() const;
-  /// Where the newest checkpoint is whose weights gave a finite loss in the step after it.
-  std::string last_healthy_checkpoint() const;
   std::optional<RunEnd> reason_to_stop() const;
   std::optional<RunEnd> end_by_signal() const;
   void skip_step(double loss, double gradient_norm);

@@ -11,6 +11,7 @@
 #include "core/parallel.h"
 #include "data/generators/draws.h"
 #include "data/lra/listops_tokens.h"
+#include "data/lra/listops_value.h"
 
 namespace cosformer {
 
@@ -20,19 +21,6 @@ constexpr double kOperatorProbability = 0.25;
 constexpr std::int64_t kCandidatesPerRound = 4096;
 constexpr std::int64_t kCandidatesPerPiece = 64;
 constexpr std::int64_t kMaxFruitlessCandidates = std::int64_t{1} << 20;
-
-/// What the operators of `kListopsTokens` make of their arguments, in its order. The arguments may be reordered.
-using Apply = int (*)(std::span<int> arguments);
-constexpr std::array<Apply, kListopsOperators> kApply{
-    [](std::span<int> arguments) { return std::ranges::min(arguments); },
-    [](std::span<int> arguments) { return std::ranges::max(arguments); },
-    [](std::span<int> arguments) {
-      std::ranges::sort(arguments);
-      const std::size_t count = arguments.size();
-      return (arguments[(count - 1) / 2] + arguments[count / 2]) / 2;
-    },
-    [](std::span<int> arguments) { return std::accumulate(arguments.begin(), arguments.end(), 0) % 10; },
-};
 
 /// Adds a random node at `depth` to `tokens` and gives its value; nothing where the expression is too long already.
 std::optional<int> grow(Draws& draws, const ListopsOptions& options, std::int64_t depth, std::vector<std::uint8_t>& tokens) {
@@ -51,7 +39,7 @@ std::optional<int> grow(Draws& draws, const ListopsOptions& options, std::int64_
     argument = *value;
   }
   tokens.push_back(kListopsClose);
-  return kApply[operation](arguments);
+  return apply_listops(operation, arguments);
 }
 
 /// An expression of a fitting length.

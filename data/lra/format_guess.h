@@ -7,7 +7,7 @@
 
 namespace cosformer {
 
-/// Name of the labelled format that `path` looks like. Throws InputError where it looks like none, with all names.
+/// Name of the labelled format that `path` looks like; empty if it looks like none. Throws InputError if there is no `path`.
 std::string_view guess_labelled_format(const std::filesystem::path& path);
 
 }  // namespace cosformer

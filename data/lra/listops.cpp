@@ -6,8 +6,8 @@
 #include <string>
 
 #include "core/error.h"
-#include "core/printable.h"
 #include "core/parallel.h"
+#include "core/printable.h"
 #include "data/lra/listops_tokens.h"
 #include "data/lra/packed_sequences.h"
 #include "data/lra/rows.h"
@@ -90,6 +90,11 @@ std::unique_ptr<LabelledSequences> load_listops(const std::filesystem::path& pat
     piece.examples = {};
   }
   return std::make_unique<PackedSequences>(std::move(examples), PackedFormat{kListopsVocabSize, kListopsClasses, 0});
+}
+
+std::string listops_row(const std::filesystem::path& path, DataPart part, std::int64_t example) {
+  // Rows count from 1, and the first is the header.
+  return at_row(path_of_part(path, part, kNames), example + 2);
 }
 
 bool is_listops(const std::filesystem::path& path) {

@@ -1,4 +1,6 @@
 // The report of runs that the program has trained.
+#include <chrono>
+#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "tests/catch.h"
@@ -46,6 +48,46 @@ TEST_CASE("report shows a run without its data and says what it cannot show") {
   CHECK(test::contains(test::read_bytes(project / "report.html"), "cannot be shown: valid.txt"));
 }
 
+TEST_CASE("report shows what a language model wrote, and compares with the group that is asked for") {
+  const TinyProject project;
+  REQUIRE(project.train("a", {"logging.sample_prompt=the <b>sea", "train.max_steps=4", "train.eval_every=2"}).code == 0);
+  REQUIRE(project.train("b", {"train.max_steps=4", "attention.kind=softmax"}).code == 0);
+  CHECK(test::contains(test::read_bytes(project / "a/samples.jsonl"), "{\"step\":2,\"prompt\":\"the <b>sea\",\"text\":\""));
+  CHECK(test::contains(test::read_bytes(project / "a/run.log"), " step 4 sample \"the <b>sea"));
+  CHECK_FALSE(std::filesystem::exists(project / "b/samples.jsonl"));
+  const test::Outcome outcome = project.call({"report", "a", "b", "--attention-length", "0", "--baseline", "b"});
+  REQUIRE(outcome.code == 0);
+  const std::string page = test::read_bytes(project / "report.html");
+  CHECK(test::contains(page, "Sample text"));
+  CHECK(test::contains(page, "Step 2</p>\n<div class=\"sample\"><b>the &lt;b&gt;sea</b>"));
+  CHECK(test::contains(page, "a − b"));
+  CHECK_FALSE(test::contains(page, "b − a"));
+  const test::Outcome wrong = project.call({"report", "a", "b", "--baseline", "c"});
+  CHECK(wrong.code == 2);
+  CHECK(test::contains(wrong.errors, "--baseline: there is no group \"c\""));
+}
+
+TEST_CASE("report --watch writes the page while a run goes on, and once more at its end") {
+  const TinyProject project;
+  test::Program training(project.train_arguments("run", {"train.max_steps=100000", "logging.progress=false"}),
+                         project.surroundings());
+  REQUIRE(
+      test::wait_until([&] { return std::filesystem::exists(project / "run/metrics.jsonl"); }, std::chrono::seconds(60)));
+  test::Program watching({"report", "run", "--watch=1", "--attention-length", "4"}, project.surroundings());
+  const auto page = [&] { return test::read_bytes(project / "report.html"); };
+  REQUIRE(test::wait_until([&] { return std::filesystem::exists(project / "report.html"); }, std::chrono::seconds(60)));
+  CHECK(test::contains(page(), "<meta http-equiv=\"refresh\" content=\"1\">"));
+  CHECK(test::contains(page(), "running"));
+  training.send(SIGTERM);
+  CHECK(training.wait().code == 143);
+  const test::Outcome outcome = watching.wait();
+  INFO(outcome.errors);
+  CHECK(outcome.code == 0);
+  CHECK(test::contains(outcome.errors, "report.html: written, nothing is running\n"));
+  CHECK_FALSE(test::contains(page(), "http-equiv"));
+  CHECK(test::contains(page(), "stopped"));
+}
+
 TEST_CASE("report refuses bad arguments in one line and writes nothing") {
   const TinyProject project;
   REQUIRE(project.train("run", {"train.max_steps=2"}).code == 0);
@@ -57,7 +99,10 @@ TEST_CASE("report refuses bad arguments in one line and writes nothing") {
                                              {"report", "run", "--heads", "x"},
                                              {"report", "run", "--attention-length", "-1"},
                                              {"report", "run", "-o", "no/such/folder.html"},
-                                             {"report", "run", "-o", "run"}}) {
+                                             {"report", "run", "-o", "run"},
+                                             {"report", "run", "--watch=0"},
+                                             {"report", "run", "--baseline", "nobody"},
+                                             {"report", "run", "--watch", "--format", "csv"}}) {
     const test::Outcome outcome = project.call(arguments);
     CAPTURE(arguments.back(), outcome.errors);
     CHECK(outcome.code == 2);

@@ -69,6 +69,11 @@ TEST_CASE("A sweep trains and scores every point, side by side as one after the 
   CHECK(alone.output == beside.output);
   CHECK(test::contains(alone.output, "Softmax or cosFormer?\ngroup      loss (valid)"));
   CHECK(test::contains(alone.output, "  2/2\n"));
+  // The table is printed once; a run's end is a line with what it is judged by.
+  CHECK_FALSE(test::contains(alone.errors, "Softmax or cosFormer?"));
+  CHECK(test::contains(alone.errors, "[4/4] cosformer-seed2 train: finished, loss (valid) "));
+  CHECK(test::contains(alone.errors, "softmax-seed1 train: training, 30 steps\n"));
+  CHECK_FALSE(test::contains(alone.errors, "\x1b"));
 
   const nlohmann::json result = json_of(one.run("softmax-seed1") / "result.json");
   CHECK(result["steps"] == 30);

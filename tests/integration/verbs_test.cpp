@@ -1,5 +1,6 @@
 // What train, eval and generate print and write when all is well.
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -166,6 +167,80 @@ TEST_CASE("generate writes the same text for the same seed, and another for anot
   CHECK(write("1", "1.0") == write("1", "1.0"));
   CHECK(write("1", "1.0") != write("2", "1.0"));
   CHECK(write("1", "0") == write("2", "0"));
+}
+
+TEST_CASE("generate writes on behind the last learned position, and shows the text as it is made") {
+  const TinyProject project;
+  REQUIRE(project.train("run", {"train.max_steps=3"}).code == 0);
+  const std::vector<std::string> call = {"generate", "run", "--prompt", "the", "--tokens", "60"};
+  const test::Outcome plain = project.call(call);
+  REQUIRE(plain.code == 0);
+  CHECK(test::contains(plain.errors, "60 tokens, "));
+  CHECK(test::contains(plain.errors, "the window was full 6 times and went on from its last half"));
+  std::vector<std::string> with_json = call;
+  with_json.emplace_back("--json");
+  const json result = json::parse(project.call(with_json).output);
+  CHECK(result["tokens"] == 60);
+  CHECK(result["window_slides"] == 6);
+  CHECK(plain.output == "the" + result["text"].get<std::string>() + "\n");
+  const test::Outcome long_prompt = project.call({"generate", "run", "--prompt", std::string(40, 'a'), "--tokens", "1"});
+  CHECK(long_prompt.code == 0);
+  CHECK(test::contains(long_prompt.errors, "the prompt has 40 tokens; its last 16 fit into the window"));
+}
+
+TEST_CASE("config show and diff take the folder of a run") {
+  const TinyProject project;
+  REQUIRE(project.train("a", {"train.max_steps=2"}).code == 0);
+  REQUIRE(project.train("b", {"train.max_steps=3"}).code == 0);
+  const test::Outcome shown = project.call({"config", "show", "a"});
+  CHECK(shown.code == 0);
+  CHECK(test::contains(shown.output, "max_steps = 2  # a/config.toml:"));
+  CHECK(project.call({"config", "diff", "a", "b"}).output == "train.max_steps: 2 -> 3\n");
+  std::filesystem::create_directory(project / "empty");
+  const test::Outcome wrong = project.call({"config", "show", "empty"});
+  CHECK(wrong.code == 2);
+  CHECK(wrong.errors == "error: empty: expected a config or the folder of a run, which has a config.toml\n");
+}
+
+TEST_CASE("samples of one call are the texts of consecutive seeds") {
+  const TinyProject project;
+  REQUIRE(project.train("run", {"train.max_steps=3"}).code == 0);
+  const auto write = [&](std::vector<std::string> further) {
+    std::vector<std::string> call = {"generate", "run", "--prompt", "the", "--tokens", "12", "--json"};
+    call.insert(call.end(), further.begin(), further.end());
+    return json::parse(project.call(call).output);
+  };
+  const json samples = write({"--samples", "3", "--seed", "7"})["samples"];
+  REQUIRE(samples.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(samples[i]["seed"] == 7 + i);
+    CHECK(samples[i]["text"] == write({"--seed", std::to_string(7 + i)})["text"]);
+  }
+  CHECK(samples[0]["text"] != samples[1]["text"]);
+  const test::Outcome plain = project.call({"generate", "run", "--samples", "2", "--tokens", "3"});
+  CHECK(test::contains(plain.output, "--- 1 of 2, seed 1 ---\n"));
+  CHECK(test::contains(plain.output, "\n--- 2 of 2, seed 2 ---\n"));
+}
+
+TEST_CASE("a stop ends the text and is not shown") {
+  const TinyProject project;
+  REQUIRE(project.train("run", {"train.max_steps=3"}).code == 0);
+  const auto write = [&](std::vector<std::string> further) {
+    std::vector<std::string> call = {"generate", "run", "--prompt", "the", "--tokens", "40", "--json"};
+    call.insert(call.end(), further.begin(), further.end());
+    return json::parse(project.call(call).output);
+  };
+  const json whole = write({});
+  const auto text = whole["text"].get<std::string>();
+  CHECK(whole["stopped_by"] == "tokens");
+  std::size_t at = text.size() / 2;
+  while (at < text.size() && std::isalnum(static_cast<unsigned char>(text[at])) == 0) ++at;
+  REQUIRE(at < text.size());
+  const std::string stop = text.substr(at, 1);
+  const json stopped = write({"--stop", stop, "--stop", "never found"});
+  CHECK(stopped["text"] == text.substr(0, text.find(stop)));
+  CHECK(stopped["stopped_by"] == "stop");
+  CHECK(stopped["tokens"] < 40);
 }
 
 TEST_CASE("Away from a terminal, progress is plain lines") {

@@ -28,11 +28,11 @@ expect '' -- train eval generate report --help
 expect ge -- generate !train
 expect generate -- generate
 expect generate run --tok -- --tokens '!--top-k' '!--prompt'
-expect generate run --top -- --top-k
+expect generate run --top -- --top-k --top-p
 expect config sh -- show '!list'
 expect config show --j -- --json
 expect data make '' -- '!--prompt'
 expect train c.toml --set model.num_ -- model.num_layers= model.num_heads= '!task.seq_len='
 expect config explain optimizer.learning -- optimizer.learning_rate
-cd "$(dirname "$2")" && expect eval compl -- completion.bash
+cd "$(dirname "$2")" && expect eval write_man -- write_man_page
 exit $((failures > 0))

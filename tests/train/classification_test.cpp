@@ -11,6 +11,7 @@
 #include "tests/support/require_close.h"
 #include "tests/support/thread_counts.h"
 #include "tests/train/classification_support.h"
+#include "tests/train/evaluation_names.h"
 #include "tests/train/step_values.h"
 
 namespace cosformer::test {
@@ -98,6 +99,7 @@ TEST_CASE("an evaluation counts what the scores say") {
   config.train.batch_size = 6;
   const Problem problem(config, splits_of(data, data));
   const Evaluation result = problem.task->evaluate(*problem.model, Split::valid, 0);
+  CHECK(names_of(result) == task_metrics("listops"));
   std::vector<ClassCount> expected(3);
   double loss = 0;
   for (const Example& example : data.examples) {
@@ -126,7 +128,8 @@ TEST_CASE("an evaluation counts what the scores say") {
   CHECK(result.value("accuracy_high") > correct / 29);
   CHECK(std::abs(result.value("loss") - loss / 29) < 1e-5);
   CHECK(problem.task->evaluate(*problem.model, Split::valid, 2).value("examples") == 12);
-  CHECK_FALSE(problem.task->evaluate(*problem.model, Split::valid, 0, [] { return true; }).has_value());
+  CHECK_FALSE(
+      problem.task->evaluate(*problem.model, Split::valid, 0, [](std::int64_t, std::int64_t) { return true; }).has_value());
 }
 
 TEST_CASE("gradients of a step are those of the mean over its examples and do not depend on threads or shards") {

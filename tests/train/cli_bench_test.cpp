@@ -5,7 +5,7 @@
 
 #include "tests/catch.h"
 #include "tests/support/input_error.h"
-#include "train/cli/bench/child_process.h"
+#include "train/cli/bench/measure_in_child.h"
 #include "train/cli/bench/random_tokens.h"
 #include "train/cli/bench/timing.h"
 #include "train/plan.h"

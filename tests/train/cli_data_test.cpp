@@ -150,11 +150,56 @@ TEST_CASE("data refuses in one line what cannot be made or read, and leaves noth
   CHECK(error_of("make listop set") == "cosformer data make: error: unknown verb 'listop'; did you mean \"listops\"?\n");
   CHECK(error_of("check none") == "error: none: no such file or folder\n");
   CHECK(error_of("check full") ==
-        "error: full: looks like none of the known formats: listops, text, retrieval, image, pathfinder\n");
+        "error: full: looks like none of the known formats: listops, text, retrieval, image, pathfinder, sst2, qqp, mnli, "
+        "imdb, "
+        "amazon, parallel, plain\n");
   CHECK(error_of("check full --format images") == "error: format: unknown name \"images\"; did you mean \"image\"?\n");
   CHECK(error_of("check file --format listops") == "error: file:1: expected the header Source<TAB>Target, found \"text\"\n");
   CHECK(error_of("check full --format text --part tst") == "error: --part: unknown name \"tst\"; did you mean \"test\"?\n");
   CHECK(test::names_in(folder.path()) == std::vector<std::string>{"file", "full"});
+}
+
+TEST_CASE("data check finds wrong answers and missing brackets of ListOps") {
+  const test::TemporaryFolder folder;
+  test::write_bytes(folder / "basic_test.tsv",
+                    "Source\tTarget\r\n( ( ( [MIN 4 ) 2 ) ] )\t2\r\n( ( ( [MAX 4 ) 2 ) ] )\t2\r\n( ( [SM 4 ) 2 )\t6\r\n");
+  const Outcome found = run(folder, "check basic_test.tsv --json");
+  CHECK(found.code == 2);
+  const json part = json::parse(found.output)["parts"]["file"];
+  CHECK(part["wrong_answers"] == 1);
+  CHECK(part["malformed"] == 1);
+  CHECK(found.errors == "error: basic_test.tsv:3: the expression comes to 4, the row says 2 (2 such rows in all)\n");
+  test::write_bytes(folder / "one.tsv", "Source\tTarget\n[SM 4 2\t6\n");
+  CHECK(run(folder, "check one.tsv").errors == "error: one.tsv:2: 1 bracket is not closed\n");
+  REQUIRE(run(folder, kListops).code == 0);
+  const json good = json::parse(run(folder, "check set --json").output)["parts"]["train"];
+  CHECK(good["wrong_answers"] == 0);
+  CHECK(good["malformed"] == 0);
+}
+
+TEST_CASE("data check counts the words and characters of a plain text, and those that the training text lacks") {
+  const test::TemporaryFolder folder;
+  test::write_bytes(folder / "train.txt", "the sea and the sky\nthe sea\n");
+  test::write_bytes(folder / "valid.txt", "the ship – and the sea\n");
+  const json parts = json::parse(run(folder, "check . --json").output)["parts"];
+  CHECK(parts["train"]["lines"] == 2);
+  CHECK(parts["train"]["words"] == 7);
+  CHECK(parts["train"]["bytes"] == 28);
+  CHECK(parts["train"]["characters"] == 28);
+  CHECK(parts["train"]["word_vocabulary"] == 4);
+  CHECK(parts["train"]["words_once"] == 2);
+  CHECK_FALSE(parts["train"].contains("unknown_words"));
+  // Of "the ship – and the sea" the words "ship" and "–", the characters i, p and –.
+  CHECK(parts["valid"]["unknown_words"].get<double>() == Approx(2 / 6.0));
+  CHECK(parts["valid"]["characters"] == 23);
+  CHECK(parts["valid"]["unknown_characters"].get<double>() == Approx(3 / 23.0));
+  const json file = json::parse(run(folder, "check valid.txt --train-text train.txt --json").output)["parts"]["file"];
+  CHECK(file == parts["valid"]);
+  const Outcome plain = run(folder, "check .");
+  CHECK(plain.output.find("  unknown    33.3 % of the words, 13 % of the characters\n") != std::string::npos);
+  test::write_bytes(folder / "latin1.txt", "caf\xe9\n");
+  CHECK(run(folder, "check latin1.txt").output.find("not UTF-8 at 1:4: only the byte tokenizer") != std::string::npos);
+  CHECK(run(folder, "check train.txt --format listops --train-text train.txt").code == 2);
 }
 
 }  // namespace

@@ -75,7 +75,8 @@ TEST_CASE("What the user mistypes gives one line with the nearest name and exit 
         "cosformer doctor: error: unknown flag '--jsn'; did you mean \"--json\"?; see cosformer doctor --help\n");
   CHECK(error_of("doctor -x") == "cosformer doctor: error: unknown flag '-x'; see cosformer doctor --help\n");
   CHECK(error_of("doctor now") == "cosformer doctor: error: unexpected argument 'now'; see cosformer doctor --help\n");
-  CHECK(error_of("config show") == "cosformer config show: error: expected CONFIG.toml; see cosformer config show --help\n");
+  CHECK(error_of("config show") ==
+        "cosformer config show: error: expected CONFIG.toml|RUN; see cosformer config show --help\n");
   CHECK(error_of("config show none.toml") == "none.toml: error: no such file\n");
   CHECK(error_of("config explain model.num_layer") ==
         "error: unknown key 'model.num_layer'; did you mean \"model.num_layers\"?\n");

@@ -92,6 +92,13 @@ TEST_CASE("An unknown key is answered with the one that was meant") {
   CHECK(unknown_key_hint("modle") == "; did you mean \"model\"?");
   CHECK(unknown_key_hint("num_layers") == "; did you mean \"model.num_layers\"?");
   CHECK(unknown_key_hint("num_layer") == "; did you mean \"model.num_layers\"?");
+  // What other programs call it.
+  CHECK(unknown_key_hint("lr") == "; did you mean \"optimizer.learning_rate\"?");
+  CHECK(unknown_key_hint("optimizer.lr") == "; did you mean \"optimizer.learning_rate\"?");
+  CHECK(unknown_key_hint("model.d_model") == "; did you mean \"model.embed_dim\"?");
+  CHECK(unknown_key_hint("n_layer") == "; did you mean \"model.num_layers\"?");
+  CHECK(unknown_key_hint("block_size") == "; did you mean \"task.seq_len\"?");
+  CHECK(unknown_key_hint("epochs") == "; did you mean \"train.max_steps\"?");
   CHECK(unknown_key_hint("model.qqqqqqqqqqqq") == "; \"cosformer config list\" shows all keys");
 }
 

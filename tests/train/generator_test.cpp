@@ -21,11 +21,12 @@ ModelConfig generating_model(const AttentionConfig& attention, std::int64_t max_
 }
 
 /// How often each token is drawn by uniforms that are spread evenly over [0, 1).
-std::vector<double> shares(const std::vector<float>& logits, double temperature, std::int64_t top_k) {
+std::vector<double> shares(const std::vector<float>& logits, double temperature, std::int64_t top_k, double top_p = 1) {
   constexpr int kDraws = 100000;
   std::vector<double> result(logits.size());
   for (int i = 0; i < kDraws; ++i) {
-    result[static_cast<std::size_t>(sample_token(logits, temperature, top_k, (i + 0.5) / kDraws))] += 1.0 / kDraws;
+    result[static_cast<std::size_t>(sample_token(logits, {.temperature = temperature, .top_k = top_k, .top_p = top_p},
+                                                 (i + 0.5) / kDraws))] += 1.0 / kDraws;
   }
   return result;
 }
@@ -56,6 +57,22 @@ TEST_CASE("tokens are drawn from the softmax of their scores over the temperatur
   }
 }
 
+TEST_CASE("with top_p the likeliest tokens are drawn that together have the share") {
+  // Probabilities 0.5, 0.25, 0.15, 0.1.
+  const std::vector<float> logits = {std::log(0.15F), std::log(0.5F), std::log(0.1F), std::log(0.25F)};
+  const auto close = [](const std::vector<double>& actual, const std::vector<double>& expected) {
+    for (std::size_t i = 0; i < expected.size(); ++i) CHECK(std::abs(actual[i] - expected[i]) < 1e-4);
+  };
+  close(shares(logits, 1, 0, 0.49), {0, 1, 0, 0});
+  close(shares(logits, 1, 0, 0.51), {0, 2 / 3.0, 0, 1 / 3.0});
+  close(shares(logits, 1, 0, 0.76), {0.15 / 0.9, 0.5 / 0.9, 0, 0.25 / 0.9});
+  close(shares(logits, 1, 0, 1), {0.15, 0.5, 0.1, 0.25});
+  close(shares(logits, 1, 0, 1e-300), {0, 1, 0, 0});
+  // The share is one of what top_k leaves: 0.5 and 0.25 of 0.75.
+  close(shares(logits, 1, 2, 0.66), {0, 1, 0, 0});
+  close(shares(logits, 1, 2, 0.67), {0, 2 / 3.0, 0, 1 / 3.0});
+}
+
 TEST_CASE("a model with a vocabulary in bands writes its likeliest tokens, in every band") {
   ModelConfig config = generating_model({}, 40);
   config.adaptive_cutoffs = {3, 7};
@@ -77,18 +94,19 @@ TEST_CASE("a model with a vocabulary in bands writes its likeliest tokens, in ev
 
 TEST_CASE("of equally likely tokens the first ones are kept") {
   CHECK(shares({1, 1, 1}, 1, 2) == shares({1, 1, -1e9F}, 1, 0));
-  CHECK(sample_token(std::vector<float>{0, 5, 5}, 0, 0, 0.9) == 1);
+  CHECK(sample_token(std::vector<float>{0, 5, 5}, {.temperature = 0}, 0.9) == 1);
 }
 
 TEST_CASE("the likeliest token wins at temperature zero and among one") {
   const std::vector<float> logits = {-3.0F, 7.5F, 7.4F, -1e30F};
   for (const double uniform : {0.0, 0.3, 0.9999999999999999}) {
-    CHECK(sample_token(logits, 0.0, 0, uniform) == 1);
-    CHECK(sample_token(logits, 5.0, 1, uniform) == 1);
+    CHECK(sample_token(logits, {.temperature = 0}, uniform) == 1);
+    CHECK(sample_token(logits, {.temperature = 5, .top_k = 1}, uniform) == 1);
+    CHECK(sample_token(logits, {.temperature = 1, .top_p = 0.5}, uniform) == 1);
   }
-  CHECK(sample_token(logits, 1e-9, 0, 0.9999999999999999) == 1);
-  CHECK(sample_token(std::vector<float>{0, 0, 0}, 1, 0, 0.9999999999999999) == 2);
-  CHECK(sample_token(std::vector<float>{0, 0, 0}, 1, 0, 0.0) == 0);
+  CHECK(sample_token(logits, {.temperature = 1e-9}, 0.9999999999999999) == 1);
+  CHECK(sample_token(std::vector<float>{0, 0, 0}, {}, 0.9999999999999999) == 2);
+  CHECK(sample_token(std::vector<float>{0, 0, 0}, {}, 0.0) == 0);
 }
 
 TEST_CASE("generated tokens are the likeliest of a pass over the whole text") {
@@ -147,8 +165,60 @@ TEST_CASE("prompts that a model cannot read are refused") {
   CHECK(message({}, 1) == "--prompt: the prompt has no tokens");
   CHECK(message({0, 13}, 1) == "--prompt: token 13 is not in the model's vocabulary of 13");
   CHECK(message({-1}, 1) == "--prompt: token -1 is not in the model's vocabulary of 13");
-  CHECK(message({1, 2, 3}, 6).empty());
-  CHECK(message({1, 2, 3}, 7) == "model.max_length: 8 learned positions cannot serve a text of 9 tokens");
+  CHECK(message({1, 2, 3}, 60).empty());
+  CHECK(input_error_of([&] { generate(model, std::vector<std::int32_t>{1}, {.window = 9}); }) ==
+        "--window: expected at most 8, the model's learned positions (model.max_length), found 9");
+}
+
+TEST_CASE("behind the last learned position a text goes on from the last half of its window") {
+  const ThreadCountScope one_thread(1);
+  constexpr std::int64_t kLength = 8, kTokens = 29;
+  for (const Variant& variant : attention_variants(ModelKind::decoder)) {
+    CAPTURE(variant.name);
+    const Model model(generating_model(variant.config, kLength), 12);
+    for (const std::size_t prompt_length : {std::size_t{1}, std::size_t{5}, std::size_t{8}, std::size_t{20}}) {
+      std::vector<std::int32_t> text;
+      for (std::size_t i = 0; i < prompt_length; ++i) text.push_back(static_cast<std::int32_t>(i * 5 % 13));
+      const GeneratedText generated = generate(model, text, {.tokens = kTokens, .temperature = 0});
+      REQUIRE(generated.tokens.size() == kTokens);
+      CHECK(generated.slides > 4);
+      // Each token is the likeliest after a whole pass over what the window holds.
+      std::size_t in_view = std::min<std::size_t>(prompt_length, kLength);
+      for (const std::int32_t token : generated.tokens) {
+        const std::vector<std::int32_t> seen(text.end() - static_cast<std::ptrdiff_t>(in_view), text.end());
+        const auto count = static_cast<std::int64_t>(seen.size());
+        const Tensor ids = Tensor::from<std::int32_t>({1, count}, std::span<const std::int32_t>(seen));
+        const Variable hidden = model.decode(ids, nullptr, {}, {});
+        const Values scores = values_of(model.logits(narrow(hidden, 1, count - 1, 1), {}).value());
+        CHECK(scores[static_cast<std::size_t>(token)] >= *std::ranges::max_element(scores) - 1e-4);
+        text.push_back(token);
+        in_view = in_view == kLength ? kLength / 2 : in_view + 1;
+      }
+    }
+  }
+}
+
+TEST_CASE("without learned positions a text has no end unless a window is asked for") {
+  ModelConfig config = generating_model({}, 8);
+  config.positions = Positions::none;
+  const Model model(config, 12);
+  const std::vector<std::int32_t> prompt = {3};
+  CHECK(generate(model, prompt, {.tokens = 40}).slides == 0);
+  CHECK(generate(model, prompt, {.tokens = 40, .window = 40}).slides == 0);
+  CHECK(generate(model, prompt, {.tokens = 41, .window = 39}).slides == 1);
+  CHECK(generate(model, prompt, {.tokens = 5, .window = 1}).slides == 4);
+}
+
+TEST_CASE("whoever is told the tokens may end the text") {
+  const Model model(generating_model({}, 8), 12);
+  const std::vector<std::int32_t> prompt = {3};
+  std::vector<std::int32_t> told;
+  const GeneratedText text = generate(model, prompt, {.tokens = 30}, [&](std::int32_t token) {
+    told.push_back(token);
+    return told.size() < 4;
+  });
+  CHECK(told.size() == 4);
+  CHECK(text.tokens == told);
 }
 
 }  // namespace cosformer::test

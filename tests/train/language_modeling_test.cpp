@@ -5,8 +5,12 @@
 #include "data/text_corpus.h"
 #include "data/tokenizers/registry.h"
 #include "tests/catch.h"
+#include "tests/support/input_error.h"
 #include "tests/support/layer_cases.h"
+#include "tests/train/evaluation_names.h"
 #include "tests/train/run_support.h"
+#include "train/generator.h"
+#include "train/text_stream.h"
 
 namespace cosformer::test {
 
@@ -62,12 +66,35 @@ TEST_CASE("an evaluation scores each token once, behind as much context as the c
     const auto tokenizer = load_tokenizer("byte", {});
     const std::vector<std::int32_t> tokens = tokenizer->encode(kText);
     const Evaluation result = task->evaluate(model, Split::valid, 0);
+    CHECK(test::names_of(result) == task_metrics("language_modeling"));
     CHECK(result.value("tokens") == static_cast<double>(tokens.size() - 1));
     const double nats = expected_loss(model, tokens, 12, context);
     CHECK(result.value("loss") == Approx(nats / static_cast<double>(tokens.size() - 1)).epsilon(1e-5));
     // 13 words and two ends of lines.
     CHECK(result.value("word_perplexity") == Approx(std::exp(nats / 15)).epsilon(1e-4));
   }
+}
+
+TEST_CASE("a language model continues a prompt as generate does, and a prompt without tokens is refused at once") {
+  const TemporaryFolder folder;
+  Config config = tiny_config(folder, 0);
+  const auto task = make_language_modeling(config);
+  const Model model(task->complete(config.model), 3);
+  const std::string text = task->write_sample(model, "the", 30).value();
+  CHECK(text == task->write_sample(model, "the", 30).value());
+  CHECK(text.starts_with(task->write_sample(model, "the", 9).value().substr(0, 5)));
+  const std::vector<std::int32_t> prompt = {'t', 'h', 'e'};
+  const GeneratedText tokens =
+      generate(model, prompt,
+               {.tokens = 30, .temperature = 0.8, .seed = static_cast<std::uint64_t>(config.train.seed), .vocab_size = 256});
+  const auto bytes = load_tokenizer("byte", {});
+  TextStream stream(*bytes, std::nullopt, {});
+  std::string expected;
+  for (const std::int32_t token : tokens.tokens) expected += stream.add(token);
+  CHECK(text == expected + stream.finish());
+  config.logging.sample_prompt = "   ";
+  config.task.tokenizer = "word";
+  CHECK(input_error_of([&] { make_language_modeling(config); }) == "logging.sample_prompt: the text has no tokens");
 }
 
 }  // namespace cosformer::test

@@ -36,6 +36,19 @@ TEST_CASE("Labels are coloured on a terminal only") {
   CHECK(stream.str() == "\x1b[33mwarning: \x1b[0mx\n");
 }
 
+TEST_CASE("A status of several lines is erased whole, and each line is cut to the terminal") {
+  std::ostringstream stream;
+  Console console(stream, {.rewrites = true, .colors = false, .columns = 8});
+  console.set_status("2/9 runs\n  softmax\n  ä");
+  CHECK(stream.str() == "2/9 run\n  softm\n  ä");
+  stream.str("");
+  console.print("done");
+  CHECK(stream.str() == "\r\x1b[K\x1b[A\x1b[K\x1b[A\x1b[Kdone\n2/9 run\n  softm\n  ä");
+  stream.str("");
+  console.clear_status();
+  CHECK(stream.str() == "\r\x1b[K\x1b[A\x1b[K\x1b[A\x1b[K");
+}
+
 TEST_CASE("Making a logger leaves spdlog's registry alone") {
   std::ostringstream stream;
   Console console(stream, {});

@@ -10,6 +10,7 @@
 #include "tests/support/layer_cases.h"
 #include "tests/support/require_close.h"
 #include "tests/support/thread_counts.h"
+#include "tests/train/evaluation_names.h"
 #include "tests/train/run_support.h"
 #include "tests/train/step_values.h"
 #include "train/gradient_step.h"
@@ -141,6 +142,7 @@ TEST_CASE("a step of masked language modelling has the same bits on any number o
                                    [&] { return step_values(*problem.task, *problem.model, problem.config.train, 2); });
   require_same_bits_on_any_threads("evaluation", [&] {
     const Evaluation result = problem.task->evaluate(*problem.model, Split::valid, 0);
+    CHECK(names_of(result) == task_metrics("masked_language_modeling"));
     return std::vector<double>{result.value("loss"), result.value("accuracy")};
   });
 }

@@ -139,6 +139,29 @@ TEST_CASE("On a terminal progress is redrawn at most ten times a second") {
   CHECK(stream.str().ends_with("tokens/s\n"));
 }
 
+TEST_CASE("An evaluation shows its batches, and after the first of them the time left") {
+  CHECK(format_evaluation(0, 40, 0) == "evaluating 0/40");
+  CHECK(format_evaluation(10, 40, 20) == "evaluating 10/40  1 min left");
+  CHECK(format_evaluation(40, 40, 90) == "evaluating 40/40  0 s left");
+  std::ostringstream terminal;
+  Console console(terminal, {.rewrites = true, .colors = false, .columns = 80});
+  ProgressDisplay display(console, 1, true);
+  for (std::int64_t done = 0; done < 100; ++done) display.update_evaluation(done, 100, 0.125 * static_cast<double>(done));
+  CHECK(terminal.str().find("evaluating 52/100  6 s left") != std::string::npos);
+  display.finish();
+  CHECK(terminal.str().ends_with("\r\x1b[K"));
+}
+
+TEST_CASE("Away from a terminal a long evaluation writes a line every half minute, a short one none") {
+  std::ostringstream stream;
+  Console console(stream, {});
+  ProgressDisplay display(console, 1, true);
+  for (std::int64_t done = 0; done < 29; ++done) display.update_evaluation(done, 100, 1000 + static_cast<double>(done));
+  CHECK(stream.str().empty());
+  for (std::int64_t done = 29; done < 100; ++done) display.update_evaluation(done, 100, 1000 + static_cast<double>(done));
+  CHECK(stream.str() == "evaluating 30/100  1 min left\nevaluating 60/100  40 s left\nevaluating 90/100  10 s left\n");
+}
+
 TEST_CASE("Progress that is switched off shows nothing") {
   std::ostringstream stream;
   Console console(stream, {});

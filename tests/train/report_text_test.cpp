@@ -81,7 +81,12 @@ TEST_CASE("the page needs nothing from elsewhere and has no script") {
 }
 
 TEST_CASE("a chart has a line for each with two points, and none without") {
-  LineChart chart{"t", "x", "y", {"a", "b"}, {{{{0, 1}, {1, 2}}, 0, false}, {{{0, 3}}, 1, false}}};
+  LineChart chart{.title = "t",
+                  .x_label = "x",
+                  .y_label = "y",
+                  .legend_title = {},
+                  .series = {"a", "b"},
+                  .lines = {{{{0, 1}, {1, 2}}, 0, false}, {{{0, 3}}, 1, false}}};
   const std::string svg = draw_line_chart(chart);
   const auto count = [&](const std::string& text, const std::string& part) {
     std::size_t found = 0;
@@ -89,6 +94,12 @@ TEST_CASE("a chart has a line for each with two points, and none without") {
     return found;
   };
   CHECK(count(svg, "<polyline") == 1);
+  // The legend stands outside of the picture, where names wrap, and has the series with a line.
+  const std::string legend = svg.substr(svg.rfind("</svg><ul class=\"legend\">"));
+  CHECK(count(legend, "</svg>a</li>") == 1);
+  CHECK(count(legend, "</svg>b</li>") == 0);
+  chart.legend_title = "k<ey";
+  CHECK(count(draw_line_chart(chart), "<li class=\"keys\">k&lt;ey:</li>") == 1);
   CHECK(count(svg, "(log)") == 0);
   chart.lines[0].points = {{0, 1}, {1, 2}, {2, std::nan("")}, {3, 100}};
   CHECK(count(draw_line_chart(chart), "(log)") == 1);

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/error.h"
 #include "tests/catch.h"
 #include "tests/train/run_support.h"
 #include "train/run/metrics.h"
@@ -23,6 +24,18 @@ std::vector<std::int64_t> steps_of(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+TEST_CASE("The last record of a split is found at the end of a long file, whatever is torn") {
+  const test::TemporaryFolder folder;
+  const std::filesystem::path file = folder / "metrics.jsonl";
+  CHECK_FALSE(read_last_metric(file, "train").has_value());
+  std::string text;
+  for (int step = 1; step <= 5000; ++step) text += concat("{\"step\":", step, ",\"split\":\"train\",\"loss\":1.5}\n");
+  test::write_bytes(file, text + "{\"step\":5001,\"split\":\"valid\",\"loss\":2}\n{\"step\":5002,\"split\":\"train\"");
+  CHECK(read_last_metric(file, "train")->step == 5000);
+  CHECK(read_last_metric(file, "valid")->value("loss") == 2);
+  CHECK_FALSE(read_last_metric(file, "test").has_value());
+}
 
 TEST_CASE("Metrics are one JSON object a line, in the order they were given") {
   TemporaryFolder folder;

@@ -139,6 +139,27 @@ metric = "perplexity"
   CHECK_FALSE(plan.stages[0].higher_is_better);
 }
 
+TEST_CASE("A sweep that judges by what its task does not have is refused, with the nearest name") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "lm.toml", "[task]\nvalid = \"v\"\n");
+  write_bytes(folder / "qqp.toml", "[task]\nname = \"qqp\"\nvalid = \"v\"\n[model]\nkind = \"encoder\"\n");
+  write_bytes(folder / "sst2.toml", "extends = \"qqp.toml\"\n[task]\nname = \"sst2\"\n");
+  const auto error_of = [&](const std::string& text) {
+    const SweepFile file = file_of(folder, text);
+    return input_error_of([&] { make_sweep_plan(file, "s"); });
+  };
+  const std::string place = (folder / "sweep.toml").string();
+  CHECK(error_of("base = \"lm.toml\"\nmetric = \"perplexty\"\n") ==
+        place + ":3:10: error: metric \"perplexty\": language_modeling has no such value; did you mean \"perplexity\"?");
+  CHECK(error_of("base = \"lm.toml\"\nmetric = \"accuracy\"\n")
+            .ends_with("expected one of loss, perplexity, word_perplexity, bits_per_byte, tokens, seconds"));
+  CHECK(error_of("base = \"qqp.toml\"\nmetric = \"f1\"\n").empty());
+  CHECK(error_of("base = \"sst2.toml\"\nmetric = \"f1\"\n").find("sst2 has no such value") != std::string::npos);
+  // The task may be one of the axes.
+  CHECK(error_of("base = \"qqp.toml\"\nmetric = \"f1\"\n[grid]\n\"task.name\" = [\"qqp\", \"sst2\"]\n")
+            .find("sst2 has no such value") != std::string::npos);
+}
+
 TEST_CASE("A config that does not fit together is refused with the point's name and the key") {
   const TemporaryFolder folder;
   write_bytes(folder / "a.toml", "[task]\nvalid = \"v\"\n");
@@ -251,10 +272,10 @@ TEST_CASE("2,500 points become three arrays for Slurm, one after another, with e
   const std::string run = "cd / && unset SLURM_ARRAY_TASK_ID && PATH=" + folder.path().string() + ":$PATH bash " + script;
   REQUIRE(std::system((run + " > " + (folder / "said").string()).c_str()) == 0);
   CHECK(test::read_bytes(folder / "said") == "points from 0: job 1\npoints from 1000: job 2\npoints from 2000: job 3\n");
-  CHECK(test::read_bytes(folder / "calls") == "--parsable --array=0-999%3 " + script + " 0\n" +  //
-                                            "--parsable --array=0-6,8-999%3 --dependency=afterany:1 " + script +
-                                            " 1000\n" +  //
-                                            "--parsable --array=0-499%3 --dependency=afterany:2 " + script + " 2000\n");
+  CHECK(test::read_bytes(folder / "calls") ==
+        "--parsable --array=0-999%3 " + script + " 0\n" +                                     //
+            "--parsable --array=0-6,8-999%3 --dependency=afterany:1 " + script + " 1000\n" +  //
+            "--parsable --array=0-499%3 --dependency=afterany:2 " + script + " 2000\n");
   // A task adds what it is given to its index.
   const std::string text = test::read_bytes(folder / "sweep.sbatch");
   const std::size_t begin = text.find("--point ") + 8;

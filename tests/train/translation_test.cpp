@@ -11,6 +11,7 @@
 #include "tests/support/layer_cases.h"
 #include "tests/support/require_close.h"
 #include "tests/support/thread_counts.h"
+#include "tests/train/evaluation_names.h"
 #include "tests/train/run_support.h"
 #include "tests/train/step_values.h"
 #include "train/gradient_step.h"
@@ -130,6 +131,7 @@ TEST_CASE("the loss of a batch is that of its pairs alone, smoothed; the evaluat
     tokens += static_cast<std::int64_t>(pairs.target[static_cast<std::size_t>(pair)].size());
   }
   const Evaluation result = problem.task->evaluate(*problem.model, Split::valid, 0);
+  CHECK(names_of(result) == task_metrics("translation"));
   CHECK(result.value("tokens") == static_cast<double>(tokens));
   CHECK(result.value("loss") == Approx(plain / static_cast<double>(tokens)).epsilon(1e-6));
   CHECK(result.value("perplexity") == Approx(std::exp(result.value("loss"))));

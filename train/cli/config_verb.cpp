@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -62,14 +63,25 @@ int explain(int argc, char** argv) {
   return 0;
 }
 
+/// The config file that an argument means: itself, or that of a run's folder. Throws InputError.
+std::filesystem::path config_of(const std::string& argument) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(argument, ignored)) return argument;
+  const std::filesystem::path file = std::filesystem::path(argument) / "config.toml";
+  check<InputError>(std::filesystem::exists(file, ignored), argument,
+                    ": expected a config or the folder of a run, which has a ", file.filename().string());
+  return file;
+}
+
 int show(int argc, char** argv) {
   CommandLine line("cosformer config show", "Prints a config with all its values, as TOML with the origin of each value.");
-  add_config_options(line);
+  line.positional("config", "CONFIG.toml|RUN", "a config, or a run's folder");
+  add_set_option(line);
   add_json_option(line);
   const auto given = line.parse(argc, argv);
   if (!given) return 0;
   ConfigBuilder builder;
-  builder.add_file((*given)["config"].as<std::string>());
+  builder.add_file(config_of((*given)["config"].as<std::string>()));
   for (const std::string& assignment : given_overrides(*given)) builder.add_override(assignment);
   const Config& config = builder.finish();
   if (given->count("json") > 0) {
@@ -89,13 +101,13 @@ int show(int argc, char** argv) {
 
 int diff(int argc, char** argv) {
   CommandLine line("cosformer config diff", "Prints the keys whose values differ between two configs.");
-  line.positional("first", "FIRST.toml", "a config");
-  line.positional("second", "SECOND.toml", "another config");
+  line.positional("first", "FIRST.toml|RUN", "a config, or a run's folder");
+  line.positional("second", "SECOND.toml|RUN", "another");
   add_json_option(line);
   const auto given = line.parse(argc, argv);
   if (!given) return 0;
-  const auto found =
-      differences(load_config((*given)["first"].as<std::string>()), load_config((*given)["second"].as<std::string>()));
+  const auto found = differences(load_config(config_of((*given)["first"].as<std::string>())),
+                                 load_config(config_of((*given)["second"].as<std::string>())));
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
   for (const ConfigDifference& difference : found) {
     json.push_back({{"key", difference.key}, {"first", difference.first}, {"second", difference.second}});

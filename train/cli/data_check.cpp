@@ -12,11 +12,14 @@
 #include "core/named_table.h"
 #include "data/labelled_sequences.h"
 #include "data/lra/format_guess.h"
+#include "data/lra/listops.h"
+#include "data/lra/listops_value.h"
 #include "data/texts/tokenized_texts.h"
 #include "data/tokenizers/byte_tokenizer.h"
 #include "train/cli/data_verb.h"
 #include "train/cli/options.h"
 #include "train/cli/parallel_text_check.h"
+#include "train/cli/plain_text_check.h"
 
 namespace cosformer {
 
@@ -80,16 +83,42 @@ void print(const ordered_json& json) {
   }
 }
 
+/// Expressions whose value is not their label, or that have none.
+struct ListopsFaults {
+  std::int64_t wrong = 0, malformed = 0;
+  std::string first;  ///< "FILE:ROW: …" of the first one
+};
+
+/// Evaluates every expression of a part.
+ListopsFaults check_listops(const LabelledSequences& sequences, const std::filesystem::path& path, DataPart part) {
+  ListopsFaults faults;
+  std::vector<std::int32_t> tokens;
+  for (std::int64_t example = 0; example < sequences.size(); ++example) {
+    sequences.read(example, 0, std::numeric_limits<std::int64_t>::max(), tokens);
+    const ListopsValue found = evaluate_listops(tokens);
+    if (found.value == sequences.label(example)) continue;
+    ++(found.value < 0 ? faults.malformed : faults.wrong);
+    if (!faults.first.empty()) continue;
+    faults.first =
+        listops_row(path, part, example) +
+        (found.value < 0 ? found.fault
+                         : concat("the expression comes to ", found.value, ", the row says ", sequences.label(example)));
+  }
+  return faults;
+}
+
 std::string format_names() {
   std::string names;
   for (const LabelledFormat& format : labelled_formats()) names += concat(names.empty() ? "" : ", ", format.name);
   for (const LabelledTextFormat& format : labelled_text_formats()) names += concat(", ", format.name);
-  return names + ", parallel";
+  return names + ", parallel, plain";
 }
 
 std::string guess_format(const std::filesystem::path& path) {
   if (const LabelledTextFormat* format = guess_labelled_text_format(path)) return format->name;
-  return std::string(guess_labelled_format(path));
+  if (const std::string_view format = guess_labelled_format(path); !format.empty()) return std::string(format);
+  check<InputError>(!plain_texts(path).empty(), path.string(), ": looks like none of the known formats: ", format_names());
+  return "plain";
 }
 
 /// A part of a data set; texts as bytes. Throws InputError.
@@ -118,6 +147,8 @@ int run_data_check(int argc, char** argv) {
                  cxxopts::value<std::string>(), "PART");
   line.options()("languages", "ends of a parallel text's files, NAME.SRC and NAME.TGT (default: src,tgt)",
                  cxxopts::value<std::string>(), "SRC,TGT");
+  line.options()("train-text", "of a plain text: the text whose vocabulary counts as known (default: PATH's own train part)",
+                 cxxopts::value<std::string>(), "FILE");
   add_json_option(line);
   const auto given = line.parse(argc, argv);
   if (!given) return 0;
@@ -128,6 +159,14 @@ int run_data_check(int argc, char** argv) {
                                                   : given->count("languages") || !parallel_prefixes(path, languages).empty();
   if (is_parallel) return check_parallel_text(path, languages, given->count("json") > 0);
   const std::string format = given->count("format") ? (*given)["format"].as<std::string>() : guess_format(path);
+  const bool is_plain = format == "plain";
+  check<InputError>(is_plain || given->count("train-text") == 0,
+                    "--train-text: only plain texts are compared with one, not ", format);
+  if (is_plain) {
+    std::optional<std::filesystem::path> train_text;
+    if (given->count("train-text")) train_text = (*given)["train-text"].as<std::string>();
+    return check_plain_text(path, train_text, given->count("json") > 0);
+  }
   std::vector<PartName> parts(std::begin(kParts), std::end(kParts));
   std::error_code ignored;
   if (given->count("part")) {
@@ -137,18 +176,27 @@ int run_data_check(int argc, char** argv) {
     parts = {{"file", DataPart::test}};
   }
   ordered_json json{{"path", path.string()}, {"format", format}};
+  std::int64_t wrong = 0;
+  std::string first_fault;
   for (const PartName& part : parts) {
     const auto sequences = load_part(format, path, part.part);
     json["vocab_size"] = sequences->vocab_size();
     json["num_classes"] = sequences->num_classes();
     json["padding_id"] = sequences->padding_id();
     json["parts"][part.name] = describe(*sequences);
+    if (format != "listops") continue;
+    const ListopsFaults faults = check_listops(*sequences, path, part.part);
+    json["parts"][part.name]["wrong_answers"] = faults.wrong;
+    json["parts"][part.name]["malformed"] = faults.malformed;
+    if (first_fault.empty()) first_fault = faults.first;
+    wrong += faults.wrong + faults.malformed;
   }
   if (given->count("json")) {
     print_json(json);
   } else {
     print(json);
   }
+  check<InputError>(wrong == 0, first_fault, wrong > 1 ? concat(" (", wrong, " such rows in all)") : "");
   return 0;
 }
 

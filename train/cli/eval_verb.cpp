@@ -1,5 +1,6 @@
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +10,7 @@
 #include "train/cli/verbs.h"
 #include "train/loaded_model.h"
 #include "train/logging.h"
+#include "train/progress.h"
 
 namespace cosformer {
 
@@ -64,7 +66,14 @@ int run_eval(int argc, char** argv) {
   const std::unique_ptr<Task> task = make_task(file.config);
   warn_of_other_contents(file, identity_of(*task), warn);
   const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model));
-  const Evaluation result = task->evaluate(*model, split, 0);
+  ProgressDisplay progress(console, 1, true);
+  const auto show = [&](std::int64_t done, std::int64_t batches) {
+    progress.update_evaluation(done, batches,
+                               std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count());
+    return false;
+  };
+  const Evaluation result = *task->evaluate(*model, split, 0, show);
+  progress.finish();
   if (given->count("json")) {
     nlohmann::ordered_json json{{"split", split_name(split)}};
     for (const auto& [name, value] : result.values) {

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <utility>
 
 #include "core/error.h"
 #include "core/parallel.h"
@@ -16,6 +17,7 @@
 #include "train/tasks/language_modeling.h"
 #include "train/tasks/task_tokenizer.h"
 #include "train/tasks/translation.h"
+#include "train/text_stream.h"
 #include "train/translation/translator.h"
 
 namespace cosformer {
@@ -38,7 +40,7 @@ nlohmann::ordered_json times_by_context(const std::vector<double>& milliseconds,
 /// Writes a translation for each line: of the prompt, or of standard input where there is no prompt.
 int translate_lines(const cxxopts::ParseResult& given, const ModelFile& file,
                     const std::shared_ptr<const Tokenizer>& tokenizer, const std::vector<std::string>& warnings) {
-  for (const char* option : {"tokens", "temperature", "top-k", "seed"}) {
+  for (const char* option : {"tokens", "temperature", "top-k", "top-p", "seed", "stop", "samples", "window"}) {
     check<InputError>(given.count(option) == 0, "--", option,
                       ": a translation is searched for, not drawn; --set decoding.beam=… and the like say how");
   }
@@ -76,6 +78,84 @@ int translate_lines(const cxxopts::ParseResult& given, const ModelFile& file,
   return 0;
 }
 
+constexpr std::int64_t kMaxSamples = 10'000;
+
+/// How texts are written, from the flags.
+struct WritingRequest {
+  SamplingOptions sampling;
+  std::int64_t samples = 1;
+  std::string prompt;
+  std::vector<std::string> stops;
+  bool json = false;
+};
+
+SamplingOptions given_sampling(const cxxopts::ParseResult& given) {
+  const SamplingOptions options{.tokens = given["tokens"].as<std::int64_t>(),
+                                .temperature = given["temperature"].as<double>(),
+                                .top_k = given["top-k"].as<std::int64_t>(),
+                                .top_p = given["top-p"].as<double>(),
+                                .seed = given["seed"].as<std::uint64_t>(),
+                                .window = given.count("window") ? given["window"].as<std::int64_t>() : 0};
+  check<InputError>(options.tokens >= 0, "--tokens: expected at least 0, found ", options.tokens);
+  check<InputError>(options.temperature >= 0, "--temperature: expected at least 0, found ", options.temperature);
+  check<InputError>(options.top_k >= 0, "--top-k: expected at least 0, found ", options.top_k);
+  check<InputError>(options.top_p > 0 && options.top_p <= 1, "--top-p: expected above 0 and at most 1, found ",
+                    options.top_p);
+  check<InputError>(given.count("window") == 0 || options.window >= 1, "--window: expected at least 1, found ",
+                    options.window);
+  return options;
+}
+
+WritingRequest given_request(const cxxopts::ParseResult& given) {
+  WritingRequest request{.sampling = given_sampling(given),
+                         .samples = given["samples"].as<std::int64_t>(),
+                         .prompt = given.count("prompt") ? given["prompt"].as<std::string>() : "\n",
+                         .stops = {},
+                         .json = given.count("json") > 0};
+  check<InputError>(request.samples >= 1 && request.samples <= kMaxSamples, "--samples: expected 1 to ", kMaxSamples,
+                    ", found ", request.samples);
+  if (given.count("stop")) request.stops = given["stop"].as<std::vector<std::string>>();
+  for (const std::string& stop : request.stops) check<InputError>(!stop.empty(), "--stop: expected a text, found none");
+  return request;
+}
+
+/// Writes one text, shown as it is made unless JSON was asked for; the text with what was measured.
+nlohmann::ordered_json write_text(const WritingRequest& request, const Model& model, const Tokenizer& tokenizer,
+                                  const SamplingOptions& sampling, spdlog::logger& log) {
+  const std::vector<std::int32_t> ids = tokenizer.encode(request.prompt);
+  TextStream stream(tokenizer, ids.empty() ? std::nullopt : std::optional(ids.back()), request.stops);
+  std::string text;
+  bool is_first = true;
+  const auto show = [&](const std::string& piece) {
+    text += piece;
+    if (request.json) return;
+    // Not before: a prompt that the model refuses leaves no text behind.
+    if (std::exchange(is_first, false)) std::cout << request.prompt;
+    std::cout << piece << std::flush;
+  };
+  const GeneratedText generated = generate(model, ids, sampling, [&](std::int32_t token) {
+    show(stream.add(token));
+    return !stream.has_stopped() && std::cout.good();
+  });
+  show(stream.finish());
+  if (!request.json) std::cout << std::endl;
+  nlohmann::ordered_json json{{"seed", sampling.seed},
+                              {"prompt", request.prompt},
+                              {"text", text},
+                              {"tokens", generated.tokens.size()},
+                              {"stopped_by", stream.has_stopped() ? "stop" : "tokens"},
+                              {"window_slides", generated.slides}};
+  if (!generated.milliseconds.empty()) json["milliseconds_per_token"] = median(generated.milliseconds);
+  json["milliseconds_by_context"] = times_by_context(generated.milliseconds, ids.size());
+  if (!request.json && !generated.milliseconds.empty()) {
+    log.info("{} tokens, {:.3g} ms per token{}", generated.tokens.size(), median(generated.milliseconds),
+             generated.slides > 0 ? fmt::format("; the window was full {} time{} and went on from its last half",
+                                                generated.slides, generated.slides == 1 ? "" : "s")
+                                  : std::string());
+  }
+  return json;
+}
+
 }  // namespace
 
 int run_generate(int argc, char** argv) {
@@ -89,20 +169,23 @@ int run_generate(int argc, char** argv) {
                  cxxopts::value<double>()->default_value("0.8"), "T");
   line.options()("top-k", "draw from the K likeliest tokens; 0 = all", cxxopts::value<std::int64_t>()->default_value("0"),
                  "K");
+  line.options()("top-p", "draw from the likeliest tokens that together have this share; 1 = all",
+                 cxxopts::value<double>()->default_value("1"), "P");
+  line.options()("stop", "end the text in front of this one (repeatable)", cxxopts::value<std::vector<std::string>>(),
+                 "TEXT");
+  line.options()("samples", "how many texts; the seed of each is one more than that of the one before",
+                 cxxopts::value<std::int64_t>()->default_value("1"), "N");
+  line.options()("window",
+                 "tokens in view; a full window goes on from its last half (default: model.max_length with learned "
+                 "positions, else no limit)",
+                 cxxopts::value<std::int64_t>(), "N");
   line.options()("seed", "of the random numbers", cxxopts::value<std::uint64_t>()->default_value("1"), "S");
   line.options()("config", "a config for weights that hold none", cxxopts::value<std::string>(), "CONFIG.toml");
   add_set_option(line);
   add_json_option(line);
   const auto given = line.parse(argc, argv);
   if (!given) return 0;
-
-  SamplingOptions options{.tokens = (*given)["tokens"].as<std::int64_t>(),
-                          .temperature = (*given)["temperature"].as<double>(),
-                          .top_k = (*given)["top-k"].as<std::int64_t>(),
-                          .seed = (*given)["seed"].as<std::uint64_t>()};
-  check<InputError>(options.tokens >= 0, "--tokens: expected at least 0, found ", options.tokens);
-  check<InputError>(options.temperature >= 0, "--temperature: expected at least 0, found ", options.temperature);
-  check<InputError>(options.top_k >= 0, "--top-k: expected at least 0, found ", options.top_k);
+  WritingRequest request = given_request(*given);
 
   Console console(std::cerr, terminal_features(STDERR_FILENO));
   const auto log = make_logger(console);
@@ -118,25 +201,29 @@ int run_generate(int argc, char** argv) {
   keep_needed_texts(file.config.task, std::nullopt);
   const std::shared_ptr<const Tokenizer> tokenizer = make_tokenizer(file.config.task);
   warn_of_other_contents(file, make_identity({}, tokenizer->files(), {}), warn);
-  options.vocab_size = tokenizer->vocab_size();
+  request.sampling.vocab_size = tokenizer->vocab_size();
   file.config.task.train.clear();
   if (file.config.model.kind == ModelKind::encoder_decoder) return translate_lines(*given, file, tokenizer, warnings);
   const std::unique_ptr<Task> task = make_language_modeling(file.config, tokenizer);
   const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model));
 
-  const std::string prompt = given->count("prompt") ? (*given)["prompt"].as<std::string>() : "\n";
-  const std::vector<std::int32_t> ids = tokenizer->encode(prompt);
-  const GeneratedText text = generate(*model, ids, options);
-  const std::string continuation = tokenizer->decode(text.tokens);
-  if (given->count("json")) {
-    nlohmann::ordered_json json{{"prompt", prompt}, {"text", continuation}, {"tokens", text.tokens.size()}};
-    if (!text.milliseconds.empty()) json["milliseconds_per_token"] = median(text.milliseconds);
-    json["milliseconds_by_context"] = times_by_context(text.milliseconds, ids.size());
+  const std::optional<std::int64_t> window = text_window(model->config(), request.sampling.window);
+  const std::size_t prompt_tokens = tokenizer->encode(request.prompt).size();
+  if (window && std::cmp_greater(prompt_tokens, *window))
+    log->warn("the prompt has {} tokens; its last {} fit into the window and are read", prompt_tokens, *window);
+  nlohmann::ordered_json texts = nlohmann::ordered_json::array();
+  for (std::int64_t i = 0; i < request.samples && std::cout.good(); ++i) {
+    SamplingOptions sampling = request.sampling;
+    sampling.seed += static_cast<std::uint64_t>(i);
+    if (request.samples > 1 && !request.json)
+      std::cout << fmt::format("{}--- {} of {}, seed {} ---\n", i > 0 ? "\n" : "", i + 1, request.samples, sampling.seed);
+    texts.push_back(write_text(request, *model, *tokenizer, sampling, *log));
+  }
+  if (request.json) {
+    nlohmann::ordered_json json = texts.front();
+    if (request.samples > 1) json["samples"] = texts;
     if (!warnings.empty()) json["warnings"] = warnings;
     print_json(json);
-  } else {
-    std::cout << prompt << continuation << '\n';
-    if (!text.milliseconds.empty()) log->info("{} tokens, {:.3g} ms a token", text.tokens.size(), median(text.milliseconds));
   }
   return 0;
 }

@@ -1,13 +1,14 @@
 #include <fmt/format.h>
 
+#include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/quote_shell.h"
 #include "core/named_table.h"
 #include "core/parallel.h"
 #include "core/printable.h"
+#include "core/quote_shell.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
 #include "train/console.h"
@@ -18,6 +19,7 @@
 #include "train/sweep/slurm_script.h"
 #include "train/sweep/sweep_cost.h"
 #include "train/sweep/sweep_folder.h"
+#include "train/sweep/sweep_monitor.h"
 #include "train/sweep/sweep_runner.h"
 #include "train/sweep/sweep_table.h"
 
@@ -56,17 +58,7 @@ std::vector<std::size_t> unfinished_points(const SweepPlan& plan) {
   return points;
 }
 
-/// One line a run that has ended, and the table so far where it adds to it.
-PointJob::StageEnd progress_to(Console& console, const SweepCall& call, std::size_t& ended) {
-  return [&console, &call, &ended](const SweepRun& run, std::size_t stage, const std::string& failure) {
-    const std::string point = run.folder.parent_path().filename().string();
-    console.print(fmt::format("[{}] {} {}: {}", ++ended, point, call.plan.stages[stage].name,
-                              failure.empty() ? "finished" : "FAILED, " + failure));
-    std::string table = format_sweep(read_sweep_results(call.folder));
-    table.pop_back();
-    console.print(table);
-  };
-}
+double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 int exit_code(int signal, const Experiment& experiment, std::size_t failures) {
   if (signal != 0) return 128 + signal;
@@ -84,13 +76,16 @@ int run_sweep_points(const SweepCall& call, FileSystem& files) {
   const std::vector<std::size_t> points = unfinished_points(call.plan);
   console.print(fmt::format("{}: {} points, {} to run, {} at a time with {} thread{}", call.folder.string(),
                             call.plan.points.size(), points.size(), call.jobs, call.threads, call.threads == 1 ? "" : "s"));
-  std::size_t ended = 0, failures = 0;
-  const PointJob::StageEnd print = progress_to(console, call, ended);
-  const int signal = run_points(files, call.plan, points, call.jobs, call.threads,
-                                [&](const SweepRun& run, std::size_t stage, const std::string& failure) {
-                                  if (!failure.empty()) ++failures;
-                                  print(run, stage, failure);
-                                });
+  std::size_t failures = 0;
+  SweepMonitor monitor(console, call.plan, points, now_seconds);
+  const int signal = run_points(
+      files, call.plan, points, call.jobs, call.threads,
+      [&](const SweepRun& run, std::size_t stage, const std::string& failure) {
+        if (!failure.empty()) ++failures;
+        monitor.ended(run, stage, failure);
+      },
+      [&](std::span<const std::unique_ptr<PointJob>> running) { monitor.show(running); });
+  console.clear_status();
   const Experiment experiment = read_sweep_results(call.folder);
   if (call.json) {
     nlohmann::ordered_json json = sweep_to_json(experiment);
@@ -99,8 +94,7 @@ int run_sweep_points(const SweepCall& call, FileSystem& files) {
   } else {
     std::cout << format_sweep(experiment);
   }
-  if (signal != 0)
-    console.print(fmt::format("{}; continue with\n  {}", describe_stop(signal), call.resume_command));
+  if (signal != 0) console.print(fmt::format("{}; continue with\n  {}", describe_stop(signal), call.resume_command));
   return exit_code(signal, experiment, failures);
 }
 
@@ -109,10 +103,12 @@ int run_one_point(const SweepCall& call, std::size_t point, FileSystem& files) {
   Console console(std::cerr, terminal_features(STDERR_FILENO));
   std::size_t failures = 0;
   const int signal = run_points(
-      files, call.plan, {point}, 1, num_threads(), [&](const SweepRun& run, std::size_t, const std::string& failure) {
+      files, call.plan, {point}, 1, num_threads(),
+      [&](const SweepRun& run, std::size_t, const std::string& failure) {
         if (!failure.empty()) ++failures;
         console.print(fmt::format("{}: {}", run.folder.string(), failure.empty() ? "finished" : "FAILED, " + failure));
-      });
+      },
+      [](std::span<const std::unique_ptr<PointJob>>) {});
   if (signal != 0) return 128 + signal;
   return failures > 0 ? kFailedRuns : 0;
 }

@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// Everything that decides a run, as plain values. docs/config.md lists the keys; `schema_*_fields.cpp` tie them to these members.
+/// Everything that decides a run, as plain values. docs/config.md lists the keys; `schema_*_fields.cpp` tie them to these
+/// members.
 
 #include <array>
 #include <cstdint>
@@ -31,10 +32,10 @@ struct TaskConfig {
   std::int64_t tokenizer_min_count = 1;   ///< rarer words become the unknown token
   double mask_probability = 0.15;         ///< masked_language_modeling: share of the tokens to predict
   PadTo pad_to = PadTo::seq_len;          ///< classification
-  bool mask_padding_id = false;           ///< classification: tokens with the format's padding id are not read (black pixels)
+  bool mask_padding_id = false;  ///< classification: tokens with the format's padding id are not read (black pixels)
   RatingClasses rating_classes = RatingClasses::stars;  ///< amazon: stars or polarity
-  bool class_token = false;               ///< classification: a token of its own stands before each text
-  std::string source_language = "src";    ///< translation: train, valid and test are NAME of NAME.src and NAME.tgt
+  bool class_token = false;                             ///< classification: a token of its own stands before each text
+  std::string source_language = "src";  ///< translation: train, valid and test are NAME of NAME.src and NAME.tgt
   std::string target_language = "tgt";
   double label_smoothing = 0.0;  ///< translation: share of a target that all classes have in equal parts
 };
@@ -94,6 +95,8 @@ struct CheckpointConfig {
 struct LoggingConfig {
   bool tensorboard = true;
   bool progress = true;
+  std::string sample_prompt;         ///< a language model continues it at each evaluation; empty = no sample
+  std::int64_t sample_tokens = 100;  ///< how far
 };
 
 struct Config {

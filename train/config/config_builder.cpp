@@ -28,10 +28,15 @@ bool is_table_name(std::string_view key) {
   return std::find(tables.begin(), tables.end(), key) != tables.end();
 }
 
+struct ExtendedFile {
+  std::filesystem::path path;
+  TomlPosition position;  ///< where it is named
+};
+
 /// The files that a table's `extends` names, relative to `folder`.
-std::vector<std::filesystem::path> extended_files(const TomlTable& table, const std::filesystem::path& folder,
-                                                  const std::string& source) {
-  std::vector<std::filesystem::path> paths;
+std::vector<ExtendedFile> extended_files(const TomlTable& table, const std::filesystem::path& folder,
+                                         const std::string& source) {
+  std::vector<ExtendedFile> files;
   for (const TomlEntry& entry : table) {
     if (entry.key != "extends") continue;
     const auto add = [&](const TomlValue& value) {
@@ -39,7 +44,7 @@ std::vector<std::filesystem::path> extended_files(const TomlTable& table, const 
       check<InputError>(text != nullptr && !text->empty() && text->find('\0') == std::string::npos,
                         error_at(source, value.position,
                                  concat("extends must be the path of a file or an array of paths, not ", describe(value))));
-      paths.push_back(folder / *text);
+      files.push_back({folder / *text, value.position});
     };
     if (const auto* array = std::get_if<TomlArray>(&entry.value.data)) {
       for (const TomlValue& element : *array) add(element);
@@ -47,7 +52,7 @@ std::vector<std::filesystem::path> extended_files(const TomlTable& table, const 
       add(entry.value);
     }
   }
-  return paths;
+  return files;
 }
 
 /// The value of an override: TOML, or for fields that take strings the text as it is.
@@ -80,7 +85,14 @@ void ConfigBuilder::add_file(const std::filesystem::path& path) {
                     error_at(source, {}, concat("more than ", kMaxFiles, " files are extended")));
   const TomlTable table = read_toml(path);
   open_files_.push_back(std::move(canonical));
-  for (const std::filesystem::path& base : extended_files(table, path.parent_path(), source)) add_file(base);
+  for (const auto& [base, position] : extended_files(table, path.parent_path(), source)) {
+    try {
+      add_file(base);
+    } catch (const InputError& error) {
+      // Whoever reads of the other file has not named it on the command line.
+      throw InputError(concat(error.what(), "; extended by ", source, ':', position.line, ':', position.column));
+    }
+  }
   open_files_.pop_back();
   TomlTable own = table;
   std::erase_if(own, [](const TomlEntry& entry) { return entry.key == "extends"; });

@@ -56,6 +56,9 @@ std::optional<ConfigProblem> find_problem(const Config& config) {
   if (train.shards > train.batch_size / train.accumulation)
     return ConfigProblem{"train.shards", concat("train.shards (", train.shards, ") must be at most the ",
                                                 train.batch_size / train.accumulation, " sequences of a micro-batch")};
+  if (!logging.sample_prompt.empty() && task.name != "language_modeling")
+    return ConfigProblem{"logging.sample_prompt",
+                         concat("logging.sample_prompt needs task.name = \"language_modeling\", not \"", task.name, '"')};
   if (train.patience > 0 && train.eval_every == 0)
     return ConfigProblem{"train.patience", "train.patience needs train.eval_every"};
   return std::nullopt;

@@ -91,6 +91,10 @@ constexpr Field kFields[] = {
 
     boolean<&C::logging, &L::tensorboard>("logging.tensorboard", "writes TensorBoard events"),
     boolean<&C::logging, &L::progress>("logging.progress", "shows progress on standard error"),
+    text<&C::logging, &L::sample_prompt>(
+        "logging.sample_prompt", nullptr,
+        "language_modeling: a text that the model continues at each evaluation; \"\": none"),
+    integer<&C::logging, &L::sample_tokens>("logging.sample_tokens", 1, kMaxLength, "tokens of that continuation"),
 };
 
 }  // namespace

@@ -81,6 +81,46 @@ std::string format_array(const std::vector<Number>& numbers, Format&& format) {
   return text + "]";
 }
 
+/// What other programs call a key.
+struct OtherName {
+  std::string_view name, key;
+};
+constexpr OtherName kOtherNames[] = {{"lr", "optimizer.learning_rate"},
+                                     {"wd", "optimizer.weight_decay"},
+                                     {"clip", "optimizer.clip_norm"},
+                                     {"grad_clip", "optimizer.clip_norm"},
+                                     {"max_grad_norm", "optimizer.clip_norm"},
+                                     {"warmup", "schedule.warmup_steps"},
+                                     {"scheduler", "schedule.name"},
+                                     {"lr_scheduler", "schedule.name"},
+                                     {"steps", "train.max_steps"},
+                                     {"iterations", "train.max_steps"},
+                                     {"max_iters", "train.max_steps"},
+                                     {"epochs", "train.max_steps"},
+                                     {"num_epochs", "train.max_steps"},
+                                     {"bs", "train.batch_size"},
+                                     {"batch", "train.batch_size"},
+                                     {"gradient_accumulation_steps", "train.accumulation"},
+                                     {"save_every", "checkpoint.every"},
+                                     {"d_model", "model.embed_dim"},
+                                     {"dim", "model.embed_dim"},
+                                     {"hidden_size", "model.embed_dim"},
+                                     {"n_embd", "model.embed_dim"},
+                                     {"layers", "model.num_layers"},
+                                     {"n_layer", "model.num_layers"},
+                                     {"depth", "model.num_layers"},
+                                     {"heads", "model.num_heads"},
+                                     {"n_head", "model.num_heads"},
+                                     {"nhead", "model.num_heads"},
+                                     {"d_ff", "model.ffn_dim"},
+                                     {"dim_feedforward", "model.ffn_dim"},
+                                     {"intermediate_size", "model.ffn_dim"},
+                                     {"context_length", "task.seq_len"},
+                                     {"block_size", "task.seq_len"},
+                                     {"sequence_length", "task.seq_len"},
+                                     {"data", "task.train"},
+                                     {"dataset", "task.train"}};
+
 std::string wrong_value(const Field& field, const TomlValue& value) {
   return concat(field.key, " must be ", allowed_values(field), ", not ", describe(value));
 }
@@ -106,6 +146,9 @@ std::string unknown_key_hint(std::string_view key) {
   const std::string_view table = table_of(key), name = name_of(key);
   for (const Field& field : config_fields())
     if (name_of(field.key) == name) return suggest(field.key);
+  const bool names_table = std::find(tables.begin(), tables.end(), key) != tables.end();
+  for (const OtherName& other : kOtherNames)
+    if (!names_table && other.name == name) return suggest(other.key);
   if (std::find(tables.begin(), tables.end(), table) == tables.end()) {
     const auto nearest = nearest_name(table, tables);
     if (nearest && key == table) return suggest(*nearest);

@@ -223,6 +223,7 @@ void read_run(ReportedRun& run) {
   run.config = load_config(run.folder / "config.toml");
   run.seed = run.config->train.seed;
   run.metrics = read_metrics(run.folder / "metrics.jsonl");
+  run.samples = read_samples(run.folder / "samples.jsonl");
   const RunLog log = read_run_log(run.folder);
   run.environment = log.environment;
   decide_status(run, log);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "train/report/group_labels.h"
+
 namespace cosformer {
 
 namespace {
@@ -27,9 +29,10 @@ std::vector<LineChart> course_charts(const Experiment& experiment, std::size_t s
   const std::string prefix = experiment.stages.size() > 1 ? experiment.stages[stage].name + ": " : "";
   const Coordinate by_step = [](const MetricRecord& record) { return static_cast<double>(record.step); };
   const Coordinate by_time = [](const MetricRecord& record) { return record.value("wall_seconds"); };
+  const GroupLabels names = label_groups(experiment.groups);
   std::vector<LineChart> charts;
   const auto add = [&](const std::string& title, const std::string& x_label, const std::string& value, const Coordinate& x) {
-    LineChart chart{prefix + title, x_label, value, experiment.groups, {}};
+    LineChart chart{prefix + title, x_label, value, names.keys, names.labels, {}};
     for (const ReportedRun& run : experiment.runs) {
       if (run.stage != stage) continue;
       const auto series =

@@ -12,6 +12,7 @@
 
 #include "train/config/config.h"
 #include "train/run/metrics.h"
+#include "train/run/samples.h"
 
 namespace cosformer {
 
@@ -32,6 +33,7 @@ struct ReportedRun {
   std::string reason;            ///< one line: why it is not finished; empty where it is
   std::optional<Config> config;  ///< nothing where the run has not written it yet
   std::vector<MetricRecord> metrics;
+  std::vector<TextSample> samples;            ///< what a language model wrote at its evaluations
   std::map<std::string, NamedValues> scores;  ///< by split: what the best checkpoint, or the best evaluation, has
   NamedValues values;                         ///< of the run itself: steps, best_step, seconds, tokens_per_second, …
   std::vector<std::string> warnings;          ///< what of its checkpoints cannot be read, one line each
@@ -69,11 +71,14 @@ struct Experiment {
   bool is_sweep = false;
   std::vector<ReportedStage> stages;
   std::vector<std::string> groups;  ///< in the order to show them
+  std::string baseline = {};        ///< the group that the others are compared with; empty = the first
   std::vector<ReportedRun> runs;
   std::vector<PublishedFigure> published;
 
   /// The runs of a group and stage.
   std::vector<const ReportedRun*> runs_of(const std::string& group, std::size_t stage) const;
+  /// `baseline`, or the first group. There must be a group.
+  const std::string& compared_with() const { return baseline.empty() ? groups.front() : baseline; }
   const PublishedFigure* published_figure(const std::string& group, std::size_t stage) const;
 };
 

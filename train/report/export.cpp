@@ -20,7 +20,7 @@ using nlohmann::ordered_json;
 std::string markdown_table(const ReportTable& table) {
   if (table.empty()) return {};
   std::string text = concat("\n## ", table.title, "\n\n");
-  if (!table.note.empty()) text += table.note + "\n\n";
+  if (!table.note.empty()) text += escape_markdown(table.note) + "\n\n";
   for (const TableColumn& column : table.columns) text += "| " + escape_markdown(column.name) + ' ';
   text += "|\n";
   for (const TableColumn& column : table.columns) text += column.is_figure ? "| ---: " : "| --- ";
@@ -90,10 +90,12 @@ ordered_json stage_to_json(const Experiment& experiment, std::size_t stage) {
       own["published"] = {{"value", number(published->value)}, {"source", published->source}};
     }
     json["groups"].push_back(std::move(own));
-    const auto difference = i > 0 ? compare_groups(experiment, experiment.groups.front(), group, stage) : std::nullopt;
+    const auto difference = group != experiment.compared_with()
+                                ? compare_groups(experiment, experiment.compared_with(), group, stage)
+                                : std::nullopt;
     if (!difference) continue;
     json["differences"].push_back({{"group", group},
-                                   {"from", experiment.groups.front()},
+                                   {"from", experiment.compared_with()},
                                    {"n", difference->count},
                                    {"mean", number(difference->mean)},
                                    {"low", number(difference->low)},

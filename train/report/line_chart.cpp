@@ -14,9 +14,10 @@ namespace cosformer {
 namespace {
 
 // In units of the view box; the page scales them.
-constexpr double kWidth = 460, kHeight = 280, kLeft = 50, kTop = 12, kBottom = 42;
-constexpr double kLabelHeight = 15, kCharacterWidth = 6.6;
-constexpr std::size_t kLongestLabel = 18, kMostPoints = 300;
+constexpr double kWidth = 460, kHeight = 280, kRight = 22, kTop = 12, kBottom = 42;
+/// Left of the axis: the label that stands upright, and the figures of ticks. No font draws a digit wider than this.
+constexpr double kAxisLabelWidth = 26, kDigitWidth = 7.2;
+constexpr std::size_t kMostPoints = 300;
 constexpr std::size_t kSteepShare = 8;
 constexpr double kLogRatio = 8;
 
@@ -73,28 +74,25 @@ std::string tick_label(double value) {
   return fmt::format("{:.4g}", value);
 }
 
-/// Where each label's middle goes: as near to its wish as the others let.
-std::vector<double> spread(const std::vector<double>& wishes, double low, double high) {
-  std::vector<std::size_t> order(wishes.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return wishes[i]; });
-  std::vector<double> places(wishes.size());
-  double least = low;
-  for (const std::size_t i : order) {
-    places[i] = std::max(wishes[i], least);
-    least = places[i] + kLabelHeight;
-  }
-  double most = high;
-  for (auto i = order.rbegin(); i != order.rend(); ++i) {
-    places[*i] = std::min(places[*i], most);
-    most = places[*i] - kLabelHeight;
-  }
-  return places;
-}
-
 std::string color_class(std::size_t series) {
   const std::size_t dash = series / kChartColors % 3;
   return fmt::format("s{}{}", series % kChartColors, dash == 0 ? "" : fmt::format(" d{}", dash));
+}
+
+/// The names of the series that have a line. The page lays them out: only it knows how wide they are.
+std::string legend(const LineChart& chart, const std::vector<ChartLine>& lines) {
+  std::string html = "<ul class=\"legend\">";
+  if (!chart.legend_title.empty()) html += "<li class=\"keys\">" + escape_html(chart.legend_title) + ":</li>";
+  for (std::size_t series = 0; series < chart.series.size(); ++series) {
+    const bool is_drawn =
+        std::ranges::any_of(lines, [&](const ChartLine& line) { return line.series == series && line.points.size() > 1; });
+    if (!is_drawn) continue;
+    html += fmt::format(
+        "<li><svg class=\"swatch\" viewBox=\"0 0 24 8\" aria-hidden=\"true\"><path class=\"line {}\" d=\"M1 "
+        "4h22\"/></svg>{}</li>",
+        color_class(series), escape_html(chart.series[series]));
+  }
+  return html + "</ul>";
 }
 
 }  // namespace
@@ -150,31 +148,12 @@ std::string draw_line_chart(const LineChart& chart) {
     y.high += margin;
   }
 
-  // One label a series, beside the mean end of its main lines.
-  std::vector<std::size_t> labelled;
-  std::vector<double> wishes;
-  std::size_t widest = 0;
   y.begin = kHeight - kBottom;
   y.end = kTop;
-  for (std::size_t series = 0; series < chart.series.size(); ++series) {
-    double sum = 0, count = 0;
-    for (const bool faint : {false, true}) {
-      for (const ChartLine& line : lines) {
-        if (line.series != series || line.points.empty() || line.is_faint != faint || (faint && count > 0)) continue;
-        sum += y.place(line.points.back().second);
-        count += 1;
-      }
-      if (count > 0) break;
-    }
-    if (count == 0) continue;
-    labelled.push_back(series);
-    wishes.push_back(sum / count);
-    const std::string label = shorten(chart.series[series], kLongestLabel);
-    widest = std::max(widest, std::min(kLongestLabel, label.size()));
-  }
-  const double right = 18 + kCharacterWidth * static_cast<double>(widest);
-  x.begin = kLeft;
-  x.end = kWidth - right;
+  std::size_t widest = 0;
+  for (const double tick : y.ticks(5)) widest = std::max(widest, tick_label(tick).size());
+  x.begin = kAxisLabelWidth + kDigitWidth * static_cast<double>(widest);
+  x.end = kWidth - kRight;
 
   std::string svg =
       fmt::format("<figure class=\"chart\"><figcaption>{}</figcaption><svg viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\">",
@@ -187,7 +166,7 @@ std::string draw_line_chart(const LineChart& chart) {
     const double at = y.place(tick);
     svg += fmt::format("<line class=\"grid\" x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\"/>", x.begin, x.end, at,
                        at);
-    svg += fmt::format("<text class=\"tick\" text-anchor=\"end\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", kLeft - 7, at + 4,
+    svg += fmt::format("<text class=\"tick\" text-anchor=\"end\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>", x.begin - 7, at + 4,
                        tick_label(tick));
   }
   for (const double tick : x.ticks(5)) {
@@ -219,14 +198,7 @@ std::string draw_line_chart(const LineChart& chart) {
     }
   }
   svg += "</svg>";
-  const std::vector<double> places = spread(wishes, kTop + 4, kHeight - kBottom - 2);
-  for (std::size_t i = 0; i < labelled.size(); ++i) {
-    const std::string& name = chart.series[labelled[i]];
-    svg +=
-        fmt::format("<text class=\"name {}\" x=\"{:.1f}\" y=\"{:.1f}\"><title>{}</title>{}</text>", color_class(labelled[i]),
-                    x.end + 7, places[i] + 4, escape_html(name), escape_html(shorten(name, kLongestLabel)));
-  }
-  return svg + "</svg></figure>\n";
+  return svg + "</svg>" + legend(chart, lines) + "</figure>\n";
 }
 
 }  // namespace cosformer

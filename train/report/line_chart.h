@@ -19,7 +19,8 @@ struct ChartLine {
 struct LineChart {
   std::string title;
   std::string x_label, y_label;
-  std::vector<std::string> series;  ///< names, put beside the lines' ends
+  std::string legend_title;         ///< what the names of the series are values of; may be empty
+  std::vector<std::string> series;  ///< names, shown in a legend below the chart
   std::vector<ChartLine> lines;
 };
 

@@ -38,7 +38,11 @@ std::string cell_html(const TableCell& cell, const TableColumn& column, bool is_
   if (!column.is_figure && cell.text.size() > kLongCell) classes = "long";
   const std::string name = is_head ? "th scope=\"row\"" : "td";
   std::string html = concat('<', name, classes.empty() ? "" : concat(" class=\"", classes, '"'), '>');
-  const std::string text = escape_html(cell.text);
+  std::string text = escape_html(cell.text);
+  // Names of grid groups wrap between their keys; other text wraps at its spaces.
+  for (std::size_t at = text.find(','); is_head && at != std::string::npos; at = text.find(',', at + 1)) {
+    if (at + 1 < text.size() && text[at + 1] != ' ') text.insert(at + 1, "<wbr>");
+  }
   html += cell.is_best ? "<strong>" + text + "</strong>" : text;
   if (!cell.note.empty()) html += "<small>" + escape_html(cell.note) + "</small>";
   return html + (is_head ? "</th>" : "</td>");
@@ -72,6 +76,28 @@ std::string curves_html(const Experiment& experiment) {
          "of the "
          "run.</p>\n<div class=\"charts\">" +
          charts + "</div>\n";
+}
+
+/// What the first run of each group with samples wrote: first, in the middle and last.
+std::string samples_html(const Experiment& experiment) {
+  std::string html;
+  for (std::size_t stage = 0; stage < experiment.stages.size(); ++stage) {
+    for (const std::string& group : experiment.groups) {
+      const std::vector<const ReportedRun*> runs = experiment.runs_of(group, stage);
+      const auto run = std::ranges::find_if(runs, [](const ReportedRun* own) { return !own->samples.empty(); });
+      if (run == runs.end()) continue;
+      html += element("h3", concat(group, " (", (*run)->name, ")"));
+      const std::size_t last = (*run)->samples.size() - 1;
+      for (const std::size_t i : std::set<std::size_t>{0, last / 2, last}) {
+        const TextSample& sample = (*run)->samples[i];
+        html += concat("<p class=\"note\">Step ", sample.step, "</p>\n<div class=\"sample\"><b>", escape_html(sample.prompt),
+                       "</b>", escape_html(sample.text), "</div>\n");
+      }
+    }
+  }
+  if (html.empty()) return html;
+  return element("h2", "Sample text") +
+         "<p class=\"note\">What the model wrote behind the prompt (bold) when it was evaluated.</p>\n" + html;
 }
 
 std::string heat_maps_html(const ReportSection& section) {
@@ -139,6 +165,7 @@ std::string section_html(const ReportSection& section, bool is_only) {
   html += table_html(differences_table(experiment));
   html += table_html(two_runs_table(experiment));
   html += curves_html(experiment);
+  html += samples_html(experiment);
   html += heat_maps_html(section);
   html += table_html(varied_keys_table(experiment));
   html += table_html(runs_table(experiment));
@@ -149,7 +176,7 @@ std::string section_html(const ReportSection& section, bool is_only) {
 
 }  // namespace
 
-std::string write_page(const std::vector<ReportSection>& sections, const std::string& version) {
+std::string write_page(const std::vector<ReportSection>& sections, const std::string& version, int reload_seconds) {
   const bool is_only = sections.size() == 1;
   std::string title = "Report";
   if (is_only) {
@@ -158,9 +185,15 @@ std::string write_page(const std::vector<ReportSection>& sections, const std::st
   }
   std::string html = concat(
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
-      "content=\"width=device-width,initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n"
+      "content=\"width=device-width,initial-scale=1\">\n",
+      reload_seconds > 0 ? concat("<meta http-equiv=\"refresh\" content=\"", reload_seconds, "\">\n") : "",
+      "<meta name=\"color-scheme\" content=\"light dark\">\n"
       "<title>",
       escape_html(title), "</title>\n<style>", kPageStyle, "</style>\n</head>\n<body>\n<main>\n");
+  if (reload_seconds > 0) {
+    html += concat("<p class=\"warnings\">Runs go on: this page is written anew, and loaded again every ", reload_seconds,
+                   " seconds.</p>\n");
+  }
   if (!is_only) html += concat("<h1>", sections.size(), " experiments</h1>\n");
   for (const ReportSection& section : sections) html += section_html(section, is_only);
   return html + concat("<footer>Written by cosformer ", escape_html(version), ".</footer>\n</main>\n</body>\n</html>\n");

@@ -17,7 +17,8 @@ struct ReportSection {
   std::vector<std::string> notes;  ///< why heat maps are missing
 };
 
-/// The page; `version` of the program goes into its last line.
-std::string write_page(const std::vector<ReportSection>& sections, const std::string& version);
+/// The page; `version` of the program goes into its last line. With `reload_seconds` > 0 it says that runs go on, and a
+/// browser loads it again after so long.
+std::string write_page(const std::vector<ReportSection>& sections, const std::string& version, int reload_seconds = 0);
 
 }  // namespace cosformer

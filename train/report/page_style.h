@@ -38,7 +38,7 @@ th,td{padding:.5rem .9rem;text-align:left;vertical-align:baseline;white-space:no
 th:first-child,td:first-child{padding-left:.3rem}
 thead th{font-size:.8rem;font-weight:600;color:var(--quiet);border-bottom:1px solid var(--line);vertical-align:bottom}
 tbody tr + tr > *{border-top:1px solid var(--line)}
-tbody th{font-weight:500}
+tbody th{font-weight:500;white-space:normal;min-width:min(11rem,38vw);max-width:min(26rem,46vw);overflow-wrap:break-word}
 .f{text-align:right;font-variant-numeric:tabular-nums lining-nums}
 td small,th small{display:block;color:var(--quiet);font-size:.8rem;white-space:normal;min-width:8rem;max-width:22rem;font-weight:400}
 td.f small{min-width:10rem}
@@ -56,18 +56,21 @@ figcaption{font-size:.92rem;font-weight:600;margin-bottom:.3rem;overflow-wrap:an
 .line,.faint{fill:none;stroke-linejoin:round;stroke-linecap:round}
 .line{stroke-width:1.9}
 .faint{stroke-width:1;opacity:.38}
-.name{font-weight:600;stroke:none}
+.legend{list-style:none;display:flex;flex-wrap:wrap;gap:.15rem 1rem;margin:.5rem 0 0;padding:0;font-size:.84rem;line-height:1.4}
+.legend li{display:flex;align-items:center;gap:.4rem;overflow-wrap:anywhere}
+.legend .keys{color:var(--quiet)}
+.swatch{flex:none;width:24px;height:8px}
 .d1{stroke-dasharray:6 3}.d2{stroke-dasharray:2 3}
-polyline.s0{stroke:var(--c0)}polyline.s1{stroke:var(--c1)}polyline.s2{stroke:var(--c2)}polyline.s3{stroke:var(--c3)}
-polyline.s4{stroke:var(--c4)}polyline.s5{stroke:var(--c5)}polyline.s6{stroke:var(--c6)}polyline.s7{stroke:var(--c7)}
-text.s0{fill:var(--c0)}text.s1{fill:var(--c1)}text.s2{fill:var(--c2)}text.s3{fill:var(--c3)}
-text.s4{fill:var(--c4)}text.s5{fill:var(--c5)}text.s6{fill:var(--c6)}text.s7{fill:var(--c7)}
+.s0{stroke:var(--c0)}.s1{stroke:var(--c1)}.s2{stroke:var(--c2)}.s3{stroke:var(--c3)}
+.s4{stroke:var(--c4)}.s5{stroke:var(--c5)}.s6{stroke:var(--c6)}.s7{stroke:var(--c7)}
 .maps{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(46%,210px),1fr));gap:1.2rem 1.4rem;margin:.4rem 0 1.4rem}
 .map img{width:100%;height:auto;display:block;image-rendering:pixelated;border-radius:3px}
 .map figcaption{font-size:.86rem;line-height:1.35}
 .map p{font-size:.8rem;line-height:1.4;color:var(--quiet);margin:.35rem 0 0}
 .bar{display:flex;align-items:center;gap:.6rem;font-size:.82rem;color:var(--quiet);margin:.2rem 0 .8rem}
 .bar img{width:180px;height:10px;border-radius:2px}
+.sample{margin:.2rem 0 1rem;padding:.7rem 1rem;background:var(--soft);border-radius:6px;font-size:.9rem;white-space:pre-wrap;overflow-wrap:anywhere}
+.sample b{font-weight:600}
 details{border-top:1px solid var(--line);padding:.6rem 0}
 details:last-of-type{border-bottom:1px solid var(--line)}
 summary{cursor:pointer;font-size:.95rem;font-weight:500;overflow-wrap:anywhere}

@@ -75,6 +75,20 @@ std::vector<std::string> other_splits(const Experiment& experiment, std::size_t 
   return {splits.begin(), splits.end()};
 }
 
+ReportTable varied_keys_by_group(const Experiment& experiment, const std::string& title) {
+  ReportTable table{title, "", {{"group", false}}, {}};
+  for (const std::string& group : experiment.groups) table.rows.push_back({{group}});
+  for (std::size_t stage = 0; stage < experiment.stages.size(); ++stage) {
+    for (const VariedKey& varied : varied_keys(experiment, stage)) {
+      table.columns.push_back({stage_prefix(experiment, stage) + varied.key, false});
+      for (std::size_t group = 0; group < table.rows.size(); ++group)
+        table.rows[group].push_back({varied.values[group].empty() ? kNothing : varied.values[group]});
+    }
+  }
+  if (table.columns.size() == 1) table.rows.clear();
+  return table;
+}
+
 }  // namespace
 
 ReportTable results_table(const Experiment& experiment) {
@@ -124,26 +138,25 @@ ReportTable results_table(const Experiment& experiment) {
 }
 
 ReportTable differences_table(const Experiment& experiment) {
-  ReportTable table{"Paired differences",
-                    "Group minus the first one over the seeds that both have: mean and 95 % confidence interval (t "
-                    "distribution).",
-                    {{"", false}, {"difference"}, {"n"}, {"", false}},
-                    {}};
+  ReportTable table{"Paired differences", "", {{"", false}, {"difference"}, {"n"}, {"", false}}, {}};
   if (experiment.groups.empty()) return table;
+  const std::string& baseline = experiment.compared_with();
+  table.note = concat("Group minus ", baseline,
+                      " over the seeds that both have: mean and 95 % confidence interval (t distribution).");
   for (std::size_t stage = 0; stage < experiment.stages.size(); ++stage) {
-    for (std::size_t group = 1; group < experiment.groups.size(); ++group) {
-      const auto difference = compare_groups(experiment, experiment.groups.front(), experiment.groups[group], stage);
+    for (const std::string& group : experiment.groups) {
+      if (group == baseline) continue;
+      const auto difference = compare_groups(experiment, baseline, group, stage);
       if (!difference) continue;
       const bool better = (difference->mean > 0) == experiment.stages[stage].higher_is_better;
       const char* verdict = !difference->low          ? "one seed: no interval"
                             : !difference->is_clear() ? "the interval holds 0"
                             : better                  ? "better"
                                                       : "worse";
-      table.rows.push_back(
-          {{concat(stage_prefix(experiment, stage), experiment.groups[group], " − ", experiment.groups.front())},
-           {format_difference(*difference)},
-           {concat(difference->count)},
-           {verdict, false, difference->low && difference->count < kFewRuns ? "fewer than 3 seeds" : ""}});
+      table.rows.push_back({{concat(stage_prefix(experiment, stage), group, " − ", baseline)},
+                            {format_difference(*difference)},
+                            {concat(difference->count)},
+                            {verdict, false, difference->low && difference->count < kFewRuns ? "fewer than 3 seeds" : ""}});
     }
   }
   return table;
@@ -151,6 +164,9 @@ ReportTable differences_table(const Experiment& experiment) {
 
 ReportTable varied_keys_table(const Experiment& experiment) {
   ReportTable table{"What differs in the configs", "", {{"key", false}}, {}};
+  constexpr std::size_t kMostColumns = 6;
+  // Of many groups each is a row: a table is easier to read downwards than across.
+  if (experiment.groups.size() > kMostColumns) return varied_keys_by_group(experiment, table.title);
   for (const std::string& group : experiment.groups) table.columns.push_back({group, false});
   for (std::size_t stage = 0; stage < experiment.stages.size(); ++stage) {
     for (const VariedKey& varied : varied_keys(experiment, stage)) {

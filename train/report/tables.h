@@ -33,10 +33,10 @@ struct ReportTable {
 /// it; then time, speed, memory and size. Columns without any figure are left out.
 ReportTable results_table(const Experiment& experiment);
 
-/// Paired differences of each group from the first over common seeds. Empty where no seed is common.
+/// Paired differences of each group from the baseline over common seeds. Empty where no seed is common.
 ReportTable differences_table(const Experiment& experiment);
 
-/// The keys in which groups differ. Empty where there are none.
+/// The keys in which groups differ: a column per group, of more than six groups a row. Empty if there are none.
 ReportTable varied_keys_table(const Experiment& experiment);
 
 /// All values of two runs and their differences. Empty unless the experiment has exactly two runs.

@@ -147,6 +147,22 @@ std::vector<MetricRecord> read_metrics(const std::filesystem::path& path) {
   return records;
 }
 
+std::optional<MetricRecord> read_last_metric(const std::filesystem::path& path, const std::string& split) {
+  constexpr std::streamoff kReadBytes = 1 << 16;
+  std::ifstream stream(path, std::ios::binary | std::ios::ate);
+  if (!stream) return std::nullopt;
+  const std::streamoff begin = std::max<std::streamoff>(0, static_cast<std::streamoff>(stream.tellg()) - kReadBytes);
+  stream.seekg(begin);
+  std::optional<MetricRecord> last;
+  std::string line;
+  // The first line may have lost its beginning: it is then no JSON.
+  while (std::getline(stream, line) && !stream.eof()) {
+    auto record = decode_line(line);
+    if (record && record->split == split) last = std::move(record);
+  }
+  return last;
+}
+
 std::optional<std::string> truncate_metrics_after(FileSystem& files, const std::filesystem::path& path, std::int64_t step) {
   std::string kept;
   bool drops = false;

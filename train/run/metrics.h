@@ -52,6 +52,9 @@ class MetricsWriter {
 /// Throws InputError with file and line for any other line that is no record, and for a file that cannot be read.
 std::vector<MetricRecord> read_metrics(const std::filesystem::path& path);
 
+/// The last record of a split among the last 64 KiB of a file that may be growing; nothing if there is none.
+std::optional<MetricRecord> read_last_metric(const std::filesystem::path& path, const std::string& split);
+
 /// The median speed of the training records, in tokens a second; nothing where none has one.
 std::optional<double> median_training_speed(const std::vector<MetricRecord>& records);
 

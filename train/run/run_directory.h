@@ -13,7 +13,7 @@ namespace cosformer {
 
 /// An open run directory:
 ///
-///     config.toml  metrics.jsonl  events.out.tfevents…  run.log  checkpoints/  .lock
+///     config.toml  metrics.jsonl  samples.jsonl  events.out.tfevents…  run.log  checkpoints/  .lock
 ///
 /// While it lives, no other process can open the same folder for writing. Readers need no lock.
 class RunDirectory {
@@ -44,6 +44,7 @@ class RunDirectory {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path config_file() const { return path_ / "config.toml"; }
   std::filesystem::path metrics_file() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path samples_file() const { return path_ / "samples.jsonl"; }
   std::filesystem::path log_file() const { return path_ / "run.log"; }
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
 

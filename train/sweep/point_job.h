@@ -7,9 +7,9 @@
 #include <optional>
 #include <string>
 
+#include "train/run/child_process.h"
 #include "train/run/file_system.h"
 #include "train/run/run_directory.h"
-#include "train/sweep/child_process.h"
 #include "train/sweep/sweep_plan.h"
 
 namespace cosformer {
@@ -33,6 +33,9 @@ class PointJob {
   /// ended by the signal.
   bool advance(bool stopping);
   void send(int signal) const { process_->send(signal); }
+  /// What is at work: the run of the current stage, and the split that is scored; empty while it trains.
+  const SweepRun& run() const { return plan_.runs[point_][stage_]; }
+  const std::string& scored_split() const { return scored_split_; }
 
  private:
   bool start_next();
@@ -41,7 +44,6 @@ class PointJob {
   void fail(const std::string& reason);
   /// The last line that the process wrote to its log, or by which signal it ended.
   std::string reason_of(const ProcessEnd& end) const;
-  const SweepRun& run() const { return plan_.runs[point_][stage_]; }
 
   FileSystem& files_;
   const SweepPlan& plan_;

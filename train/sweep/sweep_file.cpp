@@ -47,6 +47,10 @@ SweepStage read_stage(const SweepFileReader& reader, const TomlTable& table, Swe
   if (const TomlValue* base = SweepFileReader::find(table, "base"))
     stage.base = (folder / reader.required_text(table, "base", base->position)).lexically_normal();
   stage.metric = reader.text(table, "metric", stage.metric);
+  if (const TomlValue* metric = SweepFileReader::find(table, "metric")) {
+    stage.metric_source = reader.source();
+    stage.metric_position = metric->position;
+  }
   stage.split = reader.text(table, "split", stage.split);
   const TomlValue* split = SweepFileReader::find(table, "split");
   constexpr std::string_view kSplits[] = {"valid", "test", "train", ""};

@@ -29,10 +29,12 @@ struct SweepChoice {
 /// One of the runs that a point makes one after the other.
 struct SweepStage {
   std::string name;
-  std::filesystem::path base;  ///< its config; relative to the current folder
-  std::string metric;          ///< empty: what chooses the best checkpoint
-  std::string split;           ///< "" = `metric` is a value of the run itself
-  std::string init_from;       ///< the stage whose run this one begins with; empty = none
+  std::filesystem::path base;      ///< its config; relative to the current folder
+  std::string metric;              ///< empty: what chooses the best checkpoint
+  std::string metric_source = {};  ///< the file that says so, which others may extend
+  TomlPosition metric_position = {};
+  std::string split;      ///< "" = `metric` is a value of the run itself
+  std::string init_from;  ///< the stage whose run this one begins with; empty = none
   std::vector<SweepSetting> settings;
 };
 

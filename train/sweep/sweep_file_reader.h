@@ -20,6 +20,8 @@ class SweepFileReader {
   /// `source` stands for the file in messages.
   explicit SweepFileReader(std::string source) : source_(std::move(source)) {}
 
+  const std::string& source() const { return source_; }
+
   [[noreturn]] void fail(TomlPosition position, const std::string& message) const;
   /// Refuses keys of `table` that are not in `known`.
   void check_keys(const TomlTable& table, std::initializer_list<std::string_view> known) const;

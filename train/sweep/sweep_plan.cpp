@@ -83,6 +83,16 @@ const std::string& path_of_split(const Config& config, const std::string& split)
   return split == "test" ? config.task.test : config.task.valid;
 }
 
+/// Throws InputError if no evaluation of the task has what the stage is judged by: its runs would train for nothing.
+void check_metric(const SweepStage& stage, const std::string& task) {
+  if (stage.metric.empty() || stage.split.empty()) return;
+  const std::vector<std::string_view> known = task_metrics(task);
+  if (std::ranges::find(known, stage.metric) != known.end()) return;
+  throw InputError(
+      error_at(stage.metric_source, stage.metric_position,
+               concat("metric \"", stage.metric, "\": ", task, " has no such value", name_hint(stage.metric, known))));
+}
+
 /// The data of a task, read once for all runs that share it.
 class Tasks {
  public:
@@ -176,6 +186,7 @@ SweepPlan make_sweep_plan(const SweepFile& file, const fs::path& sweep_folder) {
   for (const SweepStage& stage : file.stages) {
     const Config base = load_config(stage.base);
     ReportedStage reported{stage.name, stage.metric, stage.split, false};
+    check_metric(stage, base.task.name);
     if (reported.metric.empty()) reported.metric = selection_metric_of(base.task.name);
     reported.higher_is_better = higher_is_better(reported.metric);
     if (plan.stages.empty()) plan.points = plan_points(file, base.train.seed);
@@ -190,6 +201,8 @@ SweepPlan make_sweep_plan(const SweepFile& file, const fs::path& sweep_folder) {
           .folder = folder / stage.name, .overrides = overrides_of(file, point, stage, folder), .config = {}, .plan = {}};
       try {
         run.config = load_config(stage.base, run.overrides);
+        // An axis may choose the task.
+        check_metric(stage, run.config.task.name);
         const std::string& split = plan.stages[s].split;
         check<InputError>(split.empty() || !path_of_split(run.config, split).empty(), "split is \"", split,
                           "\", but the config has no task.", split);

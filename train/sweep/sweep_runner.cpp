@@ -17,7 +17,7 @@ constexpr int kLongestWaitMilliseconds = 200;
 }  // namespace
 
 int run_points(FileSystem& files, const SweepPlan& plan, const std::vector<std::size_t>& points, int jobs, int threads,
-               const PointJob::StageEnd& stage_ended) {
+               const PointJob::StageEnd& stage_ended, const PointsAtWork& show) {
   const SignalScope signals;
   std::vector<std::unique_ptr<PointJob>> running;
   std::size_t next = 0;
@@ -39,6 +39,7 @@ int run_points(FileSystem& files, const SweepPlan& plan, const std::vector<std::
     }
     while (signal == 0 && std::cmp_less(running.size(), jobs) && next < points.size()) start(points[next++]);
     if (running.empty()) return signals.received();
+    show(running);
     std::vector<pollfd> ends;
     for (const auto& job : running) ends.push_back({job->descriptor(), POLLIN, 0});
     if (::poll(ends.data(), ends.size(), kLongestWaitMilliseconds) <= 0) continue;

@@ -103,7 +103,7 @@ class Classification : public Task {
   }
 
   std::optional<Evaluation> evaluate(const Model& model, Split split, std::int64_t max_batches,
-                                     const std::function<bool()>& stop) const override {
+                                     const EvaluationStop& stop) const override {
     const auto start = std::chrono::steady_clock::now();
     const LabelledBatches parts = batches(split);
     const std::int64_t batch_size = config_.train.batch_size;
@@ -111,7 +111,7 @@ class Classification : public Task {
     if (max_batches > 0) count = std::min(count, max_batches);
     Tally tally{std::vector<ClassCount>(static_cast<std::size_t>(data_->num_classes()))};
     for (std::int64_t i = 0; i < count; ++i) {
-      if (stop()) return std::nullopt;
+      if (stop(i, count)) return std::nullopt;
       score(model, parts, parts.evaluation_batch(i * batch_size, batch_size), tally);
     }
     const ClassCount all = total(tally.classes);

@@ -9,12 +9,17 @@
 #include "core/error.h"
 #include "data/language_model_batches.h"
 #include "train/execution.h"
+#include "train/generator.h"
 #include "train/tasks/corpora.h"
 #include "train/tasks/task_tokenizer.h"
+#include "train/text_stream.h"
 
 namespace cosformer {
 
 namespace {
+
+/// As `cosformer generate` has it unless told otherwise.
+constexpr double kSampleTemperature = 0.8;
 
 struct LanguageModelBatch : TaskBatch {
   TokenBatch tokens_by_row;
@@ -31,6 +36,10 @@ class LanguageModeling : public Task {
   LanguageModeling(const Config& config, std::shared_ptr<const Tokenizer> tokenizer)
       : config_(config), tokenizer_(std::move(tokenizer)) {
     check<InputError>(config.model.kind == ModelKind::decoder, "model.kind: language_modeling needs \"decoder\"");
+    // A prompt that cannot be read shows now, not at the first evaluation.
+    const std::string& prompt = config.logging.sample_prompt;
+    check<InputError>(prompt.empty() || !tokenizer_->encode(prompt).empty(),
+                      "logging.sample_prompt: the text has no tokens");
     corpora_ = load_corpora(config.task, *tokenizer_);
   }
 
@@ -65,7 +74,7 @@ class LanguageModeling : public Task {
   }
 
   std::optional<Evaluation> evaluate(const Model& model, Split split, std::int64_t max_batches,
-                                     const std::function<bool()>& stop) const override {
+                                     const EvaluationStop& stop) const override {
     const auto start = std::chrono::steady_clock::now();
     const LanguageModelBatches windows = batches(split);
     const std::int64_t rows = config_.train.batch_size;
@@ -74,7 +83,7 @@ class LanguageModeling : public Task {
     double sum = 0;
     std::int64_t targets = 0;
     for (std::int64_t i = 0; i < count; ++i) {
-      if (stop()) return std::nullopt;
+      if (stop(i, count)) return std::nullopt;
       const TokenBatch batch = windows.evaluation_batch(i * rows, rows);
       const auto losses = score_shards<double>(model.config(), config_.train.shards, batch.rows, [&](ShardRows shard) {
         return window_loss(model, batch, shard.first, shard.count, 1.0, Pass{}).value().item();
@@ -108,6 +117,22 @@ class LanguageModeling : public Task {
 
   std::vector<DataFile> data_files() const override { return data_files_of(config_.task, corpora_); }
   TokenizerFiles tokenizer_files() const override { return tokenizer_->files(); }
+
+  std::optional<std::string> write_sample(const Model& model, const std::string& prompt,
+                                          std::int64_t max_tokens) const override {
+    const std::vector<std::int32_t> ids = tokenizer_->encode(prompt);
+    TextStream stream(*tokenizer_, ids.empty() ? std::nullopt : std::optional(ids.back()), {});
+    std::string text;
+    const SamplingOptions options{.tokens = max_tokens,
+                                  .temperature = kSampleTemperature,
+                                  .seed = static_cast<std::uint64_t>(config_.train.seed),
+                                  .vocab_size = tokenizer_->vocab_size()};
+    generate(model, ids, options, [&](std::int32_t token) {
+      text += stream.add(token);
+      return true;
+    });
+    return text + stream.finish();
+  }
 
   SampleSequence sample(Split split, std::int64_t max_tokens) const override {
     const TokenBatch window = batches(split).evaluation_batch(0, 1);

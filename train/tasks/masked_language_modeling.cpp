@@ -84,7 +84,7 @@ class MaskedLanguageModeling : public Task {
   }
 
   std::optional<Evaluation> evaluate(const Model& model, Split split, std::int64_t max_batches,
-                                     const std::function<bool()>& stop) const override {
+                                     const EvaluationStop& stop) const override {
     const auto start = std::chrono::steady_clock::now();
     const MaskedTokenBatches text = blocks(split);
     const std::int64_t rows = config_.train.batch_size;
@@ -92,7 +92,7 @@ class MaskedLanguageModeling : public Task {
     if (max_batches > 0) count = std::min(count, max_batches);
     CrossEntropySum sum;
     for (std::int64_t i = 0; i < count; ++i) {
-      if (stop()) return std::nullopt;
+      if (stop(i, count)) return std::nullopt;
       const MaskedTokenBatch batch = text.evaluation_batch(i * rows, rows);
       const auto sums = score_shards<CrossEntropySum>(
           model.config(), config_.train.shards, batch.rows,

@@ -1,8 +1,10 @@
 #include "train/tasks/task.h"
 
 #include <algorithm>
+#include <span>
 
 #include "core/named_table.h"
+#include "data/texts/labelled_texts.h"
 #include "train/tasks/classification.h"
 #include "train/tasks/language_modeling.h"
 #include "train/tasks/masked_language_modeling.h"
@@ -19,19 +21,29 @@ struct SplitName {
 };
 constexpr SplitName kSplits[] = {{"train", Split::train}, {"valid", Split::valid}, {"test", Split::test}};
 
+using Metrics = std::span<const std::string_view>;
+constexpr std::string_view kLanguageMetrics[] = {"loss",          "perplexity", "word_perplexity",
+                                                 "bits_per_byte", "tokens",     "seconds"};
+constexpr std::string_view kMaskedMetrics[] = {"loss", "perplexity", "accuracy", "correct", "tokens", "seconds"};
+constexpr std::string_view kTranslationMetrics[] = {"loss",  "perplexity", "bleu",   "length_ratio",
+                                                    "exact", "sentences",  "tokens", "seconds"};
+constexpr std::string_view kClassMetrics[] = {"loss",     "accuracy", "accuracy_low", "accuracy_high",
+                                              "examples", "correct",  "tokens",       "seconds"};
+
 struct TaskKind {
   const char* name;
   std::unique_ptr<Task> (*make)(const Config&);
   bool predicts_masked_tokens = false;
   const char* selection_metric = "accuracy";
+  Metrics metrics = kClassMetrics;
 };
 /// Values of which more is better; of all others less is.
 constexpr std::string_view kHigherIsBetter[] = {"accuracy", "accuracy_low", "accuracy_high", "correct",
                                                 "f1",       "bleu",         "exact",         "tokens_per_second"};
 
-constexpr TaskKind kTasks[] = {{"language_modeling", make_language_modeling, false, "loss"},
-                               {"masked_language_modeling", make_masked_language_modeling, true, "loss"},
-                               {"translation", make_translation, false, "bleu"},
+constexpr TaskKind kTasks[] = {{"language_modeling", make_language_modeling, false, "loss", kLanguageMetrics},
+                               {"masked_language_modeling", make_masked_language_modeling, true, "loss", kMaskedMetrics},
+                               {"translation", make_translation, false, "bleu", kTranslationMetrics},
                                // The formats of labelled_formats().
                                {"listops", make_classification},
                                {"text", make_classification},
@@ -73,6 +85,14 @@ RunIdentity identity_of(const Task& task) {
 
 bool predicts_masked_tokens(const std::string& task_name) {
   return find_named(kTasks, task_name, "task.name").predicts_masked_tokens;
+}
+
+std::vector<std::string_view> task_metrics(const std::string& task_name) {
+  const Metrics metrics = find_named(kTasks, task_name, "task.name").metrics;
+  std::vector<std::string_view> names(metrics.begin(), metrics.end());
+  const LabelledTextFormat* format = find_labelled_text_format(task_name);
+  if (format != nullptr && format->positive_class >= 0) names.insert(names.begin() + 4, "f1");
+  return names;
 }
 
 std::string selection_metric_of(const std::string& task_name) {

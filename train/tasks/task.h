@@ -60,6 +60,9 @@ struct DataPosition {
   std::int64_t position = 0;
 };
 
+/// Asked before each batch of an evaluation how many are done of how many; true ends it.
+using EvaluationStop = std::function<bool(std::int64_t done, std::int64_t batches)>;
+
 /// A task holds its data and turns batches into losses. Immutable after construction: shards of a step call it at once.
 class Task {
  public:
@@ -83,10 +86,10 @@ class Task {
   /// Scores a split; of more than `max_batches` > 0 batches only the first. Asks `stop` before each batch and returns
   /// nothing where it says true. Throws InputError where the config names no such split.
   virtual std::optional<Evaluation> evaluate(const Model& model, Split split, std::int64_t max_batches,
-                                             const std::function<bool()>& stop) const = 0;
+                                             const EvaluationStop& stop) const = 0;
   /// The same to the end.
   Evaluation evaluate(const Model& model, Split split, std::int64_t max_batches) const {
-    return *evaluate(model, split, max_batches, [] { return false; });
+    return *evaluate(model, split, max_batches, [](std::int64_t, std::int64_t) { return false; });
   }
   virtual bool has_split(Split split) const = 0;
   /// What a user should know of the data, a line each.
@@ -94,6 +97,11 @@ class Task {
   /// The first tokens of a split's first sequence, at most `max_tokens`, for looking into a model; no ids where the task has
   /// no such sequence to give. Throws InputError where the config names no such split.
   virtual SampleSequence sample(Split, std::int64_t) const { return {}; }
+  /// What the model writes behind `prompt`, at most `max_tokens` drawn with the config's seed; nothing if the task writes no
+  /// text. Throws InputError for a prompt that the tokenizer or the model refuses.
+  virtual std::optional<std::string> write_sample(const Model&, const std::string&, std::int64_t) const {
+    return std::nullopt;
+  }
 
   /// What the task has read, split by split.
   virtual std::vector<DataFile> data_files() const = 0;
@@ -110,6 +118,9 @@ RunIdentity identity_of(const Task& task);
 
 /// Whether a task trains the head of masked tokens. Throws InputError for an unknown name.
 bool predicts_masked_tokens(const std::string& task_name);
+
+/// The names of the values that a whole evaluation of a task has. Throws InputError for an unknown name.
+std::vector<std::string_view> task_metrics(const std::string& task_name);
 
 /// The evaluation's value that chooses the best checkpoint of a task. Throws InputError for an unknown name.
 std::string selection_metric_of(const std::string& task_name);

@@ -102,7 +102,7 @@ class Translation : public Task {
   }
 
   std::optional<Evaluation> evaluate(const Model& model, Split split, std::int64_t max_batches,
-                                     const std::function<bool()>& stop) const override {
+                                     const EvaluationStop& stop) const override {
     const auto start = std::chrono::steady_clock::now();
     const ParallelPart& own = part(split);
     const TranslationBatches sentences = batches(split);
@@ -114,7 +114,7 @@ class Translation : public Task {
     std::int64_t tokens = 0, exact = 0;
     std::vector<std::string> translations, references;
     for (std::int64_t i = 0; i < count; ++i) {
-      if (stop()) return std::nullopt;
+      if (stop(i, count)) return std::nullopt;
       const TranslationBatch batch = sentences.evaluation_batch(i * batch_size, batch_size);
       loss += summed_loss(model, sentences, batch);
       tokens += batch.target_tokens;

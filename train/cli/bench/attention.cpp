@@ -12,8 +12,8 @@
 #include "layers/attention/registry.h"
 #include "train/cli/bench/bench.h"
 #include "train/cli/bench/ceilings.h"
-#include "train/cli/bench/child_process.h"
 #include "train/cli/bench/comparison.h"
+#include "train/cli/bench/measure_in_child.h"
 #include "train/cli/bench/random_tensor.h"
 #include "train/cli/bench/timing.h"
 

@@ -13,7 +13,7 @@
 #include "core/parallel.h"
 #include "core/simd.h"
 #include "core/tensor.h"
-#include "train/cli/bench/child_process.h"
+#include "train/cli/bench/measure_in_child.h"
 #include "train/cli/bench/timing.h"
 
 namespace cosformer {

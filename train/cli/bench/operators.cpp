@@ -8,7 +8,7 @@
 #include "core/parallel.h"
 #include "train/cli/bench/bench.h"
 #include "train/cli/bench/ceilings.h"
-#include "train/cli/bench/child_process.h"
+#include "train/cli/bench/measure_in_child.h"
 #include "train/cli/bench/operator_rows.h"
 #include "train/cli/bench/timing.h"
 

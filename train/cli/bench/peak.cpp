@@ -8,7 +8,7 @@
 #include "core/simd.h"
 #include "train/cli/bench/bench.h"
 #include "train/cli/bench/ceilings.h"
-#include "train/cli/bench/child_process.h"
+#include "train/cli/bench/measure_in_child.h"
 
 namespace cosformer {
 

@@ -81,7 +81,7 @@ class RandomTokens : public Task {
     return model.token_loss(reshape(hidden, {targets.size(), model_.embed_dim}), targets, factor, pass);
   }
 
-  std::optional<Evaluation> evaluate(const Model&, Split, std::int64_t, const std::function<bool()>&) const override {
+  std::optional<Evaluation> evaluate(const Model&, Split, std::int64_t, const EvaluationStop&) const override {
     throw Error("random tokens have no splits to evaluate");
   }
   bool has_split(Split) const override { return false; }

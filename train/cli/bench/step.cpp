@@ -10,7 +10,7 @@
 #include "layers/cost.h"
 #include "train/cli/bench/bench.h"
 #include "train/cli/bench/ceilings.h"
-#include "train/cli/bench/child_process.h"
+#include "train/cli/bench/measure_in_child.h"
 #include "train/cli/bench/random_tokens.h"
 #include "train/cli/bench/timing.h"
 #include "train/execution.h"

@@ -1,4 +1,4 @@
-#include "train/sweep/child_process.h"
+#include "train/run/child_process.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -37,10 +37,20 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   return pointers;
 }
 
-/// Between fork and exec only what is safe in a signal handler: another thread of the parent may have held a lock.
-[[noreturn]] void become_program(char* const* arguments, char* const* environment, pid_t parent, int output, int log) {
+/// In the child: what nobody waits for any more is killed.
+void die_with(pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(kCannotStart);
+}
+
+ProcessEnd end_of(int status) {
+  if (WIFSIGNALED(status)) return ProcessEnd{0, WTERMSIG(status)};
+  return ProcessEnd{WEXITSTATUS(status), 0};
+}
+
+/// Between fork and exec only what is safe in a signal handler: another thread of the parent may have held a lock.
+[[noreturn]] void become_program(char* const* arguments, char* const* environment, pid_t parent, int output, int log) {
+  die_with(parent);
   ::setpgid(0, 0);
   const int nothing = ::open("/dev/null", O_RDONLY);
   if (nothing < 0 || ::dup2(nothing, STDIN_FILENO) < 0 || ::dup2(output, STDOUT_FILENO) < 0 ||
@@ -63,22 +73,38 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments, int thread
   if (log_file < 0) fail(concat("open ", log.string()).c_str());
   struct stat status {};
   if (::fstat(log_file, &status) == 0) log_start_ = static_cast<std::uint64_t>(status.st_size);
+  try {
+    start([&](pid_t parent) { become_program(argv.data(), environment.data(), parent, output_file_, log_file); });
+  } catch (...) {
+    ::close(log_file);
+    throw;
+  }
+  ::close(log_file);
+}
+
+ChildProcess::ChildProcess(const std::function<int(int output)>& body) {
+  start([&](pid_t parent) {
+    die_with(parent);
+    // _exit: the parent's buffered output is not the child's to write.
+    ::_exit(body(output_file_));
+  });
+}
+
+void ChildProcess::start(const std::function<void(pid_t parent)>& become) {
   output_file_ = ::memfd_create("output", MFD_CLOEXEC);
   const pid_t parent = ::getpid();
   if (output_file_ >= 0) id_ = ::fork();
-  if (id_ == 0) become_program(argv.data(), environment.data(), parent, output_file_, log_file);
-  const int reason = errno;
-  ::close(log_file);
+  if (id_ == 0) become(parent);
   if (id_ > 0) process_file_ = ::pidfd_open(id_, 0);
-  if (process_file_ < 0) {
-    if (id_ > 0) {
-      ::kill(id_, SIGKILL);
-      ::waitpid(id_, nullptr, 0);
-    }
-    if (output_file_ >= 0) ::close(output_file_);
-    errno = id_ > 0 ? errno : reason;
-    fail("start a process");
+  if (process_file_ >= 0) return;
+  const int reason = errno;
+  if (id_ > 0) {
+    ::kill(id_, SIGKILL);
+    ::waitpid(id_, nullptr, 0);
   }
+  if (output_file_ >= 0) ::close(output_file_);
+  errno = reason;
+  fail("start a process");
 }
 
 ChildProcess::~ChildProcess() {
@@ -99,8 +125,16 @@ std::optional<ProcessEnd> ChildProcess::poll_end() {
   int status = 0;
   if (has_ended_ || ::waitpid(id_, &status, WNOHANG) != id_) return std::nullopt;
   has_ended_ = true;
-  if (WIFSIGNALED(status)) return ProcessEnd{0, WTERMSIG(status)};
-  return ProcessEnd{WEXITSTATUS(status), 0};
+  return end_of(status);
+}
+
+ProcessEnd ChildProcess::wait() {
+  int status = 0;
+  while (::waitpid(id_, &status, 0) < 0) {
+    if (errno != EINTR) fail("wait for a process");
+  }
+  has_ended_ = true;
+  return end_of(status);
 }
 
 std::string ChildProcess::output() const {

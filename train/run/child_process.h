@@ -1,11 +1,12 @@
 #pragma once
 /// \file
-/// This program as a process of its own.
+/// Processes of our own.
 
 #include <sys/types.h>
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,13 +19,17 @@ struct ProcessEnd {
   int signal = 0;
 };
 
-/// A child that runs /proc/self/exe. It is killed when this process ends, however it ends, and has a process group of its
-/// own: Ctrl-C in a terminal reaches it only through its owner. Standard input is empty, standard output is kept, standard
-/// error goes to the end of a file.
+/// A child. It is killed when this process ends, however it ends.
 class ChildProcess {
  public:
-  /// `threads`: OMP_NUM_THREADS. Throws Error where the system refuses.
+  /// A child that runs this program, /proc/self/exe, with `threads` as OMP_NUM_THREADS. It has a process group of its own:
+  /// Ctrl-C in a terminal reaches it only through its owner. Standard input is empty, standard output is kept, standard
+  /// error goes to the end of `log`. Throws Error where the system refuses.
   ChildProcess(const std::vector<std::string>& arguments, int threads, const std::filesystem::path& log);
+  /// A child that calls `body` with the descriptor of what is kept of its output, and ends with the exit code that it
+  /// returns. This process must not have run any loop on several threads yet: threads do not survive the fork. Throws Error
+  /// where the system refuses.
+  explicit ChildProcess(const std::function<int(int output)>& body);
   /// Kills what still runs.
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
@@ -35,12 +40,17 @@ class ChildProcess {
   void send(int signal) const;
   /// Nothing while it runs.
   std::optional<ProcessEnd> poll_end();
-  /// What it has written to standard output, at most 64 MiB. Throws Error for more.
+  /// Waits for the end.
+  ProcessEnd wait();
+  /// What it has written to its output, at most 64 MiB. Throws Error for more.
   std::string output() const;
   /// Where its standard error begins in the log.
   std::uint64_t log_start() const { return log_start_; }
 
  private:
+  /// Makes the output and forks; `become` is called in the child and does not return.
+  void start(const std::function<void(pid_t parent)>& become);
+
   int process_file_ = -1;  ///< of pidfd_open
   int output_file_ = -1;   ///< in memory
   pid_t id_ = -1;

@@ -1,0 +1,21 @@
+#pragma once
+/// \file
+/// What `cosformer data check` says of a plain text.
+
+#include <filesystem>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace cosformer {
+
+/// The texts at `path` with their names: a folder's train, valid and test (`.txt` or `.tokens`, with `wiki.` before them or
+/// not), or the file itself. None if there are none.
+std::vector<std::pair<std::string, std::filesystem::path>> plain_texts(const std::filesystem::path& path);
+
+/// Reads the texts and prints their size, their vocabulary and what share of them the training text does not have:
+/// `train_text`, else the part "train". Throws InputError.
+int check_plain_text(const std::filesystem::path& path, const std::optional<std::filesystem::path>& train_text,
+                     bool as_json);
+
+}  // namespace cosformer
