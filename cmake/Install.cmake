@@ -40,5 +40,9 @@ set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # The shared library's name is the same in all flavours of OpenBLAS: the computed dependency would accept any of them.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS libopenblas0-openmp)
+# What find_package(cosformer) looks for: programs that are built on the libraries need it, cosformer itself does not.
+string(CONCAT CPACK_DEBIAN_PACKAGE_SUGGESTS
+    "libopenblas-openmp-dev, libspdlog-dev, nlohmann-json3-dev, libtomlplusplus-dev, libxxhash-dev, libpcre2-dev, "
+    "libpng-dev, zlib1g-dev, pkg-config")
 set(CPACK_STRIP_FILES ON)
 include(CPack)
