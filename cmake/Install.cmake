@@ -3,13 +3,16 @@ include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/cosformer)
+set(libraries core autograd layers data optimizers train)
 set(folders core autograd layers data train)
 
 install(TARGETS cosformer_flags EXPORT cosformerTargets)
 set_target_properties(cosformer_flags PROPERTIES EXPORT_NAME flags)
+foreach(library IN LISTS libraries)
+  set_target_properties(cosformer_${library} PROPERTIES EXPORT_NAME ${library})
+  install(TARGETS cosformer_${library} EXPORT cosformerTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endforeach()
 foreach(folder IN LISTS folders)
-  set_target_properties(cosformer_${folder} PROPERTIES EXPORT_NAME ${folder})
-  install(TARGETS cosformer_${folder} EXPORT cosformerTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
   install(DIRECTORY ${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/cosformer FILES_MATCHING PATTERN "*.h"
           PATTERN "cli" EXCLUDE)
 endforeach()

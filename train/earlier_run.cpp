@@ -7,7 +7,7 @@
 #include "train/config/schema.h"
 #include "train/run/metrics.h"
 #include "train/run/safetensors_header.h"
-#include "train/schedule.h"
+#include "train/optimizers/schedule.h"
 #include "train/tasks/task_tokenizer.h"
 
 namespace cosformer {

@@ -13,10 +13,10 @@
 #include "train/checkpoint_health.h"
 #include "train/gradient_step.h"
 #include "train/model_parameters.h"
+#include "train/optimizers/schedule.h"
 #include "train/peak.h"
 #include "train/run/atomic_file.h"
 #include "train/run/samples.h"
-#include "train/schedule.h"
 
 namespace cosformer {
 
@@ -38,7 +38,7 @@ Trainer::Trainer(const Config& config, const Task& task, std::unique_ptr<Model> 
       log_(log),
       identity_(identity_of(task)),
       model_(std::move(model)),
-      optimizer_(make_optimizer(config.optimizer, model_->parameters())),
+      optimizer_(config.optimizer, model_->parameters()),
       progress_(console, config.train.log_every, config.logging.progress) {
   state_.seed = static_cast<std::uint64_t>(config.train.seed);
   state_.higher_is_better = higher_is_better(selection_metric_of(config.task.name));
@@ -64,7 +64,7 @@ void Trainer::resume() {
   if (latest) {
     const Checkpoint checkpoint = read_checkpoint(*latest);
     load_parameters(model_->parameters(), checkpoint.parameters, latest->string());
-    optimizer_->load(checkpoint.optimizer);
+    optimizer_.load(checkpoint.optimizer);
     state_ = checkpoint.state;
     saved_step_ = state_.step;
     if (!checkpoint.config.empty()) log_every = config_from_json(checkpoint.config, {}, latest->string()).train.log_every;
@@ -137,7 +137,8 @@ void Trainer::train_step() {
   if (std::isfinite(result.loss) && std::isfinite(norm)) {
     const double limit = config_.optimizer.clip_norm;
     const double gradient_scale = limit > 0 && norm > limit ? limit / norm : 1.0;
-    optimizer_->update(model_->parameters(), result.gradients, step - state_.nonfinite_total, learning_rate, gradient_scale);
+    optimizer_.update(model_->parameters(), result.gradients,
+                      {step - state_.nonfinite_total, learning_rate, gradient_scale});
     state_.nonfinite_streak = 0;
   } else {
     skip_step(result.loss, norm);
@@ -258,7 +259,7 @@ void Trainer::save() {
   }
   Checkpoint checkpoint;
   for (const Parameter& parameter : model_->parameters()) checkpoint.parameters[parameter.name] = parameter.variable.value();
-  checkpoint.optimizer = optimizer_->state();
+  checkpoint.optimizer = optimizer_.state();
   checkpoint.config = to_json(config_);
   checkpoint.state = state_;
   checkpoint.identity = identity_;

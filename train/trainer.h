@@ -76,7 +76,7 @@ class Trainer {
   spdlog::logger& log_;
   RunIdentity identity_;
   std::unique_ptr<Model> model_;
-  std::unique_ptr<Optimizer> optimizer_;
+  Optimizer optimizer_;
   RunState state_;
   std::optional<CheckpointStore> checkpoints_;
   std::optional<MetricsWriter> metrics_;

@@ -36,6 +36,23 @@ void sgd_update(const SgdStep& step, const T* gradient, T* parameter, T* velocit
 }
 
 template <class T>
+void lion_update(const LionStep& step, const T* gradient, T* parameter, T* m, std::int64_t n) {
+  const T rate = static_cast<T>(step.learning_rate), decay = static_cast<T>(step.decay);
+  const T factor = static_cast<T>(step.gradient_scale);
+  const T beta1 = static_cast<T>(step.beta1), rest1 = static_cast<T>(1 - step.beta1);
+  const T beta2 = static_cast<T>(step.beta2), rest2 = static_cast<T>(1 - step.beta2);
+  parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const T g = factor * gradient[i], c = beta1 * m[i] + rest1 * g;
+      // Two comparisons and no branch, so that the loop is vectorised.
+      const T sign = (c > 0 ? T{1} : T{0}) - (c < 0 ? T{1} : T{0});
+      parameter[i] -= rate * sign + decay * parameter[i];
+      m[i] = beta2 * m[i] + rest2 * g;
+    }
+  });
+}
+
+template <class T>
 double sum_of_squares(const T* x, std::int64_t n) {
   std::vector<double> partial(static_cast<std::size_t>((n + kElementwiseGrain - 1) / kElementwiseGrain));
   parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
@@ -75,6 +92,7 @@ bool all_finite(const T* x, std::int64_t n) {
 #define COSFORMER_INSTANTIATE(T)                                                       \
   template void adamw_update<T>(const AdamWStep&, const T*, T*, T*, T*, std::int64_t); \
   template void sgd_update<T>(const SgdStep&, const T*, T*, T*, std::int64_t);         \
+  template void lion_update<T>(const LionStep&, const T*, T*, T*, std::int64_t);       \
   template double sum_of_squares<T>(const T*, std::int64_t);                           \
   template bool all_finite<T>(const T*, std::int64_t);
 COSFORMER_INSTANTIATE(float)

@@ -22,9 +22,22 @@ struct SgdStep {
   bool nesterov = false;
 };
 
-/// One update of n parameters. `velocity` (u, zeros before the first step) may be null where momentum is 0.
+/// One update of n parameters. `velocity` (u, zeros before the first step) may be null if momentum is 0.
 template <class T>
 void sgd_update(const SgdStep& step, const T* gradient, T* parameter, T* velocity, std::int64_t n);
+
+/// With g = gradient_scale · gradient: p -= learning_rate · sign(β₁ m + (1 - β₁) g) + decay · p; then m = β₂ m + (1 - β₂) g
+/// (Chen et al., 2023). The sign of 0 is 0.
+struct LionStep {
+  double beta1, beta2;
+  double learning_rate;
+  double decay;  ///< learning_rate · weight_decay
+  double gradient_scale = 1;
+};
+
+/// One update of n parameters with their moment m, zeros before the first step.
+template <class T>
+void lion_update(const LionStep& step, const T* gradient, T* parameter, T* m, std::int64_t n);
 
 /// Σ x_i², in double.
 template <class T>

@@ -61,19 +61,18 @@ bool has_place(ModelKind kind, AttentionPlace place) {
   return place == (kind == ModelKind::encoder ? AttentionPlace::encoder : AttentionPlace::decoder_self);
 }
 
-std::optional<AttentionProblem> problem_at(const ModelConfig& model, const Place& place) {
+std::optional<OptionProblem> problem_at(const ModelConfig& model, const Place& place) {
   const AttentionConfig own = attention_at(model.attention, place.place);
   const AttentionKind& kind = find_attention_kind(own.kind);
   if (kind.supports(own).*place.needs) return std::nullopt;
   AttentionConfig plain = own;
   plain.reweighting = "none";
   if (kind.supports(plain).*place.needs) {
-    return AttentionProblem{"attention.reweighting",
-                            concat("attention.reweighting = \"", own.reweighting, "\" ", place.lack)};
+    return OptionProblem{"attention.reweighting", concat("attention.reweighting = \"", own.reweighting, "\" ", place.lack)};
   }
   const bool named_here = own.kind != model.attention.kind;
-  return AttentionProblem{named_here ? place.key : "attention.kind",
-                          concat(named_here ? place.key : "attention.kind", " = \"", own.kind, "\" ", place.lack)};
+  return OptionProblem{named_here ? place.key : "attention.kind",
+                       concat(named_here ? place.key : "attention.kind", " = \"", own.kind, "\" ", place.lack)};
 }
 
 }  // namespace
@@ -95,10 +94,10 @@ AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place
   return own;
 }
 
-std::optional<AttentionProblem> find_attention_problem(const ModelConfig& config) {
+std::optional<OptionProblem> find_attention_problem(const ModelConfig& config) {
   const AttentionConfig& attention = config.attention;
   if (attention.normalization == "l1" && attention.form != "auto" && attention.form != "quadratic") {
-    return AttentionProblem{
+    return OptionProblem{
         "attention.form",
         concat("attention.form must be \"auto\" or \"quadratic\" with attention.normalization = \"l1\", not \"",
                attention.form, '"')};

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "core/option_problem.h"
 #include "layers/attention/attention.h"
 #include "layers/model_config.h"
 
@@ -39,11 +40,7 @@ std::unique_ptr<Attention> make_attention(const AttentionConfig& config, const A
 /// The attention of one place of an encoder-decoder: its `kind` and M, and nothing that belongs to the other places.
 AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place);
 
-/// What a model asks of its attention that this does not support, with the config key that asks for it.
-struct AttentionProblem {
-  const char* key;
-  std::string message;
-};
-std::optional<AttentionProblem> find_attention_problem(const ModelConfig& config);
+/// What a model asks of its attention that this does not support, under the config key that asks for it.
+std::optional<OptionProblem> find_attention_problem(const ModelConfig& config);
 
 }  // namespace cosformer

@@ -39,6 +39,38 @@ TEST_CASE("SGD with momentum, Nesterov, weight decay and clipping follows its fo
   }
 }
 
+TEST_CASE("Lion follows its formula for several steps, with the same bits on any number of threads") {
+  const LionStep step{.beta1 = 0.9, .beta2 = 0.99, .learning_rate = 0.1, .decay = 0.003, .gradient_scale = 0.5};
+  for (const std::int64_t n : {0, 1, 70, 40000}) {
+    CAPTURE(n);
+    const auto start = random_values<float>(n, 1);
+    const auto train = [&](std::vector<float>& p, std::vector<float>& m) {
+      for (std::uint64_t t = 0; t < 3; ++t) lion_update(step, random_values<float>(n, 2 + t).data(), p.data(), m.data(), n);
+    };
+    std::vector<double> expected(start.begin(), start.end()), moment(start.size());
+    for (std::uint64_t t = 0; t < 3; ++t) {
+      const auto g = random_values<float>(n, 2 + t);
+      for (std::size_t i = 0; i < start.size(); ++i) {
+        const double c = 0.9 * moment[i] + 0.1 * (0.5 * g[i]);
+        expected[i] -= 0.1 * (c > 0 ? 1 : c < 0 ? -1 : 0) + 0.003 * expected[i];
+        moment[i] = 0.99 * moment[i] + 0.01 * (0.5 * g[i]);
+      }
+    }
+    const auto trained = [&] {
+      std::vector<float> p = start, m(start.size());
+      train(p, m);
+      require_close("parameter", expected, p, {.rel = 1e-6});
+      require_close("moment", moment, m, {.rel = 1e-6});
+      return p;
+    };
+    if (n == 0) {
+      trained();
+    } else {
+      require_same_bits_on_any_threads("lion", trained);
+    }
+  }
+}
+
 TEST_CASE("AdamW over many elements is the row loop, with the same bits on any number of threads") {
   const std::int64_t n = 100003;
   const auto start = random_values<float>(n, 5), g = random_values<float>(n, 6);

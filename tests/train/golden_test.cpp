@@ -108,12 +108,12 @@ void check_case(const std::filesystem::path& path, DType dtype, double logit_tol
                   {.rel = gradient_tolerance, .abs = 1e-6});
   }
 
-  const auto optimizer = make_optimizer(golden.config.optimizer, model.parameters());
+  Optimizer optimizer(golden.config.optimizer, model.parameters());
   for (std::int64_t step = 1; step <= 10; ++step) {
     const Variable step_loss = cross_entropy(logits_of(golden, model, pass), targets, mean_factor(targets));
     const double expected = values_of(golden.tensor("losses"))[static_cast<std::size_t>(step - 1)];
     require_close("loss before step " + std::to_string(step), expected, step_loss.value().item(), {.rel = 1e-5});
-    optimizer->update(model.parameters(), backward(step_loss), step, golden.config.optimizer.learning_rate, 1.0);
+    optimizer.update(model.parameters(), backward(step_loss), {step, golden.config.optimizer.learning_rate, 1.0});
   }
   for (const auto& [name, expected] : golden.group("final/")) {
     const auto found = std::ranges::find(model.parameters(), name, &Parameter::name);

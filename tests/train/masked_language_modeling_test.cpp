@@ -153,10 +153,10 @@ TEST_CASE("masked tokens of a regular text are learnt, and the evaluation says s
   CHECK(before.value("tokens") > 60);
   CHECK(before.value("perplexity") == Approx(std::exp(before.value("loss"))));
   problem.config.optimizer.learning_rate = 0.01;
-  const auto optimizer = make_optimizer(problem.config.optimizer, problem.model->parameters());
+  Optimizer optimizer(problem.config.optimizer, problem.model->parameters());
   for (std::int64_t step = 1; step <= 200; ++step) {
     const StepGradients result = compute_step_gradients(*problem.task, *problem.model, problem.config.train, step);
-    optimizer->update(problem.model->parameters(), result.gradients, step, 0.01, 1.0);
+    optimizer.update(problem.model->parameters(), result.gradients, {step, 0.01, 1.0});
   }
   const auto after = problem.task->evaluate(*problem.model, Split::valid, 0);
   CHECK(after.value("loss") < 0.5 * before.value("loss"));

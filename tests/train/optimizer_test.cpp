@@ -17,10 +17,10 @@ constexpr double kGradientScale = 0.7;
 
 double learning_rate_at(int step) { return 0.05 / step; }
 
-OptimizerConfig config_of(const char* name) {
+OptimizerConfig config_of(std::string_view name) {
   OptimizerConfig config;
   config.name = name;
-  config.betas = {0.8, 0.9};
+  config.betas = std::array{0.8, 0.9};
   config.eps = 1e-4;
   config.weight_decay = 0.3;
   return config;
@@ -56,7 +56,7 @@ struct Problem {
 
   void train(Optimizer& optimizer, int first, int last) const {
     for (int step = first; step <= last; ++step) {
-      optimizer.update(store.all(), gradients(step), step, learning_rate_at(step), kGradientScale);
+      optimizer.update(store.all(), gradients(step), {step, learning_rate_at(step), kGradientScale});
     }
   }
 
@@ -67,7 +67,7 @@ struct Problem {
 using Update = std::function<void(const OptimizerConfig&, int step, double gradient, double& p, double& m, double& v)>;
 
 void adam(const OptimizerConfig& config, int step, double g, double& p, double& m, double& v) {
-  const auto [beta1, beta2] = config.betas;
+  const auto [beta1, beta2] = optimizer_betas(config);
   m = beta1 * m + (1 - beta1) * g;
   v = beta2 * v + (1 - beta2) * g * g;
   const double unbiased_m = m / (1 - std::pow(beta1, step)), unbiased_v = v / (1 - std::pow(beta2, step));
@@ -79,7 +79,7 @@ void check_against_loops(const OptimizerConfig& config, const Update& update) {
     const Problem problem(dtype);
     Values expected = problem.values();
     Values m(expected.size()), v(expected.size());
-    const auto optimizer = make_optimizer(config, problem.store.all());
+    Optimizer optimizer(config, problem.store.all());
     for (int step = 1; step <= kSteps; ++step) {
       const Gradients gradients = problem.gradients(step);
       std::size_t i = 0;
@@ -89,7 +89,7 @@ void check_against_loops(const OptimizerConfig& config, const Update& update) {
           ++i;
         }
       }
-      problem.train(*optimizer, step, step);
+      problem.train(optimizer, step, step);
       CAPTURE(config.name, dtype_name(dtype), step);
       require_close("parameters", expected, problem.values(), {.rel = dtype == DType::float64 ? 1e-13 : 1e-6});
     }
@@ -126,40 +126,86 @@ TEST_CASE("SGD with momentum, Nesterov's and none") {
   }
 }
 
-TEST_CASE("an optimizer goes on from its saved state to the same bits") {
-  for (const char* name : {"adamw", "adam", "sgd"}) {
-    CAPTURE(name);
-    OptimizerConfig config = config_of(name);
-    config.momentum = name == std::string("sgd") ? 0.9 : 0.0;
-    const Problem whole(DType::float32), split(DType::float32);
-    const auto uninterrupted = make_optimizer(config, whole.store.all());
-    whole.train(*uninterrupted, 1, kSteps);
+TEST_CASE("Lion takes steps of one length, by the sign of the interpolated momentum") {
+  for (const auto& betas : {std::optional<std::array<double, 2>>(), std::optional(std::array{0.5, 0.7})}) {
+    OptimizerConfig own = config_of("lion");
+    own.betas = betas;
+    CHECK(optimizer_betas(own) == betas.value_or(std::array{0.9, 0.99}));
+    check_against_loops(own, [](const OptimizerConfig& config, int step, double g, double& p, double& m, double&) {
+      const auto [beta1, beta2] = optimizer_betas(config);
+      const double c = beta1 * m + (1 - beta1) * g;
+      const double sign = c == 0 ? 0 : std::copysign(1.0, c);
+      p -= learning_rate_at(step) * (sign + config.weight_decay * p);
+      m = beta2 * m + (1 - beta2) * g;
+    });
+  }
+}
 
-    const auto before = make_optimizer(config, split.store.all());
-    split.train(*before, 1, 2);
+TEST_CASE("Lion leaves a parameter alone that has no gradient yet and no decay") {
+  const Problem problem(DType::float32);
+  Gradients zeros;
+  for (std::size_t k = 0; k < 2; ++k) {
+    const Variable& variable = problem.store.all()[k].variable;
+    zeros.set(variable.node().get(), Tensor::zeros(variable.shape()));
+  }
+  OptimizerConfig config = config_of("lion");
+  config.weight_decay = 0;
+  Optimizer optimizer(config, problem.store.all());
+  const Values before = problem.values();
+  optimizer.update(problem.store.all(), zeros, {1, 0.1, 1.0});
+  CHECK(problem.values() == before);
+}
+
+TEST_CASE("an optimizer keeps as many numbers for each parameter as it says") {
+  const Problem problem(DType::float32);
+  for (const OptimizerKind& kind : optimizer_kinds()) {
+    for (const double momentum : {0.0, 0.9}) {
+      CAPTURE(kind.name, momentum);
+      OptimizerConfig config = config_of(kind.name);
+      config.momentum = momentum;
+      const Optimizer optimizer(config, problem.store.all());
+      std::int64_t numbers = 0, parameters = 0;
+      for (const auto& [name, tensor] : optimizer.state()) numbers += tensor.size();
+      for (const Parameter& parameter : problem.store.all()) parameters += parameter.variable.value().size();
+      CHECK(numbers == parameters * optimizer_moments(config));
+    }
+  }
+}
+
+TEST_CASE("an optimizer goes on from its saved state to the same bits") {
+  for (const OptimizerKind& kind : optimizer_kinds()) {
+    CAPTURE(kind.name);
+    OptimizerConfig config = config_of(kind.name);
+    config.momentum = kind.has_momentum ? 0.9 : 0.0;
+    const Problem whole(DType::float32), split(DType::float32);
+    Optimizer uninterrupted(config, whole.store.all());
+    whole.train(uninterrupted, 1, kSteps);
+
+    Optimizer before(config, split.store.all());
+    split.train(before, 1, 2);
     std::map<std::string, Tensor> saved;
-    for (const auto& [key, tensor] : before->state()) saved[key] = tensor.clone();
+    for (const auto& [key, tensor] : before.state()) saved[key] = tensor.clone();
     REQUIRE_FALSE(saved.empty());
-    const auto after = make_optimizer(config, split.store.all());
-    after->load(saved);
-    split.train(*after, 3, kSteps);
+    Optimizer after(config, split.store.all());
+    after.load(saved);
+    split.train(after, 3, kSteps);
     CHECK(whole.values() == split.values());
   }
 }
 
 TEST_CASE("a saved state that does not fit is refused") {
   const Problem problem(DType::float32);
-  const auto optimizer = make_optimizer(config_of("adamw"), problem.store.all());
-  std::map<std::string, Tensor> saved = optimizer->state();
+  Optimizer optimizer(config_of("adamw"), problem.store.all());
+  std::map<std::string, Tensor> saved = optimizer.state();
   REQUIRE(saved.size() == 6);
   saved["a.bias.v"] = Tensor::zeros({8});
-  CHECK(input_error_of([&] { optimizer->load(saved); }) == "optimizer state: tensor 'a.bias.v' has shape [8], expected [7]");
+  CHECK(input_error_of([&] { optimizer.load(saved); }) == "optimizer state: tensor 'a.bias.v' has shape [8], expected [7]");
   saved.erase("a.bias.v");
-  CHECK(input_error_of([&] { optimizer->load(saved); }) == "optimizer state: tensor 'a.bias.v' is missing");
+  CHECK(input_error_of([&] { optimizer.load(saved); }) == "optimizer state: tensor 'a.bias.v' is missing");
 }
 
 TEST_CASE("an unknown optimizer is refused with the nearest name") {
-  const std::string message = input_error_of([] { make_optimizer(config_of("adamv"), {}); });
+  const std::string message = input_error_of([] { Optimizer(config_of("adamv"), {}); });
   CHECK(message.find("optimizer.name: ") == 0);
   CHECK(message.find("\"adamw\"") != std::string::npos);
 }

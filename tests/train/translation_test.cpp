@@ -91,10 +91,10 @@ std::vector<Values> log_probabilities(const Problem& problem, const std::vector<
 }
 
 void train(Problem& problem, std::int64_t steps) {
-  const auto optimizer = make_optimizer(problem.config.optimizer, problem.model->parameters());
+  Optimizer optimizer(problem.config.optimizer, problem.model->parameters());
   for (std::int64_t step = 1; step <= steps; ++step) {
     const StepGradients result = compute_step_gradients(*problem.task, *problem.model, problem.config.train, step);
-    optimizer->update(problem.model->parameters(), result.gradients, step, 0.01, 1.0);
+    optimizer.update(problem.model->parameters(), result.gradients, {step, 0.01, 1.0});
   }
 }
 

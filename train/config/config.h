@@ -3,7 +3,6 @@
 /// Everything that decides a run, as plain values. docs/config.md lists the keys; `schema_*_fields.cpp` tie them to these
 /// members.
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <span>
@@ -13,6 +12,8 @@
 
 #include "data/texts/labelled_texts.h"
 #include "layers/model_config.h"
+#include "train/optimizers/optimizer.h"
+#include "train/optimizers/schedule.h"
 
 namespace cosformer {
 
@@ -38,28 +39,6 @@ struct TaskConfig {
   std::string source_language = "src";  ///< translation: train, valid and test are NAME of NAME.src and NAME.tgt
   std::string target_language = "tgt";
   double label_smoothing = 0.0;  ///< translation: share of a target that all classes have in equal parts
-};
-
-struct OptimizerConfig {
-  std::string name = "adamw";  ///< adamw, adam, sgd
-  double learning_rate = 6e-4;
-  std::array<double, 2> betas = {0.9, 0.95};
-  double eps = 1e-8;
-  double weight_decay = 0.1;
-  double momentum = 0.0;
-  bool nesterov = false;
-  double clip_norm = 1.0;  ///< 0 = no clipping
-};
-
-struct ScheduleConfig {
-  std::string name = "cosine";  ///< constant, linear, cosine, inverse_sqrt, cosine_cycles
-  std::int64_t warmup_steps = 100;
-  double warmup_start_ratio = 0.0;  ///< learning rate of step 0 over the full one
-  std::int64_t decay_steps = 0;     ///< step where linear and cosine reach min_ratio; 0 = train.max_steps
-  double min_ratio = 0.1;           ///< least learning rate over the full one
-  std::int64_t period_steps = 0;    ///< of cosine_cycles: length of the first cycle
-  double period_factor = 1.0;       ///< of cosine_cycles: how much longer each cycle is than the one before
-  double peak_factor = 1.0;         ///< of cosine_cycles: each cycle's learning rates over those of the one before
 };
 
 struct TrainConfig {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/option_problem.h"
 #include "train/config/config.h"
 #include "train/config/toml.h"
 
@@ -43,12 +44,7 @@ class ConfigBuilder {
   int files_read_ = 0;
 };
 
-struct ConfigProblem {
-  std::string_view key;
-  std::string message;
-};
-
-/// What does not fit together in a config; nothing where all does.
-std::optional<ConfigProblem> find_problem(const Config& config);
+/// What does not fit together in a config; nothing if all does.
+std::optional<OptionProblem> find_problem(const Config& config);
 
 }  // namespace cosformer

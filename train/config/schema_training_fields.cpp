@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "train/config/schema_fields.h"
 #include "train/config/schema_sections.h"
 
@@ -7,17 +5,14 @@ namespace cosformer::schema {
 
 namespace {
 
-// Names that stay strings.
-constexpr std::string_view kOptimizers[] = {"adamw", "adam", "sgd"};
-constexpr std::string_view kSchedules[] = {"constant", "linear", "cosine", "inverse_sqrt", "cosine_cycles"};
-
 ConfigValue get_betas(const Config& config) {
-  return std::vector<double>(config.optimizer.betas.begin(), config.optimizer.betas.end());
+  const auto betas = optimizer_betas(config.optimizer);
+  return std::vector<double>(betas.begin(), betas.end());
 }
 
 void set_betas(Config& config, const ConfigValue& value) {
   const auto& betas = std::get<std::vector<double>>(value);
-  std::copy_n(betas.begin(), config.optimizer.betas.size(), config.optimizer.betas.begin());
+  config.optimizer.betas = {betas[0], betas[1]};
 }
 
 using C = Config;
@@ -29,18 +24,20 @@ using K = CheckpointConfig;
 using L = LoggingConfig;
 
 constexpr Field kFields[] = {
-    text<&C::optimizer, &O::name>("optimizer.name", names_of<kOptimizers>, "the update rule"),
+    text<&C::optimizer, &O::name>("optimizer.name", registered<optimizer_kinds>, "the update rule"),
     number<&C::optimizer, &O::learning_rate>("optimizer.learning_rate", kNotNegative, "the highest of the schedule"),
-    {"optimizer.betas", FieldType::numbers, kFraction, nullptr, "decay of Adam's two moments", get_betas, set_betas, 2},
-    number<&C::optimizer, &O::eps>("optimizer.eps", kPositive, "Adam's ε"),
+    {"optimizer.betas", FieldType::numbers, kFraction, nullptr, "decay of the moments; lion's own are [0.9, 0.99]",
+     get_betas, set_betas, 2},
+    number<&C::optimizer, &O::eps>("optimizer.eps", kPositive, "ε of adamw and adam"),
     number<&C::optimizer, &O::weight_decay>("optimizer.weight_decay", kNotNegative,
-                                            "decoupled for adamw, added to the gradient for adam and sgd"),
+                                            "decoupled for adamw and lion, added to the gradient for adam and sgd"),
     number<&C::optimizer, &O::momentum>("optimizer.momentum", kFraction, "of sgd"),
     boolean<&C::optimizer, &O::nesterov>("optimizer.nesterov", "Nesterov's form of momentum, sgd"),
     number<&C::optimizer, &O::clip_norm>("optimizer.clip_norm", kNotNegative,
                                          "gradients of a larger norm are scaled to it; 0: no clipping"),
 
-    text<&C::schedule, &S::name>("schedule.name", names_of<kSchedules>, "course of the learning rate after the warm-up"),
+    text<&C::schedule, &S::name>("schedule.name", registered<schedule_kinds>,
+                                 "course of the learning rate after the warm-up"),
     integer<&C::schedule, &S::warmup_steps>("schedule.warmup_steps", 0, kMaxSteps, "steps with a rising learning rate"),
     number<&C::schedule, &S::warmup_start_ratio>("schedule.warmup_start_ratio", kRatio,
                                                  "first learning rate of the warm-up over the highest"),

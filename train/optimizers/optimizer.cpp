@@ -4,25 +4,51 @@
 
 #include "core/kernels/optimizer.h"
 #include "core/named_table.h"
-#include "train/optimizers/variants.h"
 
 namespace cosformer {
 
 namespace {
 
-struct OptimizerKind {
-  const char* name;
-  std::unique_ptr<Optimizer> (*make)(const OptimizerConfig&, const std::vector<Parameter>&);
-  std::int64_t (*moments)(const OptimizerConfig&);
-};
+const OptimizerKind& kind_of(const OptimizerConfig& config) {
+  return find_named(optimizer_kinds(), config.name, "optimizer.name");
+}
 
-std::int64_t two_moments(const OptimizerConfig&) { return 2; }
-std::int64_t velocity_alone(const OptimizerConfig& config) { return config.momentum != 0 ? 1 : 0; }
-
-constexpr OptimizerKind kOptimizers[] = {
-    {"adamw", make_adamw, two_moments}, {"adam", make_adam, two_moments}, {"sgd", make_sgd, velocity_alone}};
+/// "optimizer.name = "sgd"", with every kind that has momentum.
+std::string kinds_with_momentum() {
+  std::string names;
+  for (const OptimizerKind& kind : optimizer_kinds()) {
+    if (kind.has_momentum) names += concat(names.empty() ? "optimizer.name = \"" : " or \"", kind.name, '"');
+  }
+  return names;
+}
 
 }  // namespace
+
+Optimizer::Optimizer(const OptimizerConfig& config, const std::vector<Parameter>& parameters)
+    : config_(config), kind_(kind_of(config)), slot_names_(kind_.slots(config)) {
+  for (const Parameter& parameter : parameters) {
+    const Tensor& value = parameter.variable.value();
+    std::vector<Tensor>& slots = slots_[parameter.name];
+    for (std::size_t i = 0; i < slot_names_.size(); ++i) slots.push_back(Tensor::zeros(value.shape(), value.dtype()));
+  }
+}
+
+void Optimizer::update(const std::vector<Parameter>& parameters, const Gradients& gradients, const OptimizerStep& step) {
+  for (const Parameter& parameter : parameters) {
+    const Tensor gradient = gradients.of(parameter.variable);
+    if (!gradient.defined()) continue;
+    Tensor value = parameter.variable.value();
+    kind_.update(config_, step, gradient.contiguous(), value, slots_.at(parameter.name));
+  }
+}
+
+std::map<std::string, Tensor> Optimizer::state() const {
+  std::map<std::string, Tensor> state;
+  for (const auto& [name, slots] : slots_) {
+    for (std::size_t i = 0; i < slots.size(); ++i) state[concat(name, '.', slot_names_[i])] = slots[i];
+  }
+  return state;
+}
 
 void Optimizer::load(const std::map<std::string, Tensor>& saved) {
   for (auto& [name, tensor] : state()) {
@@ -35,12 +61,18 @@ void Optimizer::load(const std::map<std::string, Tensor>& saved) {
   }
 }
 
-std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const std::vector<Parameter>& parameters) {
-  return find_named(kOptimizers, config.name, "optimizer.name").make(config, parameters);
-}
+std::array<double, 2> optimizer_betas(const OptimizerConfig& config) { return config.betas.value_or(kind_of(config).betas); }
 
-std::int64_t optimizer_moments(const OptimizerConfig& config) {
-  return find_named(kOptimizers, config.name, "optimizer.name").moments(config);
+std::int64_t optimizer_moments(const OptimizerConfig& config) { return std::ssize(kind_of(config).slots(config)); }
+
+std::optional<OptionProblem> find_optimizer_problem(const OptimizerConfig& config) {
+  const bool has_momentum = kind_of(config).has_momentum;
+  if (config.nesterov && (!has_momentum || config.momentum == 0.0))
+    return OptionProblem{"optimizer.nesterov",
+                         concat("optimizer.nesterov needs ", kinds_with_momentum(), " and optimizer.momentum")};
+  if (config.momentum > 0.0 && !has_momentum)
+    return OptionProblem{"optimizer.momentum", concat("optimizer.momentum needs ", kinds_with_momentum())};
+  return std::nullopt;
 }
 
 double gradient_norm(const std::vector<Parameter>& parameters, const Gradients& gradients) {

@@ -2,40 +2,83 @@
 /// \file
 /// What turns gradients into new parameters.
 
+#include <array>
+#include <cstdint>
 #include <map>
-#include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "autograd/backward.h"
+#include "core/option_problem.h"
 #include "layers/parameters.h"
-#include "train/config/config.h"
 
 namespace cosformer {
 
-/// Updates parameters in place. Parameters without a gradient keep their value and their moments.
-class Optimizer {
- public:
-  virtual ~Optimizer() = default;
-
-  /// One update. `gradient_scale` is what clipping multiplies the gradients by. `step` counts from 1.
-  virtual void update(const std::vector<Parameter>& parameters, const Gradients& gradients, std::int64_t step,
-                      double learning_rate, double gradient_scale) = 0;
-
-  /// The moments by name ("<parameter>.m"), sharing memory with the optimizer: what a checkpoint holds.
-  virtual std::map<std::string, Tensor> state() const = 0;
-
-  /// Takes over the moments of a checkpoint. Throws InputError where one is missing or has another shape.
-  void load(const std::map<std::string, Tensor>& saved);
+struct OptimizerConfig {
+  std::string name = "adamw";  ///< a row of `optimizer_kinds`
+  double learning_rate = 6e-4;
+  std::optional<std::array<double, 2>> betas;  ///< none = the kind's own
+  double eps = 1e-8;
+  double weight_decay = 0.1;
+  double momentum = 0.0;
+  bool nesterov = false;
+  double clip_norm = 1.0;  ///< 0 = no clipping
 };
 
-/// Throws InputError for an unknown name, with the nearest one.
-std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, const std::vector<Parameter>& parameters);
+/// What all parameters of one update have in common.
+struct OptimizerStep {
+  std::int64_t number;  ///< from 1
+  double learning_rate;
+  double gradient_scale;  ///< what clipping multiplies the gradients by
+};
+
+/// A registered update rule.
+struct OptimizerKind {
+  std::string_view name;
+  std::array<double, 2> betas;  ///< that a config which gives none gets
+  bool has_momentum;            ///< reads `momentum` and `nesterov`
+  /// The names of the state tensors that a parameter has, each of the parameter's shape and 0 at first.
+  std::vector<std::string> (*slots)(const OptimizerConfig& config);
+  /// Updates `value` and the state tensors in place. All are contiguous and of one dtype, float32 or float64.
+  void (*update)(const OptimizerConfig& config, const OptimizerStep& step, const Tensor& gradient, Tensor& value,
+                 std::span<Tensor> slots);
+};
+std::span<const OptimizerKind> optimizer_kinds();
+
+/// Updates parameters in place by one of the rules.
+class Optimizer {
+ public:
+  /// Throws InputError for an unknown name, with the nearest one.
+  Optimizer(const OptimizerConfig& config, const std::vector<Parameter>& parameters);
+
+  /// One update. Parameters without a gradient keep their value and their state.
+  void update(const std::vector<Parameter>& parameters, const Gradients& gradients, const OptimizerStep& step);
+
+  /// The state tensors by name ("<parameter>.m"), sharing memory with the optimizer: what a checkpoint holds.
+  std::map<std::string, Tensor> state() const;
+
+  /// Takes over the state of a checkpoint. Throws InputError if a tensor is missing or has another shape.
+  void load(const std::map<std::string, Tensor>& saved);
+
+ private:
+  OptimizerConfig config_;
+  const OptimizerKind& kind_;
+  std::vector<std::string> slot_names_;
+  std::map<std::string, std::vector<Tensor>> slots_;  ///< by parameter, in the order of the names
+};
+
+/// The betas that the config gives, or its kind's own. Throws InputError for an unknown name.
+std::array<double, 2> optimizer_betas(const OptimizerConfig& config);
 
 /// Numbers of state that the optimizer keeps for each parameter. Throws InputError for an unknown name.
 std::int64_t optimizer_moments(const OptimizerConfig& config);
 
-/// Euclidean norm over the gradients of all parameters, summed in double in a fixed order; not finite where any gradient
+/// An option that the config's optimizer does not read. Throws InputError for an unknown name.
+std::optional<OptionProblem> find_optimizer_problem(const OptimizerConfig& config);
+
+/// Euclidean norm over the gradients of all parameters, summed in double in a fixed order. It is not finite if any gradient
 /// is not finite.
 double gradient_norm(const std::vector<Parameter>& parameters, const Gradients& gradients);
 

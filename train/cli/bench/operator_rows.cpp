@@ -216,23 +216,29 @@ Prepared prepare_softmax() {
                  [](const auto& x) { return softmax_attention(x[0], x[1], x[2], {.causal = causal}, {.scale = 0.125}); });
 }
 
-Prepared adamw_of(const Tensor& gradient) {
+/// `numbers`: how many are read or written for each parameter.
+Prepared update_of(const char* name, const Tensor& gradient, double numbers) {
   const std::int64_t elements = gradient.size();
   const std::vector<Parameter> parameters = {{"weight", Variable::leaf(normal_tensor({elements}, "operator/weight"))}};
   Gradients gradients;
   gradients.set(parameters[0].variable.node().get(), gradient);
-  const std::shared_ptr<Optimizer> optimizer = make_optimizer(OptimizerConfig(), parameters);
-  // Parameter and two moments are read and written, the gradient is read.
-  return {.forward = [=] { optimizer->update(parameters, gradients, 1, 1e-4, 1.0); },
-          .forward_work = {.bytes = 7.0 * 4 * static_cast<double>(elements)}};
+  const auto optimizer = std::make_shared<Optimizer>(OptimizerConfig{.name = name}, parameters);
+  return {.forward =
+              [=] {
+                optimizer->update(parameters, gradients, {1, 1e-4, 1.0});
+              },
+          .forward_work = {.bytes = numbers * 4 * static_cast<double>(elements)}};
 }
 
 constexpr std::int64_t kElements = 1 << 24;
 
-Prepared prepare_adamw() { return adamw_of(normal_tensor({kElements}, "operator/gradient")); }
+/// Parameter and two moments are read and written, the gradient is read.
+Prepared prepare_adamw() { return update_of("adamw", normal_tensor({kElements}, "operator/gradient"), 7); }
 
 /// First moments near 1e-40, as of embeddings that got no gradient for a while.
-Prepared prepare_adamw_denormal() { return adamw_of(Tensor::full({kElements}, 1e-39)); }
+Prepared prepare_adamw_denormal() { return update_of("adamw", Tensor::full({kElements}, 1e-39), 7); }
+
+Prepared prepare_lion() { return update_of("lion", normal_tensor({kElements}, "operator/gradient"), 5); }
 
 constexpr OperatorRow kRows[] = {
     {"linear_64_64", "65536 rows, 64 to 64", prepare_linear<65536, 64, 64>},
@@ -260,6 +266,7 @@ constexpr OperatorRow kRows[] = {
     {"cross_entropy_denormal", "4096 rows of 8192, deviation 16", prepare_cross_entropy_denormal},
     {"adamw", "16777216 parameters", prepare_adamw},
     {"adamw_denormal", "16777216 parameters, moments near 1e-40", prepare_adamw_denormal},
+    {"lion", "16777216 parameters", prepare_lion},
 };
 
 }  // namespace

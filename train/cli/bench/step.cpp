@@ -16,7 +16,7 @@
 #include "train/execution.h"
 #include "train/gradient_step.h"
 #include "train/optimizers/optimizer.h"
-#include "train/schedule.h"
+#include "train/optimizers/schedule.h"
 
 namespace cosformer {
 
@@ -32,7 +32,7 @@ class RandomRun {
       : config_(config),
         task_(make_random_tokens(config)),
         model_(task_->complete(config.model), static_cast<std::uint64_t>(config.train.seed)),
-        optimizer_(make_optimizer(config.optimizer, model_.parameters())) {}
+        optimizer_(config.optimizer, model_.parameters()) {}
 
   const Model& model() const { return model_; }
   std::int64_t tokens_per_step() const { return config_.train.batch_size * config_.task.seq_len; }
@@ -49,10 +49,10 @@ class RandomRun {
     const double norm = gradient_norm(model_.parameters(), result.gradients), limit = config_.optimizer.clip_norm;
     Seconds seconds{.clipping = seconds_since(clipping)};
     const auto update = std::chrono::steady_clock::now();
-    optimizer_->update(
-        model_.parameters(), result.gradients, step_,
-        scheduled_learning_rate(config_.schedule, config_.optimizer.learning_rate, step_, config_.train.max_steps),
-        limit > 0 && norm > limit ? limit / norm : 1.0);
+    optimizer_.update(
+        model_.parameters(), result.gradients,
+        {step_, scheduled_learning_rate(config_.schedule, config_.optimizer.learning_rate, step_, config_.train.max_steps),
+         limit > 0 && norm > limit ? limit / norm : 1.0});
     seconds.optimizer = seconds_since(update);
     loss_ = result.loss;
     seconds.whole = seconds_since(begin);
@@ -63,7 +63,7 @@ class RandomRun {
   Config config_;
   std::unique_ptr<Task> task_;
   Model model_;
-  std::unique_ptr<Optimizer> optimizer_;
+  Optimizer optimizer_;
   std::int64_t step_ = 0;
   double loss_ = 0;
 };

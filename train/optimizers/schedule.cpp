@@ -1,4 +1,4 @@
-#include "train/schedule.h"
+#include "train/optimizers/schedule.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,15 +8,17 @@
 
 namespace cosformer {
 
-namespace {
-
-/// What a schedule sees after the warm-up: the share of the remaining steps that is done, in [0, 1], and the step itself.
-struct Moment {
-  double progress;
+/// What a schedule sees after the warm-up.
+struct ScheduleMoment {
+  double progress;  ///< share of the remaining steps that is done, in [0, 1]
   double step;
   double warmup_steps;
   const ScheduleConfig& config;
 };
+
+namespace {
+
+using Moment = ScheduleMoment;
 
 /// Where a moment stands among cosine_cycles.
 struct Cycle {
@@ -39,18 +41,13 @@ double half_cosine(double progress, double least) {
   return least + (1.0 - least) * 0.5 * (1.0 + std::cos(std::numbers::pi * progress));
 }
 
-struct ScheduleKind {
-  const char* name;
-  double (*ratio)(const Moment&);
-};
-
 constexpr ScheduleKind kSchedules[] = {
-    {"constant", [](const Moment&) { return 1.0; }},
-    {"linear", [](const Moment& at) { return 1.0 - (1.0 - at.config.min_ratio) * at.progress; }},
-    {"cosine", [](const Moment& at) { return half_cosine(at.progress, at.config.min_ratio); }},
-    {"inverse_sqrt",
+    {"constant", false, [](const Moment&) { return 1.0; }},
+    {"linear", false, [](const Moment& at) { return 1.0 - (1.0 - at.config.min_ratio) * at.progress; }},
+    {"cosine", false, [](const Moment& at) { return half_cosine(at.progress, at.config.min_ratio); }},
+    {"inverse_sqrt", false,
      [](const Moment& at) { return std::max(at.config.min_ratio, std::sqrt(std::max(at.warmup_steps, 1.0) / at.step)); }},
-    {"cosine_cycles",
+    {"cosine_cycles", true,
      [](const Moment& at) {
        const auto period = static_cast<double>(std::max<std::int64_t>(at.config.period_steps, 1));
        const Cycle cycle = cycle_of(at.step - at.warmup_steps, period, at.config.period_factor);
@@ -58,10 +55,16 @@ constexpr ScheduleKind kSchedules[] = {
      }},
 };
 
+const ScheduleKind& kind_of(const ScheduleConfig& schedule) {
+  return find_named(kSchedules, schedule.name, "schedule.name");
+}
+
 }  // namespace
 
+std::span<const ScheduleKind> schedule_kinds() { return kSchedules; }
+
 double scheduled_learning_rate(const ScheduleConfig& schedule, double peak, std::int64_t step, std::int64_t max_steps) {
-  const ScheduleKind& kind = find_named(kSchedules, schedule.name, "schedule.name");
+  const ScheduleKind& kind = kind_of(schedule);
   const auto warmup = static_cast<double>(schedule.warmup_steps);
   if (step < schedule.warmup_steps) {
     const double done = static_cast<double>(step) / warmup;
@@ -71,6 +74,17 @@ double scheduled_learning_rate(const ScheduleConfig& schedule, double peak, std:
   const auto remaining = static_cast<double>(std::max<std::int64_t>(end - schedule.warmup_steps, 1));
   const double progress = std::clamp((static_cast<double>(step) - warmup) / remaining, 0.0, 1.0);
   return peak * kind.ratio({progress, static_cast<double>(step), warmup, schedule});
+}
+
+std::optional<OptionProblem> find_schedule_problem(const ScheduleConfig& schedule) {
+  if (schedule.decay_steps != 0 && schedule.decay_steps < schedule.warmup_steps)
+    return OptionProblem{"schedule.decay_steps",
+                         concat("schedule.decay_steps (", schedule.decay_steps, ") must be at least schedule.warmup_steps (",
+                                schedule.warmup_steps, ")")};
+  if (kind_of(schedule).has_cycles && schedule.period_steps == 0)
+    return OptionProblem{"schedule.period_steps",
+                         concat("schedule.period_steps must be at least 1 with schedule.name = \"", schedule.name, '"')};
+  return std::nullopt;
 }
 
 }  // namespace cosformer
