@@ -1,6 +1,7 @@
 #include "data/labelled_sequences.h"
 
 #include <limits>
+#include <system_error>
 
 #include "core/named_table.h"
 #include "data/lra/byte_text.h"
@@ -14,11 +15,11 @@ namespace cosformer {
 namespace {
 
 constexpr LabelledFormat kFormats[] = {
-    {"listops", "ListOps: TSV files of nested lists and their value, 10 classes", load_listops},
-    {"text", "IMDB reviews as bytes: folders neg and pos of .txt files, 2 classes", load_byte_text},
-    {"retrieval", "AAN pairs as bytes: TSV files of two papers each, 2 classes", load_retrieval},
-    {"image", "CIFAR-10, binary version, as grey pixels, 10 classes", load_image},
-    {"pathfinder", "Pathfinder and Path-X: folders imgs (PNG) and metadata, 2 classes", load_pathfinder},
+    {"listops", "ListOps: TSV files of nested lists and their value, 10 classes", load_listops, is_listops},
+    {"text", "IMDB reviews as bytes: folders neg and pos of .txt files, 2 classes", load_byte_text, is_byte_text},
+    {"retrieval", "AAN pairs as bytes: TSV files of two papers each, 2 classes", load_retrieval, is_retrieval},
+    {"image", "CIFAR-10, binary version, as grey pixels, 10 classes", load_image, is_image},
+    {"pathfinder", "Pathfinder and Path-X: folders imgs (PNG) and metadata, 2 classes", load_pathfinder, is_pathfinder},
 };
 
 }  // namespace
@@ -39,9 +40,18 @@ Digest LabelledSequences::content() const {
 
 std::span<const LabelledFormat> labelled_formats() { return kFormats; }
 
+std::string_view guess_labelled_format(const std::filesystem::path& path) {
+  std::error_code ignored;
+  check<InputError>(std::filesystem::exists(path, ignored), path.string(), ": no such file or folder");
+  for (const LabelledFormat& format : kFormats) {
+    if (format.fits(path)) return format.name;
+  }
+  return {};
+}
+
 std::unique_ptr<LabelledSequences> load_labelled_sequences(std::string_view format, const std::filesystem::path& path,
-                                                           DataPart part) {
-  return find_named(kFormats, format, "format").load(path, part);
+                                                           Split split) {
+  return find_named(kFormats, format, "format").load(path, split);
 }
 
 }  // namespace cosformer

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/checksum.h"
+#include "data/split.h"
 
 namespace cosformer {
 
@@ -38,20 +39,23 @@ class LabelledSequences {
   virtual Digest content() const;
 };
 
-/// Which part of a data set a path is read for; some sets hold all parts in one place.
-enum class DataPart : std::uint8_t { train, valid, test };
-
 /// A format, and one line on what it is.
 struct LabelledFormat {
   const char* name;  ///< "listops", "text", "retrieval", "image", "pathfinder"
   const char* description;
-  /// Reads one part. Throws InputError: file, row, what was expected.
-  std::unique_ptr<LabelledSequences> (*load)(const std::filesystem::path& path, DataPart part);
+  /// Reads one split; some sets hold all of them in one place. Throws InputError: file, row, what was expected.
+  std::unique_ptr<LabelledSequences> (*load)(const std::filesystem::path& path, Split split);
+  /// Whether the files at `path` look like it.
+  bool (*fits)(const std::filesystem::path& path);
 };
 std::span<const LabelledFormat> labelled_formats();
 
-/// Reads one part of a data set. Throws InputError for an unknown format (with the nearest name) or unusable files.
+/// The name of the format that the files at `path` look like; empty if they look like none. Throws InputError if there is no
+/// `path`.
+std::string_view guess_labelled_format(const std::filesystem::path& path);
+
+/// Reads one split of a data set. Throws InputError for an unknown format (with the nearest name) or unusable files.
 std::unique_ptr<LabelledSequences> load_labelled_sequences(std::string_view format, const std::filesystem::path& path,
-                                                           DataPart part);
+                                                           Split split);
 
 }  // namespace cosformer

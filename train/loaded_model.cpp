@@ -57,7 +57,7 @@ ModelFile read_model_file(const fs::path& path, const std::optional<fs::path>& c
   TaskConfig& task = file.config.task;
   const bool is_chosen = std::ranges::any_of(
       overrides, [](const std::string& assignment) { return assignment.starts_with("task.tokenizer_folder="); });
-  if (!is_chosen && tokenizer_has_files(task.tokenizer)) {
+  if (!is_chosen && find_tokenizer_kind(task.tokenizer).has_files) {
     if (const fs::path own = tokenizer_of_run(file.weights); !own.empty()) task.tokenizer_folder = own.string();
   }
   return file;
@@ -68,7 +68,7 @@ void warn_of_other_contents(const ModelFile& file, const RunIdentity& now, const
 }
 
 void keep_needed_texts(TaskConfig& task, std::optional<Split> split) {
-  const bool makes_tokenizer = task.tokenizer_folder.empty() && tokenizer_has_files(task.tokenizer);
+  const bool makes_tokenizer = task.tokenizer_folder.empty() && find_tokenizer_kind(task.tokenizer).has_files;
   if (split != Split::train && !makes_tokenizer) task.train.clear();
   if (split != Split::valid) task.valid.clear();
   if (split != Split::test) task.test.clear();

@@ -37,7 +37,7 @@ std::vector<fs::path> reviews_of(const fs::path& folder) {
 
 }  // namespace
 
-ReviewFolder find_review_folder(const fs::path& path, DataPart part) {
+ReviewFolder find_review_folder(const fs::path& path, Split part) {
   check<InputError>(is_folder(path), path.string(), ": expected a folder with neg and pos, or with train and test");
   const bool is_part = is_folder(path / kNames.train);
   return {is_part ? path_of_part(path, part, kNames) : path, is_part};
@@ -57,7 +57,7 @@ MappedFile read_review(const fs::path& path) {
   return file;
 }
 
-std::unique_ptr<LabelledSequences> load_byte_text(const fs::path& path, DataPart part) {
+std::unique_ptr<LabelledSequences> load_byte_text(const fs::path& path, Split part) {
   PackedExamples examples;
   for_each_review(find_review_folder(path, part).path, [&](const fs::path& name, std::uint8_t label) {
     const MappedFile file = read_review(name);

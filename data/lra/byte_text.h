@@ -17,7 +17,7 @@ inline constexpr std::int64_t kByteTextVocabSize = 257;
 /// Reads `{neg,pos}/*.txt` of `path`, or of `path`/train and `path`/test where there are such folders. As in Long-Range
 /// Arena the validation part is the test part. Order: neg before pos, then names byte by byte. Label 0 is neg, 1 pos. Throws
 /// InputError with the file.
-std::unique_ptr<LabelledSequences> load_byte_text(const std::filesystem::path& path, DataPart part);
+std::unique_ptr<LabelledSequences> load_byte_text(const std::filesystem::path& path, Split part);
 
 /// A folder with `neg` and `pos`.
 struct ReviewFolder {
@@ -25,7 +25,7 @@ struct ReviewFolder {
   bool is_part = false;  ///< one of `train` and `test` of the folder that was named
 };
 /// The folder that holds a part. Throws InputError where `path` is no folder.
-ReviewFolder find_review_folder(const std::filesystem::path& path, DataPart part);
+ReviewFolder find_review_folder(const std::filesystem::path& path, Split part);
 
 /// Calls `take` with the path and the label of each review of a ReviewFolder in the order above. Throws InputError.
 void for_each_review(const std::filesystem::path& folder,

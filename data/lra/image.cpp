@@ -77,11 +77,11 @@ std::unique_ptr<LabelledSequences> read_records(const std::vector<fs::path>& pat
 
 }  // namespace
 
-std::unique_ptr<LabelledSequences> load_image(const fs::path& path, DataPart part) {
+std::unique_ptr<LabelledSequences> load_image(const fs::path& path, Split part) {
   std::error_code ignored;
   const bool is_folder = fs::is_directory(path, ignored);
   std::vector<fs::path> files{path};
-  if (is_folder && part == DataPart::test) {
+  if (is_folder && part == Split::test) {
     files = {path / kTestFile};
   } else if (is_folder) {
     files = training_files(path);
@@ -91,11 +91,11 @@ std::unique_ptr<LabelledSequences> load_image(const fs::path& path, DataPart par
   return read_records(files, [&](std::size_t total) {
     const std::size_t training = total - total / 10;
     switch (part) {
-      case DataPart::train:
+      case Split::train:
         return std::pair{std::size_t{0}, training};
-      case DataPart::valid:
+      case Split::valid:
         return std::pair{training, total};
-      case DataPart::test:
+      case Split::test:
         break;
     }
     return std::pair{std::size_t{0}, total};

@@ -14,7 +14,7 @@ namespace cosformer {
 /// the rest the validation part, `test_batch.bin` the test part. Of a file the training and validation part are cut in the
 /// same way, and the test part is the whole file. A token is a pixel's grey value (`grey_of`), row by row, 1,024 a picture;
 /// black is padding. Throws InputError with file and record.
-std::unique_ptr<LabelledSequences> load_image(const std::filesystem::path& path, DataPart part);
+std::unique_ptr<LabelledSequences> load_image(const std::filesystem::path& path, Split part);
 
 /// True for a folder with a file of one of the names, and for a .bin file of whole records.
 bool is_image(const std::filesystem::path& path);

@@ -62,7 +62,7 @@ struct Piece {
 
 }  // namespace
 
-std::unique_ptr<LabelledSequences> load_listops(const std::filesystem::path& path, DataPart part) {
+std::unique_ptr<LabelledSequences> load_listops(const std::filesystem::path& path, Split part) {
   const std::filesystem::path name = path_of_part(path, part, kNames);
   const MappedFile file(name);
   const std::vector<std::string_view> lines = split_lines(file.bytes(), name);
@@ -92,7 +92,7 @@ std::unique_ptr<LabelledSequences> load_listops(const std::filesystem::path& pat
   return std::make_unique<PackedSequences>(std::move(examples), PackedFormat{kListopsVocabSize, kListopsClasses, 0});
 }
 
-std::string listops_row(const std::filesystem::path& path, DataPart part, std::int64_t example) {
+std::string listops_row(const std::filesystem::path& path, Split part, std::int64_t example) {
   // Rows count from 1, and the first is the header.
   return at_row(path_of_part(path, part, kNames), example + 2);
 }

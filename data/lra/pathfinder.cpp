@@ -105,7 +105,7 @@ PackedExamples decode_all(const fs::path& folder, const PathfinderPart& part, Si
 
 }  // namespace
 
-std::unique_ptr<LabelledSequences> load_pathfinder(const fs::path& path, DataPart part, std::int64_t max_cached_pixels) {
+std::unique_ptr<LabelledSequences> load_pathfinder(const fs::path& path, Split part, std::int64_t max_cached_pixels) {
   PathfinderPart rows = read_pathfinder_rows(path, part);
   const GreyImage first = decode_row(path, rows, rows.rows.front(), std::nullopt);
   const Size size{first.width, first.height};
@@ -115,7 +115,7 @@ std::unique_ptr<LabelledSequences> load_pathfinder(const fs::path& path, DataPar
   return std::make_unique<PackedSequences>(decode_all(path, rows, size), kFormat, rows.skipped);
 }
 
-std::unique_ptr<LabelledSequences> load_pathfinder(const fs::path& path, DataPart part) {
+std::unique_ptr<LabelledSequences> load_pathfinder(const fs::path& path, Split part) {
   return load_pathfinder(path, part, kMaxCachedPixels);
 }
 

@@ -21,9 +21,9 @@ inline constexpr std::int64_t kMaxCachedPixels = std::int64_t{512} << 20;
 /// part, in stored order. A token is a pixel's grey value, row by row; black is padding. All pictures must have one size.
 /// Throws InputError with file and row; where a part is larger than `max_cached_pixels`, `read` does so for a picture that
 /// cannot be decoded.
-std::unique_ptr<LabelledSequences> load_pathfinder(const std::filesystem::path& path, DataPart part,
+std::unique_ptr<LabelledSequences> load_pathfinder(const std::filesystem::path& path, Split part,
                                                    std::int64_t max_cached_pixels);
-std::unique_ptr<LabelledSequences> load_pathfinder(const std::filesystem::path& path, DataPart part);
+std::unique_ptr<LabelledSequences> load_pathfinder(const std::filesystem::path& path, Split part);
 
 /// True for a folder with the folders `imgs` and `metadata`.
 bool is_pathfinder(const std::filesystem::path& path);

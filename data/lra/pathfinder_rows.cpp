@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/printable.h"
 #include "core/parallel.h"
+#include "core/printable.h"
 #include "data/lra/rows.h"
 #include "data/mapped_file.h"
 
@@ -77,7 +77,7 @@ std::vector<std::optional<std::uintmax_t>> picture_sizes(const fs::path& folder,
 
 std::string PathfinderPart::origin(const PathfinderRow& row) const { return at_row(metadata[row.metadata], row.row); }
 
-PathfinderPart read_pathfinder_rows(const fs::path& folder, DataPart part) {
+PathfinderPart read_pathfinder_rows(const fs::path& folder, Split part) {
   PathfinderPart read{.metadata = metadata_files(folder / "metadata"), .rows = {}};
   std::vector<PathfinderRow> all;
   for (std::size_t i = 0; i < read.metadata.size(); ++i) {
@@ -98,8 +98,8 @@ PathfinderPart read_pathfinder_rows(const fs::path& folder, DataPart part) {
   }
   const std::size_t train_end = usable * 8 / 10, valid_end = usable * 9 / 10;
   std::size_t begin = 0, end = train_end;
-  if (part == DataPart::valid) std::tie(begin, end) = std::pair{train_end, valid_end};
-  if (part == DataPart::test) std::tie(begin, end) = std::pair{valid_end, usable};
+  if (part == Split::valid) std::tie(begin, end) = std::pair{train_end, valid_end};
+  if (part == Split::test) std::tie(begin, end) = std::pair{valid_end, usable};
   check<InputError>(begin < end, folder.string(), ": ", usable, " pictures leave none for this part");
   std::size_t place = 0;
   for (std::size_t i = 0; i < all.size(); ++i) {

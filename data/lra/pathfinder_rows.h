@@ -31,6 +31,6 @@ struct PathfinderPart {
 };
 
 /// Reads all metadata, looks at the size of every picture and picks the part. Throws InputError with file and row.
-PathfinderPart read_pathfinder_rows(const std::filesystem::path& folder, DataPart part);
+PathfinderPart read_pathfinder_rows(const std::filesystem::path& folder, Split part);
 
 }  // namespace cosformer

@@ -62,15 +62,14 @@ Pair parse_row(std::string_view row, const std::filesystem::path& path, std::int
                     tabs + 1);
   const std::vector<std::string_view> columns = split_row(row, '\t');
   const auto label = parse_label(columns[0]);
-  check<InputError>(label.has_value(), at_row(path, number), "expected the label 0.0 or 1.0, found ",
-                    printable(columns[0]));
+  check<InputError>(label.has_value(), at_row(path, number), "expected the label 0.0 or 1.0, found ", printable(columns[0]));
   check<InputError>(!columns[3].empty() && !columns[4].empty(), at_row(path, number), "a text is empty");
   return {.texts = {columns[3], columns[4]}, .label = *label};
 }
 
 }  // namespace
 
-std::unique_ptr<LabelledSequences> load_retrieval(const std::filesystem::path& path, DataPart part) {
+std::unique_ptr<LabelledSequences> load_retrieval(const std::filesystem::path& path, Split part) {
   const std::filesystem::path name = path_of_part(path, part, kNames);
   MappedFile file(name);
   std::vector<Pair> pairs;

@@ -13,7 +13,7 @@ namespace cosformer {
 /// tabs and no header: label (`0.0`, `1.0`, `0` or `1`), two paper ids, two texts. Quotes are ordinary characters. The file
 /// stays mapped; only the places of its texts are kept. Ids are those of byte-level text. Throws InputError with file and
 /// row.
-std::unique_ptr<LabelledSequences> load_retrieval(const std::filesystem::path& path, DataPart part);
+std::unique_ptr<LabelledSequences> load_retrieval(const std::filesystem::path& path, Split part);
 
 /// True for a file whose first row looks like one, and for a folder that holds a file of one of the names.
 bool is_retrieval(const std::filesystem::path& path);

@@ -37,7 +37,7 @@ std::vector<std::string_view> split_row(std::string_view row, char separator) {
 
 std::string at_row(const std::filesystem::path& path, std::int64_t row) { return concat(path.string(), ":", row, ": "); }
 
-std::filesystem::path path_of_part(const std::filesystem::path& path, DataPart part, const PartNames& names) {
+std::filesystem::path path_of_part(const std::filesystem::path& path, Split part, const PartNames& names) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(path, ignored)) return path;
   const std::array<const char*, 3> by_part{names.train, names.valid, names.test};

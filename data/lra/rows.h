@@ -37,6 +37,6 @@ struct PartNames {
   const char* test;
 };
 /// The file (or folder) that holds a part: `path` itself where it is no folder, otherwise the one of that name inside it.
-std::filesystem::path path_of_part(const std::filesystem::path& path, DataPart part, const PartNames& names);
+std::filesystem::path path_of_part(const std::filesystem::path& path, Split part, const PartNames& names);
 
 }  // namespace cosformer

@@ -37,17 +37,17 @@ std::optional<std::int32_t> label_of(std::int32_t stars, RatingClasses classes) 
   return stars > 3 ? 1 : 0;
 }
 
-DataPart part_of(std::uint64_t text) {
+Split part_of(std::uint64_t text) {
   constexpr std::uint64_t kShares = 10;
   const std::uint64_t share = Random(0, "amazon parts").below(kShares, text);
-  return share == 0 ? DataPart::valid : share == 1 ? DataPart::test : DataPart::train;
+  return share == 0 ? Split::valid : share == 1 ? Split::test : Split::train;
 }
 
 }  // namespace
 
 std::int64_t amazon_classes(const LabelledTextOptions& options) { return options.ratings == RatingClasses::stars ? 5 : 2; }
 
-LabelledTexts load_amazon_reviews(const fs::path& path, DataPart part, const LabelledTextOptions& options) {
+LabelledTexts load_amazon_reviews(const fs::path& path, Split part, const LabelledTextOptions& options) {
   CompressedLines lines(path, kContent);
   LabelledTexts texts;
   std::unordered_set<std::uint64_t> seen;
@@ -62,11 +62,11 @@ LabelledTexts load_amazon_reviews(const fs::path& path, DataPart part, const Lab
     check<InputError>(!has_text || found->is_string(), where, "reviewText: expected a string");
     const std::string text = has_text ? found->get<std::string>() : std::string();
     const std::uint64_t hash = stream_id(text);
-    const DataPart own_part = part_of(hash);
+    const Split own_part = part_of(hash);
     const std::optional<std::int32_t> label = label_of(stars, options.ratings);
     if (text.empty() || !label || !seen.insert(hash).second) {
       // What has no text belongs to no part; it is counted once.
-      texts.skipped += text.empty() ? part == DataPart::train : own_part == part;
+      texts.skipped += text.empty() ? part == Split::train : own_part == part;
       continue;
     }
     if (own_part == part) texts.examples.push_back({*label, text, {}});

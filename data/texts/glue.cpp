@@ -52,7 +52,7 @@ std::int32_t parse_label(std::string_view text, const Layout& layout, const fs::
   return static_cast<std::int32_t>(found - layout.labels.begin());
 }
 
-LabelledTexts load(const fs::path& given, DataPart part, const Layout& layout) {
+LabelledTexts load(const fs::path& given, Split part, const Layout& layout) {
   const fs::path path = path_of_part(given, part, layout.files);
   const MappedFile file(path);
   const std::vector<std::string_view> rows = split_lines(file.bytes(), path);
@@ -89,9 +89,9 @@ bool fits(const fs::path& path, const Layout& layout) {
 
 }  // namespace
 
-LabelledTexts load_sst2(const fs::path& path, DataPart part, const LabelledTextOptions&) { return load(path, part, kSst2); }
-LabelledTexts load_qqp(const fs::path& path, DataPart part, const LabelledTextOptions&) { return load(path, part, kQqp); }
-LabelledTexts load_mnli(const fs::path& path, DataPart part, const LabelledTextOptions&) { return load(path, part, kMnli); }
+LabelledTexts load_sst2(const fs::path& path, Split part, const LabelledTextOptions&) { return load(path, part, kSst2); }
+LabelledTexts load_qqp(const fs::path& path, Split part, const LabelledTextOptions&) { return load(path, part, kQqp); }
+LabelledTexts load_mnli(const fs::path& path, Split part, const LabelledTextOptions&) { return load(path, part, kMnli); }
 
 bool is_sst2(const fs::path& path) { return fits(path, kSst2); }
 bool is_qqp(const fs::path& path) { return fits(path, kQqp); }

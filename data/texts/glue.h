@@ -12,9 +12,9 @@
 
 namespace cosformer {
 
-LabelledTexts load_sst2(const std::filesystem::path& path, DataPart part, const LabelledTextOptions& options);
-LabelledTexts load_qqp(const std::filesystem::path& path, DataPart part, const LabelledTextOptions& options);
-LabelledTexts load_mnli(const std::filesystem::path& path, DataPart part, const LabelledTextOptions& options);
+LabelledTexts load_sst2(const std::filesystem::path& path, Split part, const LabelledTextOptions& options);
+LabelledTexts load_qqp(const std::filesystem::path& path, Split part, const LabelledTextOptions& options);
+LabelledTexts load_mnli(const std::filesystem::path& path, Split part, const LabelledTextOptions& options);
 
 /// Whether the header of the file, or of the folder's train.tsv, has the columns of a task.
 bool is_sst2(const std::filesystem::path& path);

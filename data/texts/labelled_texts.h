@@ -47,7 +47,7 @@ struct LabelledTextFormat {
   bool one_file_holds_all_parts;
   std::int64_t (*num_classes)(const LabelledTextOptions&);
   /// Reads one part. Throws InputError: file, row, what was expected.
-  LabelledTexts (*load)(const std::filesystem::path& path, DataPart part, const LabelledTextOptions&);
+  LabelledTexts (*load)(const std::filesystem::path& path, Split part, const LabelledTextOptions&);
   /// Whether the files at `path` look like it.
   bool (*fits)(const std::filesystem::path& path);
 };

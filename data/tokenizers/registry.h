@@ -10,11 +10,16 @@
 
 namespace cosformer {
 
-/// Every kind: "byte", "char", "word", "bpe".
-std::span<const std::string_view> tokenizer_kinds();
-
-/// True where `load_tokenizer` reads files of this kind from its folder. Throws InputError for an unknown kind.
-bool tokenizer_has_files(std::string_view kind);
+/// A registered kind.
+struct TokenizerKind {
+  std::string_view name;
+  bool has_files;  ///< `load` reads files from its folder
+  std::unique_ptr<Tokenizer> (*load)(const std::filesystem::path& folder);
+  std::unique_ptr<Tokenizer> (*train)(std::string_view text, const TokenizerOptions& options);
+};
+std::span<const TokenizerKind> tokenizer_kinds();
+/// Throws InputError for an unknown kind, with the nearest known one.
+const TokenizerKind& find_tokenizer_kind(std::string_view name);
 
 /// The tokenizer whose files are in `folder` (which "byte" does not look at). Throws InputError for an unknown kind, with
 /// the nearest known one, and for files that cannot be used.

@@ -15,22 +15,6 @@ namespace cosformer {
 
 namespace {
 
-struct FormName {
-  const char* name;
-  LinearAttentionForm form;
-};
-constexpr FormName kForms[] = {{"auto", LinearAttentionForm::automatic},
-                               {"quadratic", LinearAttentionForm::quadratic},
-                               {"linear", LinearAttentionForm::linear},
-                               {"chunked", LinearAttentionForm::chunked},
-                               {"recurrent", LinearAttentionForm::recurrent}};
-
-struct NormalizationName {
-  const char* name;
-  AttentionNormalization normalization;
-};
-constexpr NormalizationName kNormalizations[] = {{"sum", AttentionNormalization::sum}, {"l1", AttentionNormalization::l1}};
-
 /// One recurrent state a head; see linear_attention_step.
 class LinearAttentionState : public AttentionState {
  public:
@@ -76,9 +60,9 @@ class LinearAttention : public Attention {
     const FeatureMapKind& map = find_feature_map(config.feature_map);
     options_.feature_map = map.elementwise;
     options_.reweighting = find_named(reweightings(), config.reweighting, "attention.reweighting").value;
-    options_.form = find_named(kForms, config.form, "attention.form").form;
+    options_.form = find_named(linear_attention_forms(), config.form, "attention.form").value;
     options_.chunk_size = config.chunk_size;
-    options_.normalization = find_named(kNormalizations, config.normalization, "attention.normalization").normalization;
+    options_.normalization = find_named(attention_normalizations(), config.normalization, "attention.normalization").value;
     check<InputError>(
         !is_l1() || options_.form == LinearAttentionForm::automatic || options_.form == LinearAttentionForm::quadratic,
         "attention.form: normalization = \"l1\" has the quadratic form only, expected \"auto\" or \"quadratic\", found \"",

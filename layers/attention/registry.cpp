@@ -56,6 +56,19 @@ constexpr Place kPlaces[] = {
      "sees no other text than the queries', and a decoder's attention to an encoder does", &AttentionSupport::cross},
 };
 
+/// A form of linear attention that the normaliser does not have.
+std::optional<OptionProblem> find_form_problem(const AttentionConfig& config) {
+  const auto normalization = find_named(attention_normalizations(), config.normalization, "attention.normalization").value;
+  if (has_form(normalization, find_named(linear_attention_forms(), config.form, "attention.form").value))
+    return std::nullopt;
+  std::string forms;
+  for (const auto& [name, form] : linear_attention_forms()) {
+    if (has_form(normalization, form)) forms += concat(forms.empty() ? "\"" : " or \"", name, '"');
+  }
+  return OptionProblem{"attention.form", concat("attention.form must be ", forms, " with attention.normalization = \"",
+                                                config.normalization, "\", not \"", config.form, '"')};
+}
+
 bool has_place(ModelKind kind, AttentionPlace place) {
   if (kind == ModelKind::encoder_decoder) return true;
   return place == (kind == ModelKind::encoder ? AttentionPlace::encoder : AttentionPlace::decoder_self);
@@ -96,12 +109,7 @@ AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place
 
 std::optional<OptionProblem> find_attention_problem(const ModelConfig& config) {
   const AttentionConfig& attention = config.attention;
-  if (attention.normalization == "l1" && attention.form != "auto" && attention.form != "quadratic") {
-    return OptionProblem{
-        "attention.form",
-        concat("attention.form must be \"auto\" or \"quadratic\" with attention.normalization = \"l1\", not \"",
-               attention.form, '"')};
-  }
+  if (auto problem = find_form_problem(attention)) return problem;
   for (const Place& place : kPlaces) {
     if (!has_place(config.kind, place.place)) continue;
     if (auto problem = problem_at(config, place)) return problem;

@@ -17,7 +17,7 @@ namespace cosformer::test {
 namespace {
 
 std::unique_ptr<LabelledSequences> listops(const ScratchFolder& folder, const std::string& rows) {
-  return load_labelled_sequences("listops", folder.write("rows.tsv", "Source\tTarget\n" + rows), DataPart::train);
+  return load_labelled_sequences("listops", folder.write("rows.tsv", "Source\tTarget\n" + rows), Split::train);
 }
 
 void write_pictures(const ScratchFolder& folder, int last_label) {
@@ -101,7 +101,7 @@ TEST_CASE("the content of pictures that stay in their files is their names, size
   write_pictures(two, 1);
   write_pictures(other, 0);
   const auto content = [](const ScratchFolder& folder) {
-    return load_pathfinder(folder.path(), DataPart::train, 1)->content();
+    return load_pathfinder(folder.path(), Split::train, 1)->content();
   };
   CHECK(content(one) == content(two));
   CHECK_FALSE(content(one) == content(other));

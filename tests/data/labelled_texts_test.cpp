@@ -14,7 +14,7 @@ namespace cosformer::test {
 
 namespace {
 
-LabelledTexts load(const char* format, const std::filesystem::path& path, DataPart part = DataPart::train,
+LabelledTexts load(const char* format, const std::filesystem::path& path, Split part = Split::train,
                    const LabelledTextOptions& options = {}) {
   const LabelledTextFormat* found = find_labelled_text_format(format);
   REQUIRE(found != nullptr);
@@ -62,9 +62,9 @@ TEST_CASE("GLUE's columns are found by name, quotes stand for themselves, and ro
   CHECK(pairs.skipped == 1);
   CHECK(pairs.examples[1].label == 2);
   CHECK(pairs.examples[1].second == "f");
-  const auto matched = load("mnli", folder.path() / "mnli", DataPart::valid).examples.at(0);
+  const auto matched = load("mnli", folder.path() / "mnli", Split::valid).examples.at(0);
   CHECK((matched.first == "x" && matched.second == "y" && matched.label == 0));
-  CHECK(load("mnli", folder.path() / "mnli", DataPart::test).examples.at(0).label == 1);
+  CHECK(load("mnli", folder.path() / "mnli", Split::test).examples.at(0).label == 1);
   CHECK(guess(folder.path() / "mnli") == "mnli");
 }
 
@@ -103,7 +103,7 @@ TEST_CASE("a tenth of IMDB's training reviews is held out, and a folder with neg
     if (i < 6) folder.write(std::string("imdb/test/") + (i % 2 ? "pos/" : "neg/") + name, "test " + std::to_string(i));
   }
   const auto root = folder.path() / "imdb";
-  const LabelledTexts train = load("imdb", root), valid = load("imdb", root, DataPart::valid);
+  const LabelledTexts train = load("imdb", root), valid = load("imdb", root, Split::valid);
   std::set<std::string> all;
   for (const LabelledTexts* part : {&train, &valid}) {
     for (const auto& example : part->examples) {
@@ -115,8 +115,8 @@ TEST_CASE("a tenth of IMDB's training reviews is held out, and a folder with neg
   CHECK(all.size() == 200);
   CHECK(valid.examples.size() > 8);
   CHECK(valid.examples.size() < 36);
-  CHECK(load("imdb", root, DataPart::test).examples.size() == 6);
-  CHECK(load("imdb", root / "train", DataPart::valid).examples.size() == 200);
+  CHECK(load("imdb", root, Split::test).examples.size() == 6);
+  CHECK(load("imdb", root / "train", Split::valid).examples.size() == 200);
 }
 
 TEST_CASE("Amazon reviews are split by their text, and a text counts once") {
@@ -133,9 +133,9 @@ TEST_CASE("Amazon reviews are split by their text, and a text counts once") {
   for (const RatingClasses ratings : {RatingClasses::stars, RatingClasses::polarity}) {
     std::map<std::string, int> found;
     std::int64_t skipped = 0, examples = 0;
-    for (const DataPart part : {DataPart::train, DataPart::valid, DataPart::test}) {
+    for (const Split part : {Split::train, Split::valid, Split::test}) {
       const LabelledTexts texts = load("amazon", path, part, {ratings});
-      CHECK(texts.examples.size() > (part == DataPart::train ? 100u : 5u));
+      CHECK(texts.examples.size() > (part == Split::train ? 100u : 5u));
       skipped += texts.skipped;
       for (const auto& example : texts.examples) {
         ++found[example.first];
@@ -182,13 +182,13 @@ TEST_CASE("the files of GLUE and IMDB themselves are read") {
     return;
   }
   CHECK(load("sst2", *sst2).examples.size() == 67349);
-  CHECK(load("sst2", *sst2, DataPart::valid).examples.size() == 872);
+  CHECK(load("sst2", *sst2, Split::valid).examples.size() == 872);
   CHECK(input_error([&] { load("sst2", *sst2 / "test.tsv"); }).find("GLUE's test files") != std::string::npos);
   CHECK(load("qqp", *qqp).examples.size() == 10000);
   CHECK(load("mnli", *mnli).examples.size() == 6);
-  CHECK(load("mnli", *mnli, DataPart::valid).examples.size() == 5);
-  CHECK(load("imdb", *imdb).examples.size() + load("imdb", *imdb, DataPart::valid).examples.size() == 200);
-  CHECK(load("imdb", *imdb, DataPart::test).examples.size() == 100);
+  CHECK(load("mnli", *mnli, Split::valid).examples.size() == 5);
+  CHECK(load("imdb", *imdb).examples.size() + load("imdb", *imdb, Split::valid).examples.size() == 200);
+  CHECK(load("imdb", *imdb, Split::test).examples.size() == 100);
 }
 
 }  // namespace cosformer::test

@@ -152,7 +152,7 @@ TEST_CASE("generated ListOps files are those that the loader reads, and the stat
   files.write_to(folder);
   std::array<std::int64_t, 10> labels{};
   std::vector<std::size_t> lengths;
-  for (const auto& [part, size] : {std::pair{DataPart::train, 300}, {DataPart::valid, 40}, {DataPart::test, 30}}) {
+  for (const auto& [part, size] : {std::pair{Split::train, 300}, {Split::valid, 40}, {Split::test, 30}}) {
     const auto sequences = load_listops(folder.path(), part);
     CHECK(sequences->size() == size);
     for (std::int64_t i = 0; i < sequences->size(); ++i) {
@@ -219,7 +219,7 @@ TEST_CASE("expressions are written as the release writes them") {
   CHECK_THROWS_AS(listops_text(std::vector<std::uint8_t>{5}), Error);
   if (unpack_kit("lra-listops/listops-1000-generated.tar.xz", folder.path())) {
     const auto path = folder.path() / "lra_release" / "listops-1000" / "basic_val.tsv";
-    const auto sequences = load_listops(path, DataPart::valid);
+    const auto sequences = load_listops(path, Split::valid);
     const auto lines = lines_of(read_text(path));
     for (std::int64_t i = 0; i < sequences->size(); ++i) {
       const Tokens ids = tokens_of(*sequences, i);

@@ -53,7 +53,7 @@ Counts load_damaged(std::string_view format, const ScratchFolder& folder, const 
   for (int i = 0; i < repetitions; ++i) {
     folder.write(name, damaged(good, random));
     try {
-      const auto sequences = load_labelled_sequences(format, folder.path() / path, DataPart::train);
+      const auto sequences = load_labelled_sequences(format, folder.path() / path, Split::train);
       REQUIRE(sequences->size() > 0);
       check_promises(*sequences);
       ++counts.accepted;

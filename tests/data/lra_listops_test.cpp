@@ -1,4 +1,4 @@
-#include "data/lra/format_guess.h"
+#include "data/labelled_sequences.h"
 #include "data/lra/listops.h"
 #include "tests/data/lra_support.h"
 #include "tests/support/thread_counts.h"
@@ -15,7 +15,7 @@ const std::string kHeader = "Source\tTarget\r\n";
 std::string refusal(const std::string& content) {
   const ScratchFolder folder;
   const auto path = folder.write("rows.tsv", content);
-  return input_error([&] { load_listops(path, DataPart::train); }).substr(path.string().size());
+  return input_error([&] { load_listops(path, Split::train); }).substr(path.string().size());
 }
 
 }  // namespace
@@ -26,7 +26,7 @@ TEST_CASE("ListOps rows lose their parentheses and keep operators, digits and cl
   for (const std::string end : {"\r\n", "\n"}) {
     const auto path =
         folder.write("rows.tsv", "Source\tTarget" + end + row + end + "( ( ( [MIN 3 ) ( ( ( [MAX 4 ) 5 ) ] ) ) ] )\t3");
-    const auto sequences = load_listops(path, DataPart::train);
+    const auto sequences = load_listops(path, Split::train);
     REQUIRE(sequences->size() == 2);
     CHECK(tokens_of(*sequences, 0) == Tokens{3, 14, 4, 7, 6, 5, 15, 5});
     CHECK(tokens_of(*sequences, 1) == Tokens{1, 9, 2, 10, 11, 5, 5});
@@ -46,7 +46,7 @@ TEST_CASE("a ListOps folder holds a file a part") {
   folder.write("basic_val.tsv", kHeader + "2\t2\r\n");
   folder.write("basic_test.tsv", kHeader + "3\t3\r\n");
   int expected = 0;
-  for (const DataPart part : {DataPart::train, DataPart::valid, DataPart::test}) {
+  for (const Split part : {Split::train, Split::valid, Split::test}) {
     CHECK(load_labelled_sequences("listops", folder.path(), part)->label(0) == ++expected);
   }
   CHECK(guess_labelled_format(folder.path()) == "listops");
@@ -82,9 +82,9 @@ TEST_CASE("the generated ListOps files of the data kit are read whole") {
   const ScratchFolder folder;
   if (unpack_kit("lra-listops/listops-1000-generated.tar.xz", folder.path())) {
     const auto path = folder.path() / "lra_release" / "listops-1000";
-    const auto train = load_listops(path, DataPart::train);
+    const auto train = load_listops(path, Split::train);
     CHECK(check_promises(*train) == std::vector<std::int64_t>{505, 288, 231, 247, 257, 237, 250, 211, 277, 497});
-    const auto valid = load_listops(path, DataPart::valid);
+    const auto valid = load_listops(path, Split::valid);
     CHECK(valid->size() == 500);
     std::size_t shortest = SIZE_MAX, longest = 0;
     for (std::int64_t i = 0; i < train->size(); ++i) {
@@ -93,7 +93,7 @@ TEST_CASE("the generated ListOps files of the data kit are read whole") {
     }
     CHECK(shortest == 501);
     CHECK(longest == 1998);
-    CHECK_THAT(input_error([&] { load_listops(path, DataPart::test); }), Contains("basic_test.tsv: cannot read"));
+    CHECK_THAT(input_error([&] { load_listops(path, Split::test); }), Contains("basic_test.tsv: cannot read"));
   }
   // The first ListOps has its columns the other way round.
   if (const auto text = kit_xz("lra-listops/nangia-bowman-test_d20s.tsv.xz"))

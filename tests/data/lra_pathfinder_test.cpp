@@ -1,4 +1,4 @@
-#include "data/lra/format_guess.h"
+#include "data/labelled_sequences.h"
 #include "data/lra/pathfinder.h"
 #include "tests/data/lra_support.h"
 #include "tests/data/plain_png.h"
@@ -47,9 +47,9 @@ TEST_CASE("Pathfinder's parts follow the order of the batches' numbers and leave
   const ScratchFolder folder;
   write_pictures(folder);
   for (const std::int64_t cached : {std::int64_t{0}, kMaxCachedPixels}) {
-    const auto train = load_pathfinder(folder.path(), DataPart::train, cached);
-    const auto valid = load_pathfinder(folder.path(), DataPart::valid, cached);
-    const auto test = load_pathfinder(folder.path(), DataPart::test, cached);
+    const auto train = load_pathfinder(folder.path(), Split::train, cached);
+    const auto valid = load_pathfinder(folder.path(), Split::valid, cached);
+    const auto test = load_pathfinder(folder.path(), Split::test, cached);
     CHECK(shades(*train) == std::vector<int>{1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15});
     CHECK(shades(*valid) == std::vector<int>{16, 17});
     CHECK(shades(*test) == std::vector<int>{18, 19});
@@ -65,7 +65,7 @@ TEST_CASE("Pathfinder's parts follow the order of the batches' numbers and leave
 
 TEST_CASE("Pathfinder folders that cannot be used are refused with file and row") {
   const ScratchFolder folder;
-  const auto refusal = [&] { return input_error([&] { load_pathfinder(folder.path(), DataPart::train); }); };
+  const auto refusal = [&] { return input_error([&] { load_pathfinder(folder.path(), Split::train); }); };
   CHECK_THAT(refusal(), Contains("metadata: cannot list the folder"));
   folder.write("metadata/all.npy", "");
   CHECK_THAT(refusal(), Contains("metadata: expected files 0.npy"));
@@ -102,7 +102,7 @@ TEST_CASE("a picture that is decoded late is refused late") {
   const ScratchFolder folder;
   write_pictures(folder);
   folder.write("imgs/2/sample_5.png", picture(5).substr(0, 50));
-  const auto train = load_pathfinder(folder.path(), DataPart::train, 0);
+  const auto train = load_pathfinder(folder.path(), Split::train, 0);
   CHECK(tokens_of(*train, 2) == Tokens(6, 4));
   CHECK_THAT(input_error([&] { tokens_of(*train, 3); }), Contains("2.npy:5: "));
 }
@@ -119,7 +119,7 @@ TEST_CASE("of many broken pictures the first is named on any number of threads")
   const ThreadCountScope scope;
   for (const int threads : {1, 2, 3}) {
     set_num_threads(threads);
-    CHECK_THAT(input_error([&] { load_pathfinder(folder.path(), DataPart::train); }), Contains("0.npy:101: "));
+    CHECK_THAT(input_error([&] { load_pathfinder(folder.path(), Split::train); }), Contains("0.npy:101: "));
   }
 }
 
@@ -128,7 +128,7 @@ TEST_CASE("the pictures of the data kit are read whole") {
   if (unpack_kit("lra-pathfinder/pathfinder32-generated.tar.xz", folder.path())) {
     const auto path = folder.path() / "lra_release" / "pathfinder32";
     std::int64_t hard = 0;
-    for (const DataPart part : {DataPart::train, DataPart::valid, DataPart::test}) {
+    for (const Split part : {Split::train, Split::valid, Split::test}) {
       const auto sequences = load_pathfinder(path / "curv_contour_length_14", part);
       hard += sequences->size();
       CHECK(tokens_of(*sequences, 0).size() == 1024);
@@ -136,8 +136,8 @@ TEST_CASE("the pictures of the data kit are read whole") {
       CHECK(*std::ranges::min_element(by_class) > 30);
     }
     CHECK(hard == 1000);
-    CHECK(load_pathfinder(path / "curv_baseline", DataPart::train)->size() == 160);
-    CHECK(load_pathfinder(path / "curv_contour_length_9", DataPart::test)->size() == 20);
+    CHECK(load_pathfinder(path / "curv_baseline", Split::train)->size() == 160);
+    CHECK(load_pathfinder(path / "curv_contour_length_9", Split::test)->size() == 20);
   }
   SUCCEED();
 }

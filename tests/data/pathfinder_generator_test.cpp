@@ -81,7 +81,7 @@ TEST_CASE("generated Pathfinder files have the released layout and are read by t
   const ScratchFolder folder;
   files.write_to(folder);
   std::int64_t connected = 0, pictures = 0;
-  for (const DataPart part : {DataPart::train, DataPart::valid, DataPart::test}) {
+  for (const Split part : {Split::train, Split::valid, Split::test}) {
     const auto sequences = load_pathfinder(folder.path(), part);
     const auto by_class = check_promises(*sequences);
     pictures += sequences->size();
@@ -108,8 +108,8 @@ TEST_CASE("paths and distractors of a set can be fewer than its difficulty's") {
   easy.write_to(folder);
   fewer.write_to(fewer_folder);
   // Two paths of three dashes in place of two of six and ten of two.
-  const double full = 1 - brightness(*load_pathfinder(folder.path(), DataPart::train))[0];
-  const double part = 1 - brightness(*load_pathfinder(fewer_folder.path(), DataPart::train))[0];
+  const double full = 1 - brightness(*load_pathfinder(folder.path(), Split::train))[0];
+  const double part = 1 - brightness(*load_pathfinder(fewer_folder.path(), Split::train))[0];
   CAPTURE(full, part);
   CHECK(part < 0.4 * full);
   CHECK(input_error([] { make({.count = 1, .contour_length = 15}); }) == "contour-length: expected 2 to 14, found 15");
@@ -163,9 +163,8 @@ TEST_CASE("generated pictures are as bright as those of the published generator"
                                            {"hard", "curv_contour_length_14"}}) {
       const ScratchFolder made;
       make({.difficulty = difficulty, .count = 400}).write_to(made);
-      const auto ours = brightness(*load_pathfinder(made.path(), DataPart::train));
-      const auto theirs =
-          brightness(*load_pathfinder(folder.path() / "lra_release" / "pathfinder32" / name, DataPart::train));
+      const auto ours = brightness(*load_pathfinder(made.path(), Split::train));
+      const auto theirs = brightness(*load_pathfinder(folder.path() / "lra_release" / "pathfinder32" / name, Split::train));
       for (std::size_t i = 0; i < ours.size(); ++i) {
         CAPTURE(difficulty, i, ours[i], theirs[i]);
         CHECK(std::fabs(ours[i] - theirs[i]) < 0.002 + 0.02 * theirs[i]);

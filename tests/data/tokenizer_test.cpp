@@ -21,7 +21,7 @@ std::unique_ptr<Tokenizer> saved_and_loaded(const Tokenizer& tokenizer, const Sc
 
 TEST_CASE("every kind is trained, saved and loaded unchanged") {
   const std::string text = "to be, or not to be:\nthat is the question – <unk> 漢字\n\n to be \"no\" more\\\n";
-  for (const std::string_view kind : tokenizer_kinds()) {
+  for (const auto& [kind, has_files, load, train] : tokenizer_kinds()) {
     CAPTURE(kind);
     const auto tokenizer = train_tokenizer(kind, text, {.vocab_size = kind == "bpe" ? 280 : 0});
     CHECK(tokenizer->kind() == kind);
@@ -34,13 +34,13 @@ TEST_CASE("every kind is trained, saved and loaded unchanged") {
     CHECK(loaded->encode(text) == ids);
     CHECK(loaded->decode(ids) == tokenizer->decode(ids));
     CHECK(loaded->files() == tokenizer->files());
-    CHECK(std::filesystem::is_empty(folder.path()) == !tokenizer_has_files(kind));
+    CHECK(std::filesystem::is_empty(folder.path()) == !has_files);
   }
 }
 
 TEST_CASE("every kind encodes an empty text as nothing and decodes no foreign id") {
-  for (const std::string_view kind : tokenizer_kinds()) {
-    const auto tokenizer = train_tokenizer(kind, "some words", {.vocab_size = 300});
+  for (const TokenizerKind& kind : tokenizer_kinds()) {
+    const auto tokenizer = kind.train("some words", {.vocab_size = 300});
     CHECK(tokenizer->encode("").empty());
     CHECK(tokenizer->decode({}).empty());
     const auto beyond = static_cast<std::int32_t>(tokenizer->vocab_size());
@@ -50,9 +50,9 @@ TEST_CASE("every kind encodes an empty text as nothing and decodes no foreign id
 }
 
 TEST_CASE("an unknown kind is refused with the nearest known one") {
-  CHECK(input_error([] { load_tokenizer("bype", "."); }) == "unknown tokenizer \"bype\"; did you mean \"byte\"?");
+  CHECK(input_error([] { load_tokenizer("bype", "."); }) == "tokenizer: unknown name \"bype\"; did you mean \"byte\"?");
   CHECK_THAT(input_error([] { train_tokenizer("sentencepiece", ""); }), Contains("expected one of byte, char, word, bpe"));
-  CHECK_THAT(input_error([] { tokenizer_has_files(""); }), Contains("unknown tokenizer"));
+  CHECK_THAT(input_error([] { find_tokenizer_kind("").has_files; }), Contains("tokenizer: unknown name"));
 }
 
 TEST_CASE("the ids of bytes are their values") {

@@ -11,7 +11,6 @@
 #include "core/error.h"
 #include "core/named_table.h"
 #include "data/labelled_sequences.h"
-#include "data/lra/format_guess.h"
 #include "data/lra/listops.h"
 #include "data/lra/listops_value.h"
 #include "data/texts/tokenized_texts.h"
@@ -29,9 +28,9 @@ using nlohmann::ordered_json;
 
 struct PartName {
   const char* name;
-  DataPart part;
+  Split part;
 };
-constexpr PartName kParts[] = {{"train", DataPart::train}, {"valid", DataPart::valid}, {"test", DataPart::test}};
+constexpr PartName kParts[] = {{"train", Split::train}, {"valid", Split::valid}, {"test", Split::test}};
 
 struct Lengths {
   std::int64_t shortest = std::numeric_limits<std::int64_t>::max();
@@ -90,7 +89,7 @@ struct ListopsFaults {
 };
 
 /// Evaluates every expression of a part.
-ListopsFaults check_listops(const LabelledSequences& sequences, const std::filesystem::path& path, DataPart part) {
+ListopsFaults check_listops(const LabelledSequences& sequences, const std::filesystem::path& path, Split part) {
   ListopsFaults faults;
   std::vector<std::int32_t> tokens;
   for (std::int64_t example = 0; example < sequences.size(); ++example) {
@@ -122,7 +121,7 @@ std::string guess_format(const std::filesystem::path& path) {
 }
 
 /// A part of a data set; texts as bytes. Throws InputError.
-std::unique_ptr<LabelledSequences> load_part(const std::string& name, const std::filesystem::path& path, DataPart part) {
+std::unique_ptr<LabelledSequences> load_part(const std::string& name, const std::filesystem::path& path, Split part) {
   const LabelledTextFormat* format = find_labelled_text_format(name);
   if (format == nullptr) return load_labelled_sequences(name, path, part);
   const LabelledTextOptions options;
@@ -173,7 +172,7 @@ int run_data_check(int argc, char** argv) {
     parts = {find_named(kParts, (*given)["part"].as<std::string>(), "--part")};
   } else if (std::filesystem::is_regular_file(path, ignored) && !holds_all_parts(format)) {
     // Every format takes a single file whole as its test part.
-    parts = {{"file", DataPart::test}};
+    parts = {{"file", Split::test}};
   }
   ordered_json json{{"path", path.string()}, {"format", format}};
   std::int64_t wrong = 0;

@@ -60,7 +60,7 @@ int run_eval(int argc, char** argv) {
   if (given->count("config")) config_file = (*given)["config"].as<std::string>();
   ModelFile file = read_model_file((*given)["model"].as<std::string>(), config_file, given_overrides(*given), warn);
   if (file.config.train.threads > 0) set_num_threads(static_cast<int>(file.config.train.threads));
-  const Split split = find_split((*given)["split"].as<std::string>());
+  const Split split = find_split((*given)["split"].as<std::string>(), "--split");
   // Only the text that is scored is read.
   keep_needed_texts(file.config.task, split);
   const std::unique_ptr<Task> task = make_task(file.config);

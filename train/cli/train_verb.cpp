@@ -53,7 +53,7 @@ Start start_of(const Config& config, const std::optional<EarlierRun>& earlier, c
 /// A run that has a checkpoint goes on with the tokenizer that it began with, not with one that is made again or has changed
 /// elsewhere.
 Config with_tokenizer_of_run(Config config, const fs::path& run) {
-  const bool has_one = tokenizer_has_files(config.task.tokenizer) && fs::exists(run / kTokenizerFolder);
+  const bool has_one = find_tokenizer_kind(config.task.tokenizer).has_files && fs::exists(run / kTokenizerFolder);
   if (has_one) config.task.tokenizer_folder = (run / kTokenizerFolder).string();
   return config;
 }

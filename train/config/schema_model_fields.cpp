@@ -1,4 +1,4 @@
-#include "core/kernels/linear_attention/reweighting.h"
+#include "core/kernels/linear_attention/linear_attention.h"
 #include "layers/attention/feature_map.h"
 #include "layers/attention/registry.h"
 #include "train/config/schema_fields.h"
@@ -19,11 +19,9 @@ constexpr Named<PairFeatures> kPairFeatures[] = {
 constexpr Named<CrossReweighting> kCrossReweightings[] = {{"shared_length", CrossReweighting::shared_length},
                                                           {"own_lengths", CrossReweighting::own_lengths}};
 
-// Names that stay strings.
-constexpr std::string_view kNormalizations[] = {"sum", "l1"};
+// Names beside numbers.
 constexpr std::string_view kReweightingLengths[] = {"auto", "padded"};
 constexpr std::string_view kPoolingDivisors[] = {"real", "padded"};
-constexpr std::string_view kForms[] = {"auto", "quadratic", "linear", "chunked", "recurrent"};
 
 /// The attentions that one place of an encoder-decoder may have.
 Names place_kinds() {
@@ -150,11 +148,12 @@ constexpr Field kFields[] = {
     number<&C::model, &M::attention, &A::decay>(
         "attention.decay", {.minimum = 0, .maximum = 1},
         "γ of every head, reweighting = \"decay\"; 0: 1 - 2^(-5 - h) of head h, counted from 0"),
-    text<&C::model, &M::attention, &A::normalization>("attention.normalization", names_of<kNormalizations>,
+    text<&C::model, &M::attention, &A::normalization>("attention.normalization", registered<attention_normalizations>,
                                                       "what a row of similarities is divided by, linear attention: their "
                                                       "sum with its sign, or their L1 norm (quadratic form "
                                                       "only), which signed similarities (identity, leaky_relu) may need"),
-    text<&C::model, &M::attention, &A::form>("attention.form", names_of<kForms>, "algorithm of linear attention"),
+    text<&C::model, &M::attention, &A::form>("attention.form", registered<linear_attention_forms>,
+                                             "algorithm of linear attention"),
     integer<&C::model, &M::attention, &A::chunk_size>("attention.chunk_size", 1, kMaxChunk,
                                                       "rows of a chunk, causal linear attention; each thread works with "
                                                       "the square of it"),

@@ -1,3 +1,4 @@
+#include "data/tokenizers/registry.h"
 #include "train/config/schema_fields.h"
 #include "train/config/schema_sections.h"
 
@@ -7,8 +8,6 @@ namespace {
 
 constexpr Named<RatingClasses> kRatingClasses[] = {{"stars", RatingClasses::stars}, {"polarity", RatingClasses::polarity}};
 constexpr Named<PadTo> kPadTo[] = {{"longest", PadTo::longest}, {"seq_len", PadTo::seq_len}};
-// A name that stays a string.
-constexpr std::string_view kTokenizers[] = {"byte", "char", "word", "bpe"};
 
 using C = Config;
 using Task = TaskConfig;
@@ -27,7 +26,7 @@ constexpr Field kFields[] = {
         "tokens at the head of each evaluation window but the first that are read and not "
         "scored, language_modeling; windows then overlap by so many, and each token is "
         "still scored once"),
-    text<&C::task, &Task::tokenizer>("task.tokenizer", names_of<kTokenizers>, "how text becomes tokens"),
+    text<&C::task, &Task::tokenizer>("task.tokenizer", registered<tokenizer_kinds>, "how text becomes tokens"),
     text<&C::task, &Task::tokenizer_folder>("task.tokenizer_folder", nullptr,
                                             "folder with the tokenizer's files (bpe: vocab.json, merges.txt); empty: made "
                                             "from the training text"),

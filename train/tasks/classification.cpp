@@ -143,7 +143,7 @@ class Classification : public Task {
     return {ids, {}};
   }
 
-  bool has_split(Split split) const override { return splits_[static_cast<std::size_t>(split)] != nullptr; }
+  bool has_split(Split split) const override { return splits_[split] != nullptr; }
   std::vector<DataFile> data_files() const override {
     std::vector<DataFile> files;
     for (const Split split : kAllSplits) {
@@ -203,7 +203,7 @@ class Classification : public Task {
   }
 
   const LabelledSequences& part(Split split) const {
-    const auto& found = splits_[static_cast<std::size_t>(split)];
+    const auto& found = splits_[split];
     check<InputError>(found != nullptr, "task.", split_name(split), ": the config names no data for this split");
     return *found;
   }
@@ -225,11 +225,10 @@ class Classification : public Task {
 }  // namespace
 
 std::unique_ptr<Task> make_classification(const Config& config) {
-  constexpr DataPart kParts[] = {DataPart::train, DataPart::valid, DataPart::test};
-  const std::array<const std::string*, 3> paths = {&config.task.train, &config.task.valid, &config.task.test};
   LabelledSplits splits;
-  for (std::size_t split = 0; split < paths.size(); ++split) {
-    if (!paths[split]->empty()) splits[split] = load_labelled_sequences(config.task.name, *paths[split], kParts[split]);
+  for (const Split split : kAllSplits) {
+    const std::string& path = data_path(config.task, split);
+    if (!path.empty()) splits[split] = load_labelled_sequences(config.task.name, path, split);
   }
   return make_classification(config, std::move(splits));
 }

@@ -11,8 +11,8 @@
 
 namespace cosformer {
 
-/// One part of the data for each split, by `Split`; null where there is none.
-using LabelledSplits = std::array<std::shared_ptr<const LabelledSequences>, 3>;
+/// One part of the data for each split; null if there is none.
+using LabelledSplits = SplitSet<std::shared_ptr<const LabelledSequences>>;
 
 /// What belongs to some data sets alone.
 struct ClassificationExtras {

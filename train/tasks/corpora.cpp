@@ -6,7 +6,7 @@ Corpora load_corpora(const TaskConfig& task, const Tokenizer& tokenizer) {
   Corpora corpora;
   for (const Split split : kAllSplits) {
     const std::string& path = data_path(task, split);
-    if (!path.empty()) corpora[static_cast<std::size_t>(split)] = load_text_corpus(path, tokenizer);
+    if (!path.empty()) corpora[split] = load_text_corpus(path, tokenizer);
   }
   return corpora;
 }
@@ -14,7 +14,7 @@ Corpora load_corpora(const TaskConfig& task, const Tokenizer& tokenizer) {
 std::vector<DataFile> data_files_of(const TaskConfig& task, const Corpora& corpora) {
   std::vector<DataFile> files;
   for (const Split split : kAllSplits) {
-    if (const auto& corpus = corpora[static_cast<std::size_t>(split)]) {
+    if (const auto& corpus = corpora[split]) {
       files.push_back({split_name(split), data_path(task, split), corpus->content});
     }
   }

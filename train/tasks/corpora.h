@@ -2,7 +2,6 @@
 /// \file
 /// The texts of a task that reads one file a split.
 
-#include <array>
 #include <optional>
 #include <vector>
 
@@ -11,8 +10,8 @@
 
 namespace cosformer {
 
-/// By `Split`; nothing where the config names no text.
-using Corpora = std::array<std::optional<TextCorpus>, 3>;
+/// Nothing for a split for which the config names no text.
+using Corpora = SplitSet<std::optional<TextCorpus>>;
 
 /// Reads every text that the config names. Throws InputError.
 Corpora load_corpora(const TaskConfig& task, const Tokenizer& tokenizer);

@@ -106,7 +106,7 @@ class LanguageModeling : public Task {
     return result;
   }
 
-  bool has_split(Split split) const override { return corpora_[static_cast<std::size_t>(split)].has_value(); }
+  bool has_split(Split split) const override { return corpora_[split].has_value(); }
   std::vector<std::string> remarks() const override {
     std::vector<std::string> all;
     for (const auto& corpus : corpora_) {
@@ -152,7 +152,7 @@ class LanguageModeling : public Task {
   }
 
   const TextCorpus& corpus(Split split) const {
-    const auto& found = corpora_[static_cast<std::size_t>(split)];
+    const auto& found = corpora_[split];
     check<InputError>(found.has_value(), "task.", split_name(split), ": the config names no text for this split");
     return *found;
   }

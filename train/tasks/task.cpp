@@ -15,12 +15,6 @@ namespace cosformer {
 
 namespace {
 
-struct SplitName {
-  const char* name;
-  Split split;
-};
-constexpr SplitName kSplits[] = {{"train", Split::train}, {"valid", Split::valid}, {"test", Split::test}};
-
 using Metrics = std::span<const std::string_view>;
 constexpr std::string_view kLanguageMetrics[] = {"loss",          "perplexity", "word_perplexity",
                                                  "bits_per_byte", "tokens",     "seconds"};
@@ -41,21 +35,20 @@ struct TaskKind {
 constexpr std::string_view kHigherIsBetter[] = {"accuracy", "accuracy_low", "accuracy_high", "correct",
                                                 "f1",       "bleu",         "exact",         "tokens_per_second"};
 
-constexpr TaskKind kTasks[] = {{"language_modeling", make_language_modeling, false, "loss", kLanguageMetrics},
-                               {"masked_language_modeling", make_masked_language_modeling, true, "loss", kMaskedMetrics},
-                               {"translation", make_translation, false, "bleu", kTranslationMetrics},
-                               // The formats of labelled_formats().
-                               {"listops", make_classification},
-                               {"text", make_classification},
-                               {"retrieval", make_classification},
-                               {"image", make_classification},
-                               {"pathfinder", make_classification},
-                               // The formats of labelled_text_formats().
-                               {"sst2", make_text_classification},
-                               {"qqp", make_text_classification},
-                               {"mnli", make_text_classification},
-                               {"imdb", make_text_classification},
-                               {"amazon", make_text_classification}};
+/// The tasks, those of labelled data under the names of their formats.
+const std::vector<TaskKind>& task_kinds() {
+  static const std::vector<TaskKind> kinds = [] {
+    std::vector<TaskKind> all = {{"language_modeling", make_language_modeling, false, "loss", kLanguageMetrics},
+                                 {"masked_language_modeling", make_masked_language_modeling, true, "loss", kMaskedMetrics},
+                                 {"translation", make_translation, false, "bleu", kTranslationMetrics}};
+    for (const LabelledFormat& format : labelled_formats()) all.push_back({format.name, make_classification});
+    for (const LabelledTextFormat& format : labelled_text_formats()) all.push_back({format.name, make_text_classification});
+    return all;
+  }();
+  return kinds;
+}
+
+const TaskKind& find_task_kind(const std::string& name) { return find_named(task_kinds(), name, "task.name"); }
 
 }  // namespace
 
@@ -64,10 +57,6 @@ ModelConfig Task::complete(ModelConfig config) const {
   config.attention = settle_reweighting_length(config.attention, config.kind, lengths());
   return config;
 }
-
-const char* split_name(Split split) { return kSplits[static_cast<std::size_t>(split)].name; }
-
-Split find_split(const std::string& name) { return find_named(kSplits, name, "--split").split; }
 
 const std::string& data_path(const TaskConfig& task, Split split) {
   return split == Split::train ? task.train : split == Split::valid ? task.valid : task.test;
@@ -83,28 +72,22 @@ RunIdentity identity_of(const Task& task) {
   return make_identity(task.data_files(), task.tokenizer_files(), this_arithmetic());
 }
 
-bool predicts_masked_tokens(const std::string& task_name) {
-  return find_named(kTasks, task_name, "task.name").predicts_masked_tokens;
-}
+bool predicts_masked_tokens(const std::string& task_name) { return find_task_kind(task_name).predicts_masked_tokens; }
 
 std::vector<std::string_view> task_metrics(const std::string& task_name) {
-  const Metrics metrics = find_named(kTasks, task_name, "task.name").metrics;
+  const Metrics metrics = find_task_kind(task_name).metrics;
   std::vector<std::string_view> names(metrics.begin(), metrics.end());
   const LabelledTextFormat* format = find_labelled_text_format(task_name);
   if (format != nullptr && format->positive_class >= 0) names.insert(names.begin() + 4, "f1");
   return names;
 }
 
-std::string selection_metric_of(const std::string& task_name) {
-  return find_named(kTasks, task_name, "task.name").selection_metric;
-}
+std::string selection_metric_of(const std::string& task_name) { return find_task_kind(task_name).selection_metric; }
 
 bool higher_is_better(std::string_view metric) {
   return std::ranges::find(kHigherIsBetter, metric) != std::end(kHigherIsBetter);
 }
 
-std::unique_ptr<Task> make_task(const Config& config) {
-  return find_named(kTasks, config.task.name, "task.name").make(config);
-}
+std::unique_ptr<Task> make_task(const Config& config) { return find_task_kind(config.task.name).make(config); }
 
 }  // namespace cosformer

@@ -2,7 +2,6 @@
 /// \file
 /// What a run trains on: the interface between the training loop and a kind of data.
 
-#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "autograd/variable.h"
+#include "data/split.h"
 #include "data/tokenizers/tokenizer.h"
 #include "layers/attention/reweighting_length.h"
 #include "layers/model.h"
@@ -21,13 +21,7 @@
 
 namespace cosformer {
 
-enum class Split : std::uint8_t { train, valid, test };
-/// "train", "valid" or "test".
-const char* split_name(Split split);
-/// Throws InputError for another name.
-Split find_split(const std::string& name);
-inline constexpr std::array<Split, 3> kAllSplits = {Split::train, Split::valid, Split::test};
-/// What the config names for a split; empty where it names nothing.
+/// What the config names for a split; empty if it names nothing.
 const std::string& data_path(const TaskConfig& task, Split split);
 
 /// A batch in a task's own format.

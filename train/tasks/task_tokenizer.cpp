@@ -10,7 +10,7 @@
 namespace cosformer {
 
 bool has_tokenizer_files(const TaskConfig& config) {
-  return !config.tokenizer_folder.empty() || !tokenizer_has_files(config.tokenizer);
+  return !config.tokenizer_folder.empty() || !find_tokenizer_kind(config.tokenizer).has_files;
 }
 
 std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config) {

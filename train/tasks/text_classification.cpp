@@ -27,20 +27,21 @@ std::unique_ptr<Task> make_text_classification(const Config& config) {
   check<InputError>(config.task.seq_len >= kLeastLength, "task.seq_len: ", format->name, " needs at least ", kLeastLength,
                     ", found ", config.task.seq_len);
   const LabelledTextOptions options{config.task.rating_classes};
-  constexpr std::array kParts = {DataPart::train, DataPart::valid, DataPart::test};
-  const std::array<const std::string*, 3> paths = {&config.task.train, &config.task.valid, &config.task.test};
-  std::array<LabelledTexts, 3> texts;
-  for (std::size_t split = 0; split < paths.size(); ++split) {
-    if (!paths[split]->empty()) texts[split] = format->load(*paths[split], kParts[split], options);
+  SplitSet<LabelledTexts> texts;
+  for (const Split split : kAllSplits) {
+    const std::string& path = data_path(config.task, split);
+    if (!path.empty()) texts[split] = format->load(path, split, options);
   }
   const bool is_made = !has_tokenizer_files(config.task);
   check<InputError>(!is_made || !config.task.train.empty(), "task.tokenizer_folder: a \"", config.task.tokenizer,
                     "\" tokenizer needs its files, or task.train to be made from");
-  const std::shared_ptr<const Tokenizer> tokenizer = make_tokenizer(config.task, is_made ? joined(texts[0]) : std::string());
+  const std::shared_ptr<const Tokenizer> tokenizer =
+      make_tokenizer(config.task, is_made ? joined(texts[Split::train]) : std::string());
   LabelledSplits splits;
-  for (std::size_t split = 0; split < paths.size(); ++split) {
-    if (paths[split]->empty()) continue;
-    splits[split] = tokenize_texts(texts[split], *tokenizer, {format->num_classes(options), format->pairs}, *paths[split]);
+  for (const Split split : kAllSplits) {
+    const std::string& path = data_path(config.task, split);
+    if (path.empty()) continue;
+    splits[split] = tokenize_texts(texts[split], *tokenizer, {format->num_classes(options), format->pairs}, path);
     texts[split] = {};
   }
   return make_classification(config, std::move(splits), {tokenizer, format->positive_class});

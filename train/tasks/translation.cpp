@@ -53,15 +53,14 @@ class Translation : public Task {
   Translation(const Config& config, std::shared_ptr<const Tokenizer> tokenizer)
       : config_(config), tokenizer_(std::move(tokenizer)), special_(tokenizer_->vocab_size()) {
     check<InputError>(config.model.kind == ModelKind::encoder_decoder, "model.kind: translation needs \"encoder_decoder\"");
-    const std::array<const std::string*, 3> paths = {&config.task.train, &config.task.valid, &config.task.test};
-    for (std::size_t split = 0; split < paths.size(); ++split) {
-      if (paths[split]->empty()) continue;
+    for (const Split split : kAllSplits) {
+      const std::string& path = data_path(config.task, split);
+      if (path.empty()) continue;
       ParallelPart& part = parts_[split].emplace();
-      part.files = files_of(config.task, *paths[split]);
+      part.files = files_of(config.task, path);
       part.text = load_parallel_text(part.files);
-      const bool trains = split == static_cast<std::size_t>(Split::train);
       part.pairs = tokenize_parallel_text(part.text, part.files, *tokenizer_, config.task.seq_len,
-                                          trains ? UnfitSentences::leave_out : UnfitSentences::cut);
+                                          split == Split::train ? UnfitSentences::leave_out : UnfitSentences::cut);
     }
   }
 
@@ -145,7 +144,7 @@ class Translation : public Task {
                       {}};
   }
 
-  bool has_split(Split split) const override { return parts_[static_cast<std::size_t>(split)].has_value(); }
+  bool has_split(Split split) const override { return parts_[split].has_value(); }
   std::vector<DataFile> data_files() const override {
     std::vector<DataFile> files;
     for (const Split split : kAllSplits) {
@@ -184,7 +183,7 @@ class Translation : public Task {
   }
 
   const ParallelPart& part(Split split) const {
-    const auto& found = parts_[static_cast<std::size_t>(split)];
+    const auto& found = parts_[split];
     check<InputError>(found.has_value(), "task.", split_name(split), ": the config names no text for this split");
     return *found;
   }
@@ -197,7 +196,7 @@ class Translation : public Task {
   Config config_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   TranslationTokens special_;
-  std::array<std::optional<ParallelPart>, 3> parts_;
+  SplitSet<std::optional<ParallelPart>> parts_;
 };
 
 }  // namespace

@@ -5,24 +5,37 @@
 
 #include "core/error.h"
 
+namespace cosformer {
+
+namespace {
+
+constexpr LinearAttentionFormName kForms[] = {{"auto", LinearAttentionForm::automatic},
+                                              {"quadratic", LinearAttentionForm::quadratic},
+                                              {"linear", LinearAttentionForm::linear},
+                                              {"chunked", LinearAttentionForm::chunked},
+                                              {"recurrent", LinearAttentionForm::recurrent}};
+constexpr AttentionNormalizationName kNormalizations[] = {{"sum", AttentionNormalization::sum},
+                                                          {"l1", AttentionNormalization::l1}};
+
+}  // namespace
+
+std::span<const LinearAttentionFormName> linear_attention_forms() { return kForms; }
+
+std::span<const AttentionNormalizationName> attention_normalizations() { return kNormalizations; }
+
+bool has_form(AttentionNormalization normalization, LinearAttentionForm form) {
+  return normalization == AttentionNormalization::sum || form == LinearAttentionForm::automatic ||
+         form == LinearAttentionForm::quadratic;
+}
+
+}  // namespace cosformer
+
 namespace cosformer::detail {
 
 namespace {
 
-const char* form_name(LinearAttentionForm form) {
-  switch (form) {
-    case LinearAttentionForm::automatic:
-      return "automatic";
-    case LinearAttentionForm::quadratic:
-      return "quadratic";
-    case LinearAttentionForm::linear:
-      return "linear";
-    case LinearAttentionForm::chunked:
-      return "chunked";
-    case LinearAttentionForm::recurrent:
-      return "recurrent";
-  }
-  return "unknown";
+std::string_view form_name(LinearAttentionForm form) {
+  return std::ranges::find(kForms, form, &LinearAttentionFormName::value)->name;
 }
 
 /// Whether weights depend on positions that are not those of consecutive tokens.
@@ -67,13 +80,12 @@ void check_arguments(const AttentionSizes& sizes, const AttentionVisibility& vis
   check<ShapeError>(!visibility.causal || options.form != LinearAttentionForm::linear,
                     "[linear attention] the linear form is not causal; the chunked form is");
   const ReweightingKind& kind = reweighting_kind(options.reweighting);
-  check<ShapeError>(kind.linear_form || options.form != LinearAttentionForm::linear,
-                    "[linear attention] the re-weighting ", kind.name, " has no linear form");
+  check<ShapeError>(kind.linear_form || options.form != LinearAttentionForm::linear, "[linear attention] the re-weighting ",
+                    kind.name, " has no linear form");
   check<ShapeError>(
       options.form != LinearAttentionForm::chunked || !weighs_by_position(visibility, options),
       "[linear attention] the chunked form re-weights consecutive tokens only; the recurrent form takes positions");
-  check<ShapeError>(options.normalization == AttentionNormalization::sum || options.form == LinearAttentionForm::automatic ||
-                        options.form == LinearAttentionForm::quadratic,
+  check<ShapeError>(has_form(options.normalization, options.form),
                     "[linear attention] the L1 norm needs the quadratic form, not the ", form_name(options.form), " one");
   check_steps(sizes, options, visibility.causal);
 }

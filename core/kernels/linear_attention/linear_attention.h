@@ -7,6 +7,8 @@
 /// Source: Qin et al., cosFormer, ICLR 2022, eq. 10-12; chunks after Yang et al., 2024.
 
 #include <cstdint>
+#include <span>
+#include <string_view>
 
 #include "core/kernels/attention/attention_types.h"
 #include "core/kernels/linear_attention/reweighting.h"
@@ -17,10 +19,27 @@ namespace cosformer {
 /// How the sums are computed. `automatic`: quadratic for short sequences, else linear (not causal) or chunked (causal).
 enum class LinearAttentionForm : std::uint8_t { automatic, quadratic, linear, chunked, recurrent };
 
+/// The forms by their names in configs.
+struct LinearAttentionFormName {
+  std::string_view name;
+  LinearAttentionForm value;
+};
+std::span<const LinearAttentionFormName> linear_attention_forms();
+
 /// What the normaliser D_i of a row of similarities is: their sum with its sign, Σ_j s_ij, or their L1 norm, Σ_j |s_ij|. The
-/// two are equal where no similarity is negative. Absolute values do not come apart into features: `l1` has the quadratic
+/// two are equal if no similarity is negative. Absolute values do not come apart into features: `l1` has the quadratic
 /// form only.
 enum class AttentionNormalization : std::uint8_t { sum, l1 };
+
+/// The normalisers by their names in configs.
+struct AttentionNormalizationName {
+  std::string_view name;
+  AttentionNormalization value;
+};
+std::span<const AttentionNormalizationName> attention_normalizations();
+
+/// Whether a normaliser can be had from a form.
+bool has_form(AttentionNormalization normalization, LinearAttentionForm form);
 
 struct LinearAttentionOptions {
   ScalarFunction feature_map = ScalarFunction::relu;  ///< φ, element by element
