@@ -11,7 +11,7 @@
 #include "core/kernels/gemm.h"
 #include "core/memory.h"
 #include "core/parallel.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer {
 
@@ -34,9 +34,9 @@ struct RowLoss {
 /// `sum_exp(shift)` returns Σ exp(z_j - shift); it may overwrite z with the summands.
 template <class T, class SumExp>
 RowLoss row_loss_of(const T* z, std::int64_t vocab, std::int64_t target, double smoothing, SumExp&& sum_exp) {
-  const T largest = row_max(z, vocab);
+  const T largest = loops<T>().max(z, vocab);
   const T own = z[target];
-  const double mean = smoothing == 0 ? 0 : static_cast<double>(row_sum(z, vocab)) / static_cast<double>(vocab);
+  const double mean = smoothing == 0 ? 0 : static_cast<double>(loops<T>().sum(z, vocab)) / static_cast<double>(vocab);
   RowLoss row;
   row.correct = own == largest && std::find(z, z + target, largest) == z + target;
   row.log_sum_exp = static_cast<double>(largest) + std::log(static_cast<double>(sum_exp(largest)));
@@ -110,7 +110,8 @@ CrossEntropySum cross_entropy_forward(std::int64_t rows, std::int64_t vocab, con
         std::array<T, kPiece> exponentials;
         double sum = 0;
         for (std::int64_t j = 0; j < vocab; j += kPiece) {
-          sum += static_cast<double>(row_exp_sum(z + j, T{1}, shift, exponentials.data(), std::min(kPiece, vocab - j)));
+          sum +=
+              static_cast<double>(loops<T>().exp_sum(z + j, T{1}, shift, exponentials.data(), std::min(kPiece, vocab - j)));
         }
         return sum;
       });
@@ -133,8 +134,8 @@ void cross_entropy_backward(std::int64_t rows, std::int64_t vocab, const T* logi
         std::fill_n(d, vocab, T{0});
         continue;
       }
-      row_exp_sum(logits + r * vocab, T{1}, log_sum_exp[r], d, vocab);
-      row_scale(gradient_scale, d, d, vocab);
+      loops<T>().exp_sum(logits + r * vocab, T{1}, log_sum_exp[r], d, vocab);
+      loops<T>().scale(gradient_scale, d, d, vocab);
       subtract_target(d, vocab, targets[r], label_smoothing, static_cast<double>(gradient_scale));
     }
   });
@@ -183,14 +184,14 @@ CrossEntropySum linear_cross_entropy(const LinearCrossEntropy<T>& input, T* row_
       for (std::int64_t i = first; i < last; ++i) {
         T* z = logits.data() + i * vocab;
         const std::int32_t target = input.targets[tile[i]];
-        if (input.bias) row_add_scaled(T{1}, input.bias, z, vocab);
+        if (input.bias) loops<T>().add_scaled(T{1}, input.bias, z, vocab);
         T sum = 0;
         const RowLoss row = row_loss_of(z, vocab, target, input.label_smoothing,
-                                        [&](T shift) { return sum = row_exp_sum(z, T{1}, shift, z, vocab); });
+                                        [&](T shift) { return sum = loops<T>().exp_sum(z, T{1}, shift, z, vocab); });
         results[static_cast<std::size_t>(begin + i)] = row;
         if (row_loss) row_loss[tile[i]] = static_cast<T>(row.loss);
         if (!gradients) continue;
-        row_scale(static_cast<T>(gradients->scale / static_cast<double>(sum)), z, z, vocab);
+        loops<T>().scale(static_cast<T>(gradients->scale / static_cast<double>(sum)), z, z, vocab);
         subtract_target(z, vocab, target, input.label_smoothing, gradients->scale);
       }
     });

@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/kernels/row_blocks.h"
 #include "core/parallel.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer {
 
@@ -57,21 +57,22 @@ void accumulate_elements(const T* x, T* y, std::int64_t n) {
 template <class T>
 void scale_elements(T alpha, const T* x, T* y, std::int64_t n) {
   parallel_ranges(n, kElementwiseGrain,
-                  [&](std::int64_t begin, std::int64_t end) { row_scale(alpha, x + begin, y + begin, end - begin); });
+                  [&](std::int64_t begin, std::int64_t end) { loops<T>().scale(alpha, x + begin, y + begin, end - begin); });
 }
 
 template <class T>
 void accumulate_scaled(T alpha, const T* x, T* y, std::int64_t n) {
-  parallel_ranges(n, kElementwiseGrain,
-                  [&](std::int64_t begin, std::int64_t end) { row_add_scaled(alpha, x + begin, y + begin, end - begin); });
+  parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+    loops<T>().add_scaled(alpha, x + begin, y + begin, end - begin);
+  });
 }
 
 template <class T>
 void column_sums(const T* x, std::int64_t rows, std::int64_t width, std::int64_t stride, T* sums) {
   const RowSums<T> total = sum_over_rows<T>(rows, width, [&](std::int64_t begin, std::int64_t end, T* partial) {
-    for (std::int64_t r = begin; r < end; ++r) row_add_scaled(T{1}, x + r * stride, partial, width);
+    for (std::int64_t r = begin; r < end; ++r) loops<T>().add_scaled(T{1}, x + r * stride, partial, width);
   });
-  row_add_scaled(T{1}, total.data(), sums, width);
+  loops<T>().add_scaled(T{1}, total.data(), sums, width);
 }
 
 template <class T>
@@ -87,7 +88,7 @@ void activation_backward(ScalarFunction f, const T* x, const T* dy, T* dx, std::
     for_each_piece(end - begin, [&](std::int64_t piece, std::int64_t count) {
       std::array<T, kScratch> gradient{};
       differentiate(f, x + begin + piece, dy + begin + piece, gradient.data(), count);
-      row_add_scaled(T{1}, gradient.data(), dx + begin + piece, count);
+      loops<T>().add_scaled(T{1}, gradient.data(), dx + begin + piece, count);
     });
   });
 }
@@ -109,10 +110,10 @@ void bias_activation_backward(ScalarFunction f, const T* u, const T* dy, T* du, 
   const RowSums<T> total = sum_over_rows<T>(rows, width, [&](std::int64_t begin, std::int64_t end, T* partial) {
     for (std::int64_t r = begin; r < end; ++r) {
       differentiate(f, u + r * width, dy + r * width, du + r * width, width);
-      row_add_scaled(T{1}, du + r * width, partial, width);
+      loops<T>().add_scaled(T{1}, du + r * width, partial, width);
     }
   });
-  row_add_scaled(T{1}, total.data(), dbias, width);
+  loops<T>().add_scaled(T{1}, total.data(), dbias, width);
 }
 
 DropoutMask dropout_mask(double probability, const Random& stream) {
@@ -125,7 +126,7 @@ template <class T>
 void apply_dropout(double probability, const Random& stream, const T* x, T* y, std::int64_t n) {
   const DropoutMask mask = dropout_mask(probability, stream);
   parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
-    row_dropout(mask, begin, x + begin, y + begin, end - begin);
+    loops<T>().dropout(mask, begin, x + begin, y + begin, end - begin);
   });
 }
 

@@ -9,7 +9,7 @@
 
 #include "core/kernels/scalar_function.h"
 #include "core/random.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer {
 
@@ -51,11 +51,11 @@ template <class T>
 void bias_activation_backward(ScalarFunction f, const T* u, const T* dy, T* du, T* dbias, std::int64_t rows,
                               std::int64_t width);
 
-/// The mask of `apply_dropout` for `row_dropout`. Throws ShapeError unless 0 ≤ probability < 1.
+/// The mask of `apply_dropout` for `RowLoops::dropout`. Throws ShapeError unless 0 ≤ probability < 1.
 DropoutMask dropout_mask(double probability, const Random& stream);
 
 /// y_i = 0 with `probability`, else x_i / (1 - probability); which, is a function of `stream` and i alone (see
-/// `DropoutMask` in core/simd.h). The backward pass is the same call on the gradient. Throws ShapeError unless
+/// `DropoutMask` in core/simd/row_loops.h). The backward pass is the same call on the gradient. Throws ShapeError unless
 /// 0 ≤ probability < 1.
 template <class T>
 void apply_dropout(double probability, const Random& stream, const T* x, T* y, std::int64_t n);

@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer {
 
@@ -31,7 +31,7 @@ void embedding_backward(std::int64_t width, const std::int32_t* ids, std::int64_
   constexpr std::int64_t kColumns = 64;
   parallel_ranges(width, kColumns, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = 0; i < count; ++i) {
-      row_add_scaled(T{1}, dy + i * width + begin, dtable + ids[i] * width + begin, end - begin);
+      loops<T>().add_scaled(T{1}, dy + i * width + begin, dtable + ids[i] * width + begin, end - begin);
     }
   });
 }

@@ -5,7 +5,7 @@
 
 #include "core/kernels/attention/attention_tiles.h"
 #include "core/parallel.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer {
 
@@ -46,11 +46,11 @@ void favor_features_forward(const FavorSizes& sizes, Heads<const T> x, const T* 
     for_each_tile(sizes.length, [&](std::int64_t begin, std::int64_t count) {
       const Rows<const T> rows = rows_of(x, b, h).from(begin);
       const Rows<T> results = rows_of(features, b, h).from(begin);
-      for (std::int64_t i = 0; i < count; ++i) row_scale(scale, rows[i], scaled[i], D);
+      for (std::int64_t i = 0; i < count; ++i) loops<T>().scale(scale, rows[i], scaled[i], D);
       multiply<T>(count, F, D, scaled.rows(), turned.rows(), false, products.rows());
       for (std::int64_t i = 0; i < count; ++i) {
-        const T half_norm = row_dot(scaled[i], scaled[i], D) / 2;
-        row_exp_sum(products[i], T{1}, half_norm, products[i], F);
+        const T half_norm = loops<T>().dot(scaled[i], scaled[i], D) / 2;
+        loops<T>().exp_sum(products[i], T{1}, half_norm, products[i], F);
         T* phi = results[i];
         for (std::int64_t f = 0; f < F; ++f) phi[f] = (products[i][f] + static_cast<T>(kFavorFloor)) * share;
       }
@@ -77,9 +77,9 @@ void favor_features_backward(const FavorSizes& sizes, Heads<const T> x, const T*
       }
       multiply<T>(count, D, F, g.rows(), weights, false, products.rows());
       for (std::int64_t i = 0; i < count; ++i) {
-        const T factor = -row_sum(g[i], F) * scale * scale;
-        row_scale(scale, products[i], results[i], D);
-        row_add_scaled(factor, rows[i], results[i], D);
+        const T factor = -loops<T>().sum(g[i], F) * scale * scale;
+        loops<T>().scale(scale, products[i], results[i], D);
+        loops<T>().add_scaled(factor, rows[i], results[i], D);
       }
     });
   });

@@ -13,7 +13,7 @@
 #include "core/memory.h"
 #include "core/parallel.h"
 #include "core/serial_blas.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer {
 
@@ -111,7 +111,7 @@ void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int
   parallel_ranges(m, kElementwiseGrain / n + 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       for (std::int64_t range = 1; range < ranges; ++range) {
-        row_add_scaled(T{1}, partial + ((range - 1) * m + i) * n, c + i * ldc, n);
+        loops<T>().add_scaled(T{1}, partial + ((range - 1) * m + i) * n, c + i * ldc, n);
       }
     }
   });

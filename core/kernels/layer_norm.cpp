@@ -5,7 +5,7 @@
 
 #include "core/kernels/row_blocks.h"
 #include "core/parallel.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer {
 
@@ -16,9 +16,9 @@ void layer_norm_forward(std::int64_t rows, std::int64_t width, const T* x, std::
   parallel_ranges(rows, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
       T variance = 0;
-      row_mean_variance(x + r * x_stride, width, &mean[r], &variance);
+      loops<T>().mean_variance(x + r * x_stride, width, &mean[r], &variance);
       inverse_deviation[r] = static_cast<T>(1 / std::sqrt(static_cast<double>(variance) + eps));
-      row_normalize(x + r * x_stride, mean[r], inverse_deviation[r], weight, bias, y + r * y_stride, width);
+      loops<T>().normalize(x + r * x_stride, mean[r], inverse_deviation[r], weight, bias, y + r * y_stride, width);
     }
   });
 }
@@ -32,12 +32,12 @@ void layer_norm_backward(std::int64_t rows, std::int64_t width, const T* x, std:
     for (std::int64_t r = begin; r < end; ++r) {
       T* dx_row = dx + r * dx_stride;
       if (!accumulate_dx) std::fill_n(dx_row, width, T{0});
-      row_normalize_backward(x + r * x_stride, mean[r], inverse_deviation[r], weight, dy + r * dy_stride, dx_row, partial,
-                             partial + width, width);
+      loops<T>().normalize_backward(x + r * x_stride, mean[r], inverse_deviation[r], weight, dy + r * dy_stride, dx_row,
+                                    partial, partial + width, width);
     }
   });
-  row_add_scaled(T{1}, sums.data(), dweight, width);
-  row_add_scaled(T{1}, sums.data() + width, dbias, width);
+  loops<T>().add_scaled(T{1}, sums.data(), dweight, width);
+  loops<T>().add_scaled(T{1}, sums.data() + width, dbias, width);
 }
 
 #define COSFORMER_INSTANTIATE(T)                                                                                          \

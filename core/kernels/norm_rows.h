@@ -6,7 +6,7 @@
 
 #include "core/kernels/norm_linear.h"
 #include "core/kernels/tiles.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer::detail {
 
@@ -17,9 +17,10 @@ void normalize_rows(const NormRows<T>& norm, double eps, std::int64_t begin, std
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t r = begin + i;
     T variance = 0;
-    row_mean_variance(norm.x + r * norm.width, norm.width, &mean[r], &variance);
+    loops<T>().mean_variance(norm.x + r * norm.width, norm.width, &mean[r], &variance);
     inverse_deviation[r] = static_cast<T>(1 / std::sqrt(static_cast<double>(variance) + eps));
-    row_normalize(norm.x + r * norm.width, mean[r], inverse_deviation[r], norm.weight, norm.bias, target[i], norm.width);
+    loops<T>().normalize(norm.x + r * norm.width, mean[r], inverse_deviation[r], norm.weight, norm.bias, target[i],
+                         norm.width);
   }
 }
 
@@ -29,7 +30,8 @@ void renormalize_rows(const NormRows<T>& norm, std::int64_t begin, std::int64_t 
                       const T* inverse_deviation, Rows<T> target) {
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t r = begin + i;
-    row_normalize(norm.x + r * norm.width, mean[r], inverse_deviation[r], norm.weight, norm.bias, target[i], norm.width);
+    loops<T>().normalize(norm.x + r * norm.width, mean[r], inverse_deviation[r], norm.weight, norm.bias, target[i],
+                         norm.width);
   }
 }
 
@@ -46,8 +48,8 @@ void normalize_rows_backward(const NormRows<T>& norm, std::int64_t begin, std::i
   }
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t r = begin + i;
-    row_normalize_backward(norm.x + r * norm.width, mean[r], inverse_deviation[r], norm.weight, dy[i], dx[i], dweight, dbias,
-                           norm.width);
+    loops<T>().normalize_backward(norm.x + r * norm.width, mean[r], inverse_deviation[r], norm.weight, dy[i], dx[i], dweight,
+                                  dbias, norm.width);
   }
 }
 

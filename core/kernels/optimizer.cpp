@@ -14,7 +14,7 @@ namespace cosformer {
 template <class T>
 void adamw_update(const AdamWStep& step, const T* gradient, T* parameter, T* m, T* v, std::int64_t n) {
   parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
-    row_adamw(step, gradient + begin, parameter + begin, m + begin, v + begin, end - begin);
+    loops<T>().adamw(step, gradient + begin, parameter + begin, m + begin, v + begin, end - begin);
   });
 }
 

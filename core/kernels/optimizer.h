@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer {
 

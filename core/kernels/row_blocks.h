@@ -8,7 +8,7 @@
 
 #include "core/memory.h"
 #include "core/parallel.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer {
 
@@ -39,7 +39,7 @@ RowSums<T> sum_over_rows(std::int64_t rows, std::int64_t width, AddRows&& add_ro
   parallel_ranges(width, kColumns, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t step = 1; step < blocks; step *= 2) {
       for (std::int64_t b = 0; b + step < blocks; b += 2 * step) {
-        row_add_scaled(T{1}, partial + (b + step) * width + begin, partial + b * width + begin, end - begin);
+        loops<T>().add_scaled(T{1}, partial + (b + step) * width + begin, partial + b * width + begin, end - begin);
       }
     }
   });

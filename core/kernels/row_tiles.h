@@ -8,7 +8,7 @@
 
 #include "core/kernels/tiles.h"
 #include "core/parallel.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer::detail {
 
@@ -48,7 +48,7 @@ class SegmentSums {
   void add_to(T* target, std::int64_t first, std::int64_t count) const {
     if (target == nullptr) return;
     for (std::int64_t segment = 0; segment < segments_; ++segment)
-      row_add_scaled(T{1}, sums_[segment] + first, target, count);
+      loops<T>().add_scaled(T{1}, sums_[segment] + first, target, count);
   }
 
  private:
@@ -56,11 +56,11 @@ class SegmentSums {
   Scratch<T> sums_;
 };
 
-/// target row = what `row_dropout` makes of source row, of rows of one array of which the tile's first is `first_row`.
+/// target row = what `RowLoops::dropout` makes of source row, of rows of one array of which the tile's first is `first_row`.
 template <class T>
 void dropout_rows(const DropoutMask& mask, std::int64_t first_row, std::int64_t count, std::int64_t width,
                   Rows<const T> source, Rows<T> target) {
-  for (std::int64_t i = 0; i < count; ++i) row_dropout(mask, (first_row + i) * width, source[i], target[i], width);
+  for (std::int64_t i = 0; i < count; ++i) loops<T>().dropout(mask, (first_row + i) * width, source[i], target[i], width);
 }
 
 }  // namespace cosformer::detail

@@ -5,7 +5,7 @@
 #include <type_traits>
 
 #include "core/kernels/tiles.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer {
 
@@ -87,7 +87,7 @@ void for_each_exponential(std::int64_t rows, std::int64_t width, Rows<const T> x
       const std::int64_t count = std::min(kPiece, width - begin);
       const T* from = x[i] + begin;
       for (std::int64_t j = 0; j < count; ++j) exponentials[static_cast<std::size_t>(j)] = from[j] > 0 ? T{0} : from[j];
-      row_exp_sum(exponentials.data(), T{1}, T{0}, exponentials.data(), count);
+      loops<T>().exp_sum(exponentials.data(), T{1}, T{0}, exponentials.data(), count);
       body(i, begin, count, exponentials.data());
     }
   }
@@ -111,12 +111,17 @@ void elu_gradient_rows(std::int64_t rows, std::int64_t width, Rows<const T> x, R
 
 template <class T>
 void gelu_rows(std::int64_t rows, std::int64_t width, Rows<const T> x, Rows<T> y) {
-  for (std::int64_t i = 0; i < rows; ++i) row_gelu(x[i], y[i], width);
+  for (std::int64_t i = 0; i < rows; ++i) loops<T>().gelu(x[i], y[i], width);
 }
 
 template <class T>
 void gelu_gradient_rows(std::int64_t rows, std::int64_t width, Rows<const T> x, Rows<const T> dy, Rows<T> dx) {
-  for (std::int64_t i = 0; i < rows; ++i) row_gelu_backward(x[i], dy[i], dx[i], width);
+  for (std::int64_t i = 0; i < rows; ++i) loops<T>().gelu_backward(x[i], dy[i], dx[i], width);
+}
+
+template <class T>
+void gelu_with_slope(const T* x, T* y, T* slope, std::int64_t n) {
+  loops<T>().gelu_with_slope(x, y, slope, n);
 }
 
 /// What computes a function on rows.
@@ -157,8 +162,8 @@ constexpr Row kFunctions[] = {
      {elu_rows<float>, elu_gradient_rows<float>},
      {elu_rows<double>, elu_gradient_rows<double>}},
     {{"gelu", gelu, false, "x Φ(x) (Hendrycks and Gimpel, 2016)"},
-     {gelu_rows<float>, gelu_gradient_rows<float>, row_gelu_with_slope<float>},
-     {gelu_rows<double>, gelu_gradient_rows<double>, row_gelu_with_slope<double>}},
+     {gelu_rows<float>, gelu_gradient_rows<float>, gelu_with_slope<float>},
+     {gelu_rows<double>, gelu_gradient_rows<double>, gelu_with_slope<double>}},
 };
 
 constexpr auto kKinds = [] {

@@ -3,7 +3,7 @@
 #include "core/kernels/softmax_attention.h"
 #include "core/kernels/softmax_attention_scores.h"
 #include "core/parallel.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer {
 
@@ -30,7 +30,7 @@ template <class T>
 void drop_weights(const DropoutMask& dropout, std::int64_t task, std::int64_t queries, std::int64_t keys,
                   Rows<const T> probabilities, Rows<T> kept) {
   for (std::int64_t i = 0; i < queries; ++i) {
-    row_dropout(dropout, (task * queries + i) * keys, probabilities[i], kept[i], keys);
+    loops<T>().dropout(dropout, (task * queries + i) * keys, probabilities[i], kept[i], keys);
   }
 }
 
@@ -54,10 +54,10 @@ void softmax_attention_materialized_forward(const AttentionSizes& sizes, const A
     multiply<T>(length, S, D, scaled_q.rows(), turned_k.rows(), false, p);
     detail::hide_scores(item, {0, length}, {0, S}, p);
     for (std::int64_t i = 0; i < length; ++i) {
-      const T largest = row_max(p[i], S);
+      const T largest = loops<T>().max(p[i], S);
       const bool blind = largest == -std::numeric_limits<T>::infinity();
-      const T sum = row_exp_sum(p[i], T{1}, blind ? T{0} : largest, p[i], S);
-      if (!blind) row_scale(1 / sum, p[i], p[i], S);
+      const T sum = loops<T>().exp_sum(p[i], T{1}, blind ? T{0} : largest, p[i], S);
+      if (!blind) loops<T>().scale(1 / sum, p[i], p[i], S);
     }
     const Scratch<T> kept(visibility.dropout ? length : 0, S);
     if (visibility.dropout) drop_weights<T>(*visibility.dropout, task, length, S, p, kept.rows());
@@ -89,7 +89,7 @@ void softmax_attention_materialized_backward(const AttentionSizes& sizes, T scal
     multiply<T>(length, S, E, rows_of(dout, b, h), turned_v.rows(), false, ds);
     if (dropout) drop_weights<T>(*dropout, task, length, S, ds, ds);
     for (std::int64_t i = 0; i < length; ++i) {
-      const T delta = row_dot(p[i], ds[i], S);
+      const T delta = loops<T>().dot(p[i], ds[i], S);
       for (std::int64_t j = 0; j < S; ++j) ds[i][j] = p[i][j] * (ds[i][j] - delta);
     }
     multiply<T>(S, D, length, Factor<T>::transposed(ds), scaled_q.rows(), false, rows_of(dkey, b, h));

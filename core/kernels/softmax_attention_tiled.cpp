@@ -4,7 +4,7 @@
 #include "core/kernels/softmax_attention.h"
 #include "core/kernels/softmax_attention_scores.h"
 #include "core/parallel.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer {
 
@@ -34,7 +34,7 @@ constexpr T kInfinity = std::numeric_limits<T>::infinity();
 /// Turns a row of scores into exp(s - new maximum) and returns what the earlier sums must be multiplied by.
 template <class T>
 T advance_row(T* scores, std::int64_t count, T* max, T* sum) {
-  const T largest = std::max(*max, row_max(scores, count));
+  const T largest = std::max(*max, loops<T>().max(scores, count));
   if (largest == -kInfinity<T>) {
     // Nothing visible so far, where exp(-inf - -inf) would be NaN; or nothing but NaN, which the output has to show.
     if (std::any_of(scores, scores + count, [](T score) { return std::isnan(score); })) {
@@ -45,7 +45,7 @@ T advance_row(T* scores, std::int64_t count, T* max, T* sum) {
     return 1;
   }
   const T correction = std::exp(*max - largest);
-  *sum = *sum * correction + row_exp_sum(scores, T{1}, largest, scores, count);
+  *sum = *sum * correction + loops<T>().exp_sum(scores, T{1}, largest, scores, count);
   *max = largest;
   return correction;
 }
@@ -90,16 +90,16 @@ void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisib
         // The sums count all weights; what is dropped is missing from the values alone.
         if (visibility.dropout) {
           const std::int64_t element = ((b * sizes.heads + h) * sizes.queries + queries.begin + i) * sizes.keys + begin;
-          row_dropout(*visibility.dropout, element, scores[i], scores[i], columns.seen(i));
+          loops<T>().dropout(*visibility.dropout, element, scores[i], scores[i], columns.seen(i));
         }
-        if (correction != 1) row_scale(correction, sums[i], sums[i], E);
+        if (correction != 1) loops<T>().scale(correction, sums[i], sums[i], E);
       }
       detail::add_weighted<T>(count, columns, E, scores.rows(), v.rows(), sums.rows());
     }
     T* row_log_sum_exp = log_sum_exp + (b * sizes.heads + h) * sizes.queries + queries.begin;
     for (std::int64_t i = 0; i < count; ++i) {
       const bool blind = max[0][i] == -kInfinity<T>;
-      row_scale(blind ? T{0} : 1 / sum[0][i], sums[i], rows_of(out, b, h)[queries.begin + i], E);
+      loops<T>().scale(blind ? T{0} : 1 / sum[0][i], sums[i], rows_of(out, b, h)[queries.begin + i], E);
       row_log_sum_exp[i] = blind ? -kInfinity<T> : max[0][i] + std::log(sum[0][i]);
     }
   });
@@ -151,11 +151,11 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
           // A query that sees nothing has log_sum_exp = -infinity; its probabilities are 0.
           const T shift = row_log_sum_exp[first + i] == -kInfinity<T> ? kInfinity<T> : row_log_sum_exp[first + i];
           const std::int64_t visible = columns.seen(i);
-          row_exp_sum(p[i], T{1}, shift, p[i], visible);
+          loops<T>().exp_sum(p[i], T{1}, shift, p[i], visible);
           const std::int64_t element = (task * sizes.queries + first + i) * sizes.keys + begin + from;
-          if (visibility.dropout) row_dropout(*visibility.dropout, element, dp[i], dp[i], visible);
+          if (visibility.dropout) loops<T>().dropout(*visibility.dropout, element, dp[i], dp[i], visible);
           for (std::int64_t j = 0; j < visible; ++j) dp[i][j] = p[i][j] * (dp[i][j] - delta[0][first + i]);
-          if (visibility.dropout) row_dropout(*visibility.dropout, element, p[i], p[i], visible);
+          if (visibility.dropout) loops<T>().dropout(*visibility.dropout, element, p[i], p[i], visible);
           std::fill(p[i] + visible, p[i] + seen_width, T{0});
           std::fill(dp[i] + visible, dp[i] + seen_width, T{0});
         }

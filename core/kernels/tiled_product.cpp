@@ -5,7 +5,7 @@
 
 #include "core/kernels/packed_matrix.h"
 #include "core/parallel.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer::detail {
 
@@ -93,7 +93,7 @@ class Product {
     if (ranges_ == 1) return;
     parallel_ranges(m_, kElementwiseGrain / n_ + 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        for (std::int64_t range = 1; range < ranges_; ++range) row_add_scaled(1.0F, partial(range)[i], c_[i], n_);
+        for (std::int64_t range = 1; range < ranges_; ++range) loops<float>().add_scaled(1.0F, partial(range)[i], c_[i], n_);
       }
     });
   }

@@ -250,22 +250,24 @@ void row_adamw(const AdamWStep& step, const float* gradient, float* parameter, f
       });
 }
 
-constexpr cosformer::simd::RowLoops make_row_loops(const char* name) {
-  return {name,
-          row_max,
-          row_exp_sum,
-          row_dot,
-          row_sum,
-          row_add_scaled,
-          row_scale,
-          row_gelu,
-          row_gelu_backward,
-          row_gelu_with_slope,
-          row_mean_variance,
-          row_normalize,
-          row_normalize_backward,
-          row_adamw,
-          row_dropout};
+constexpr cosformer::RowLoops<float> make_row_loops(const char* name) {
+  return {
+      .name = name,
+      .max = row_max,
+      .exp_sum = row_exp_sum,
+      .dot = row_dot,
+      .sum = row_sum,
+      .add_scaled = row_add_scaled,
+      .scale = row_scale,
+      .gelu = row_gelu,
+      .gelu_backward = row_gelu_backward,
+      .gelu_with_slope = row_gelu_with_slope,
+      .mean_variance = row_mean_variance,
+      .normalize = row_normalize,
+      .normalize_backward = row_normalize_backward,
+      .adamw = row_adamw,
+      .dropout = row_dropout,
+  };
 }
 
 }  // namespace

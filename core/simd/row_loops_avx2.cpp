@@ -30,8 +30,8 @@ Wide multiply_low_halves(Wide a, std::uint32_t b) {
 
 namespace cosformer::simd {
 
-const RowLoops& avx2_row_loops() {
-  static constexpr RowLoops table = make_row_loops("avx2");
+const RowLoops<float>& avx2_row_loops() {
+  static constexpr RowLoops<float> table = make_row_loops("avx2");
   return table;
 }
 

@@ -27,8 +27,8 @@ Wide multiply_low_halves(Wide a, std::uint32_t b) {
 
 namespace cosformer::simd {
 
-const RowLoops& avx512_row_loops() {
-  static constexpr RowLoops table = make_row_loops("avx512");
+const RowLoops<float>& avx512_row_loops() {
+  static constexpr RowLoops<float> table = make_row_loops("avx512");
   return table;
 }
 

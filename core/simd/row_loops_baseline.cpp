@@ -41,8 +41,8 @@ Wide multiply_low_halves(Wide a, std::uint32_t b) {
 
 namespace cosformer::simd {
 
-const RowLoops& baseline_row_loops() {
-  static constexpr RowLoops table = make_row_loops("baseline");
+const RowLoops<float>& baseline_row_loops() {
+  static constexpr RowLoops<float> table = make_row_loops("baseline");
   return table;
 }
 

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "core/parallel.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 #include "tests/catch.h"
 #include "tests/support/thread_counts.h"
 
@@ -69,7 +69,7 @@ TEST_CASE("Row loops give 0 for denormal results on every instruction set") {
   const DenormalFlushing flushing;
   float x[19], y[19];
   for (float& value : x) value = 1e-30f;
-  row_scale(1e-10f, x, y, std::int64_t{19});
+  loops<float>().scale(1e-10f, x, y, std::int64_t{19});
   for (const float value : y) CHECK(value == 0.0f);
 }
 

@@ -82,7 +82,7 @@ TEST_CASE("AdamW over many elements is the row loop, with the same bits on any n
                        .decay = 0.01,
                        .gradient_scale = 1};
   std::vector<float> p = start, m(start.size()), v(start.size());
-  row_adamw(step, g.data(), p.data(), m.data(), v.data(), n);
+  loops<float>().adamw(step, g.data(), p.data(), m.data(), v.data(), n);
   require_same_bits_on_any_threads("adamw", [&] {
     std::vector<float> own = start, own_m(start.size()), own_v(start.size());
     adamw_update(step, g.data(), own.data(), own_m.data(), own_v.data(), n);

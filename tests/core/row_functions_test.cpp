@@ -31,7 +31,7 @@ double ulp(double x) {
 }  // namespace
 
 TEST_CASE("The float exponential is within 3 units in the last place of every sampled float") {
-  for (const simd::RowLoops* loops : tables()) {
+  for (const RowLoops<float>* loops : tables()) {
     double worst = 0, worst_x = 0;
     std::vector<float> x, y;
     for (std::uint32_t bits = 0; bits < 0x43000000U; bits += 1021) {  // 0 to 128
@@ -58,7 +58,7 @@ TEST_CASE("The float exponential is within 3 units in the last place of every sa
 }
 
 TEST_CASE("The float exponential goes to 0 and infinity and keeps NaN, anywhere in a row") {
-  for (const simd::RowLoops* loops : tables()) {
+  for (const RowLoops<float>* loops : tables()) {
     for (const std::int64_t n : {1, 5, 16, 19}) {
       CAPTURE(loops->name, n);
       const auto exp_of = [&](float x) {
@@ -82,7 +82,7 @@ TEST_CASE("The float exponential goes to 0 and infinity and keeps NaN, anywhere 
 }
 
 TEST_CASE("Exponentials of a row are scaled, shifted and summed at any length and alignment") {
-  for_each_row([](const simd::RowLoops& loops, std::int64_t n, std::int64_t offset) {
+  for_each_row([](const RowLoops<float>& loops, std::int64_t n, std::int64_t offset) {
     const auto input = random_values<float>(n, 3, -8, 3);
     std::vector<double> expected;
     double sum = 0;
@@ -100,7 +100,7 @@ TEST_CASE("Exponentials of a row are scaled, shifted and summed at any length an
 }
 
 TEST_CASE("The float GELU and its derivative are as exact as their documentation says") {
-  for (const simd::RowLoops* loops : tables()) {
+  for (const RowLoops<float>* loops : tables()) {
     std::vector<float> x;
     for (int i = -200000; i <= 200000; ++i) x.push_back(static_cast<float>(i) * 1e-4F);
     std::vector<float> y(x.size()), dx(x.size(), 1.0F);
@@ -121,7 +121,7 @@ TEST_CASE("The float GELU and its derivative are as exact as their documentation
 }
 
 TEST_CASE("GELU has its limits at infinity, keeps NaN, and treats the end of a row as the rest") {
-  for_each_row([](const simd::RowLoops& loops, std::int64_t n, std::int64_t offset) {
+  for_each_row([](const RowLoops<float>& loops, std::int64_t n, std::int64_t offset) {
     GuardedRow x(random_values<float>(n, 6, -4, 4), offset), dy(random_values<float>(n, 7), offset + 1);
     std::vector<double> forward, backward;
     for (std::int64_t i = 0; i < n; ++i) {
@@ -141,7 +141,7 @@ TEST_CASE("GELU has its limits at infinity, keeps NaN, and treats the end of a r
     require_close("its gradient", backward, dy.values(), {.rel = 0, .abs = 1e-6});
     CHECK((x.guards_intact() && dy.guards_intact()));
   });
-  for (const simd::RowLoops* loops : tables()) {
+  for (const RowLoops<float>* loops : tables()) {
     const float x[] = {kInfinity, -kInfinity, kNan, 1e30F, -1e30F, 0.0F};
     const float dy[] = {1, 1, 1, 1, 1, 1};
     float y[6], dx[6];

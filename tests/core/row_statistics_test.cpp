@@ -12,7 +12,7 @@ using namespace cosformer;
 using namespace cosformer::test;
 
 TEST_CASE("Sums, products and maxima of rows agree with double loops at any length and alignment") {
-  for_each_row([](const simd::RowLoops& loops, std::int64_t n, std::int64_t offset) {
+  for_each_row([](const RowLoops<float>& loops, std::int64_t n, std::int64_t offset) {
     GuardedRow x(random_values<float>(n, 1, -3, 3), offset), y(random_values<float>(n, 2, -3, 3), offset + 1);
     double sum = 0, dot = 0, size = 0, dot_size = 0;
     float largest = -kInfinity;
@@ -33,7 +33,7 @@ TEST_CASE("Sums, products and maxima of rows agree with double loops at any leng
 }
 
 TEST_CASE("Rows are normalised, and the gradients of that are right, at any length and alignment") {
-  for_each_row([](const simd::RowLoops& loops, std::int64_t n, std::int64_t offset) {
+  for_each_row([](const RowLoops<float>& loops, std::int64_t n, std::int64_t offset) {
     if (n == 0) return;
     const auto x = random_values<float>(n, 8, 99, 101), weight = random_values<float>(n, 9),
                bias = random_values<float>(n, 10);
@@ -72,7 +72,7 @@ TEST_CASE("Rows are normalised, and the gradients of that are right, at any leng
 }
 
 TEST_CASE("A row of one number has variance 0 and an empty row has mean 0") {
-  for (const simd::RowLoops* loops : tables()) {
+  for (const RowLoops<float>* loops : tables()) {
     const float x = 7;
     float mean = -1, variance = -1;
     loops->mean_variance(&x, 1, &mean, &variance);
@@ -93,7 +93,7 @@ TEST_CASE("Sums of a million floats are exact to 1e-6") {
   const double mean = sum / kCount;
   double variance = 0;
   for (const float v : x) variance += (v - mean) * (v - mean) / kCount;
-  for (const simd::RowLoops* loops : tables()) {
+  for (const RowLoops<float>* loops : tables()) {
     CAPTURE(loops->name);
     float found_mean = 0, found_variance = 0;
     loops->mean_variance(x.data(), kCount, &found_mean, &found_variance);

@@ -17,10 +17,10 @@ namespace cosformer::test {
 inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 /// The tables of the instruction sets that this machine has.
-inline std::vector<const simd::RowLoops*> tables() {
-  std::vector<const simd::RowLoops*> found;
+inline std::vector<const RowLoops<float>*> tables() {
+  std::vector<const RowLoops<float>*> found;
   for (const char* name : {"baseline", "avx2", "avx512"}) {
-    if (const simd::RowLoops* loops = simd::row_loops(name)) found.push_back(loops);
+    if (const RowLoops<float>* loops = simd::row_loops(name)) found.push_back(loops);
   }
   return found;
 }
@@ -50,7 +50,7 @@ class GuardedRow {
 /// Calls `check(loops, n, offset)` for every instruction set of this machine, length and alignment.
 template <class Check>
 void for_each_row(Check&& check) {
-  for (const simd::RowLoops* loops : tables()) {
+  for (const RowLoops<float>* loops : tables()) {
     for (std::int64_t n = 0; n <= 70; ++n) {
       CAPTURE(loops->name, n);
       check(*loops, n, n % 4);

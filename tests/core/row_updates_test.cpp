@@ -12,7 +12,7 @@ using namespace cosformer;
 using namespace cosformer::test;
 
 TEST_CASE("Rows are scaled and added at any length and alignment") {
-  for_each_row([](const simd::RowLoops& loops, std::int64_t n, std::int64_t offset) {
+  for_each_row([](const RowLoops<float>& loops, std::int64_t n, std::int64_t offset) {
     const auto input = random_values<float>(n, 4), start = random_values<float>(n, 5);
     std::vector<double> scaled, added;
     for (std::size_t i = 0; i < input.size(); ++i) {
@@ -29,7 +29,7 @@ TEST_CASE("Rows are scaled and added at any length and alignment") {
 }
 
 TEST_CASE("An AdamW update agrees with a double loop over several steps") {
-  for_each_row([](const simd::RowLoops& loops, std::int64_t n, std::int64_t offset) {
+  for_each_row([](const RowLoops<float>& loops, std::int64_t n, std::int64_t offset) {
     const auto start = random_values<float>(n, 14);
     GuardedRow p(start, offset), m(std::vector<float>(start.size()), offset + 1),
         v(std::vector<float>(start.size()), offset + 2);
@@ -61,7 +61,7 @@ TEST_CASE("An AdamW update agrees with a double loop over several steps") {
 
 TEST_CASE("Dropout takes its words from the documented Philox blocks, wherever a row starts") {
   const DropoutMask mask{{0x12345678U, 0x9abcdef0U}, 0x60000000U, 1.6};
-  for_each_row([&](const simd::RowLoops& loops, std::int64_t n, std::int64_t offset) {
+  for_each_row([&](const RowLoops<float>& loops, std::int64_t n, std::int64_t offset) {
     for (const std::int64_t first : {std::int64_t{0}, std::int64_t{37}, (std::int64_t{1} << 36) + 5}) {
       const auto input = random_values<float>(n, 15, 1, 2);
       std::vector<float> expected;

@@ -2,7 +2,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 #include "tests/catch.h"
 #include "tests/integration/tiny_project.h"
 

@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 #include "train/cli/findings.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"

@@ -3,7 +3,7 @@
 #include "core/blas_guard.h"
 #include "core/blas_info.h"
 #include "core/error.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer {
 

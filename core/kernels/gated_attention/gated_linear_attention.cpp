@@ -20,7 +20,8 @@ using detail::rows_of;
 using detail::Scratch;
 using detail::transpose;
 
-/// Rows of a chunk. Within it keys are moved on token by token, D multiplications for each pair, between chunks the state is.
+/// Rows of a chunk. Within it keys are moved on token by token, D multiplications for each pair, between chunks the state
+/// is.
 constexpr std::int64_t kChunk = 16;
 
 constexpr double kGateRoot = 16;
@@ -36,7 +37,7 @@ void check_arguments(const AttentionSizes& sizes, const AttentionVisibility& vis
 /// σ(z) and α = σ(z)^(1/16), by four square roots.
 template <class T>
 void open_gate(const T* z, std::int64_t n, T* sigmoid, T* alpha) {
-  row_exp_sum(z, T{-1}, T{0}, sigmoid, n);
+  loops<T>().exp_sum(z, T{-1}, T{0}, sigmoid, n);
   for (std::int64_t d = 0; d < n; ++d) {
     sigmoid[d] = 1 / (1 + sigmoid[d]);
     alpha[d] = std::sqrt(std::sqrt(std::sqrt(std::sqrt(sigmoid[d]))));
@@ -52,7 +53,13 @@ void multiply_row(const T* x, T* y, std::int64_t n) {
 template <class T>
 struct Chunk {
   Chunk(std::int64_t D, std::int64_t E)
-      : query(kChunk, D), key(kChunk, D), value(kChunk, E), alpha(kChunk, D), sigmoid(kChunk, D), moved(1, D), scores(kChunk, kChunk) {}
+      : query(kChunk, D),
+        key(kChunk, D),
+        value(kChunk, E),
+        alpha(kChunk, D),
+        sigmoid(kChunk, D),
+        moved(1, D),
+        scores(kChunk, kChunk) {}
 
   Scratch<T> query, key, value, alpha, sigmoid;
   Scratch<T> moved;   ///< a row on its way through the chunk
@@ -71,7 +78,7 @@ struct Head {
 
   void load(std::int64_t begin, std::int64_t count, const Chunk<T>& chunk) const {
     for (std::int64_t p = 0; p < count; ++p) {
-      row_scale(scale, query[begin + p], chunk.query[p], D);
+      loops<T>().scale(scale, query[begin + p], chunk.query[p], D);
       if (masked(begin + p)) {
         std::fill_n(chunk.key[p], D, T{0});
         std::fill_n(chunk.value[p], E, T{0});
@@ -101,7 +108,7 @@ template <class T>
 void close_state(const Chunk<T>& chunk, std::int64_t count, std::int64_t D, std::int64_t E, Rows<T> state) {
   std::fill_n(chunk.moved[0], D, T{1});
   for (std::int64_t i = 0; i < count; ++i) multiply_row(chunk.alpha[i], chunk.moved[0], D);
-  for (std::int64_t d = 0; d < D; ++d) row_scale(chunk.moved[0][d], state[d], state[d], E);
+  for (std::int64_t d = 0; d < D; ++d) loops<T>().scale(chunk.moved[0][d], state[d], state[d], E);
 }
 
 /// scores_ij = q_i · (k_j moved on to i), and the keys moved on to the chunk's end.
@@ -112,7 +119,7 @@ void score_keys(const Chunk<T>& chunk, std::int64_t count, std::int64_t D, Rows<
     std::copy_n(chunk.key[j], D, moved);
     for (std::int64_t i = 0; i < count; ++i) {
       if (i > j) multiply_row(chunk.alpha[i], moved, D);
-      chunk.scores[i][j] = i < j ? T{0} : row_dot(chunk.query[i], moved, D);
+      chunk.scores[i][j] = i < j ? T{0} : loops<T>().dot(chunk.query[i], moved, D);
     }
   }
 }
@@ -162,10 +169,10 @@ void query_gradient(const Head<T>& head, Rows<const T> dout, Rows<T> dquery) {
       std::copy_n(chunk.key[j], D, moved);
       for (std::int64_t i = j; i < count; ++i) {
         if (i > j) multiply_row(chunk.alpha[i], moved, D);
-        row_add_scaled(dscores[i][j], moved, sums[i], D);
+        loops<T>().add_scaled(dscores[i][j], moved, sums[i], D);
       }
     }
-    for (std::int64_t i = 0; i < count; ++i) row_scale(head.scale, sums[i], dquery[begin + i], D);
+    for (std::int64_t i = 0; i < count; ++i) loops<T>().scale(head.scale, sums[i], dquery[begin + i], D);
     close_state(chunk, count, D, E, state.rows());
     multiply<T>(D, E, count, Factor<T>::transposed(at_end.rows()), chunk.value.rows(), true, state.rows());
   }
@@ -173,8 +180,8 @@ void query_gradient(const Head<T>& head, Rows<const T> dout, Rows<T> dquery) {
 
 /// dkey, dvalue and dgate, from the later queries' state Σ q̃ᵀ dout: one pass from the end.
 ///
-/// With b_t = Σ_(s ≤ t) log α_s the output depends on q_t exp(b_t) and k_t exp(−b_t) alone, so that dL/db_t = q_t∘dq_t − k_t∘dk_t and
-/// dL/dlog α_t is the sum of these from t on.
+/// With b_t = Σ_(s ≤ t) log α_s the output depends on q_t exp(b_t) and k_t exp(−b_t) alone, so that dL/db_t = q_t∘dq_t −
+/// k_t∘dk_t and dL/dlog α_t is the sum of these from t on.
 template <class T>
 void key_value_gate_gradient(const Head<T>& head, Rows<const T> dout, Rows<const T> dquery, Rows<T> dkey, Rows<T> dvalue,
                              Rows<T> dgate) {
@@ -205,7 +212,7 @@ void key_value_gate_gradient(const Head<T>& head, Rows<const T> dout, Rows<const
       T* moved = gated[i];
       std::copy_n(chunk.query[i], D, moved);
       for (std::int64_t j = i; j >= 0; --j) {
-        row_add_scaled(dscores[i][j], moved, dkeys[j], D);
+        loops<T>().add_scaled(dscores[i][j], moved, dkeys[j], D);
         multiply_row(chunk.alpha[j], moved, D);
       }
     }
@@ -213,7 +220,8 @@ void key_value_gate_gradient(const Head<T>& head, Rows<const T> dout, Rows<const
       const T *q = head.query[begin + t], *dq = dquery[begin + t], *k = chunk.key[t], *dk = dkeys[t];
       for (std::int64_t d = 0; d < D; ++d) {
         double& sum = rest[static_cast<std::size_t>(d)];
-        sum += static_cast<double>(q[d]) * static_cast<double>(dq[d]) - static_cast<double>(k[d]) * static_cast<double>(dk[d]);
+        sum +=
+            static_cast<double>(q[d]) * static_cast<double>(dq[d]) - static_cast<double>(k[d]) * static_cast<double>(dk[d]);
         dgate[begin + t][d] = static_cast<T>(sum / kGateRoot) * (1 - chunk.sigmoid[t][d]);
       }
     }
@@ -275,20 +283,20 @@ void gated_linear_attention_step(const AttentionSizes& sizes, T scale, Heads<con
     T* o = out.rows(b, h);
     std::fill_n(o, E, T{0});
     for (std::int64_t d = 0; d < D; ++d) {
-      row_scale(alpha[0][d], own[d], own[d], E);
-      row_add_scaled(key.rows(b, h)[d], value.rows(b, h), own[d], E);
-      row_add_scaled(scale * query.rows(b, h)[d], own[d], o, E);
+      loops<T>().scale(alpha[0][d], own[d], own[d], E);
+      loops<T>().add_scaled(key.rows(b, h)[d], value.rows(b, h), own[d], E);
+      loops<T>().add_scaled(scale * query.rows(b, h)[d], own[d], o, E);
     }
   });
 }
 
-#define COSFORMER_INSTANTIATE(T)                                                                                            \
-  template void gated_linear_attention_forward<T>(const AttentionSizes&, const AttentionVisibility&, T, Heads<const T>,     \
-                                                  Heads<const T>, Heads<const T>, Heads<const T>, Heads<T>);                \
-  template void gated_linear_attention_backward<T>(const AttentionSizes&, const AttentionVisibility&, T, Heads<const T>,    \
-                                                   Heads<const T>, Heads<const T>, Heads<const T>, Heads<const T>,          \
-                                                   Heads<T>, Heads<T>, Heads<T>, Heads<T>);                                 \
-  template void gated_linear_attention_step<T>(const AttentionSizes&, T, Heads<const T>, Heads<const T>, Heads<const T>,    \
+#define COSFORMER_INSTANTIATE(T)                                                                                         \
+  template void gated_linear_attention_forward<T>(const AttentionSizes&, const AttentionVisibility&, T, Heads<const T>,  \
+                                                  Heads<const T>, Heads<const T>, Heads<const T>, Heads<T>);             \
+  template void gated_linear_attention_backward<T>(const AttentionSizes&, const AttentionVisibility&, T, Heads<const T>, \
+                                                   Heads<const T>, Heads<const T>, Heads<const T>, Heads<const T>,       \
+                                                   Heads<T>, Heads<T>, Heads<T>, Heads<T>);                              \
+  template void gated_linear_attention_step<T>(const AttentionSizes&, T, Heads<const T>, Heads<const T>, Heads<const T>, \
                                                Heads<const T>, T*, Heads<T>);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)

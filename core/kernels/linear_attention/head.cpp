@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "core/parallel.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer::detail {
 
@@ -165,7 +165,7 @@ void rotate_extended_rows(std::int64_t count, std::int64_t width, Rows<const T> 
 template <class T>
 void carry_rows(T factor, std::int64_t rows, std::int64_t width, Rows<T> sums) {
   if (factor == T{1}) return;
-  for (std::int64_t i = 0; i < rows; ++i) row_scale(factor, sums[i], sums[i], width);
+  for (std::int64_t i = 0; i < rows; ++i) loops<T>().scale(factor, sums[i], sums[i], width);
 }
 
 template <class T>

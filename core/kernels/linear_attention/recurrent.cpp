@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "core/kernels/linear_attention/head.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer::detail {
 
@@ -20,8 +20,8 @@ void rotated_feature(ScalarFunction map, std::int64_t head_dim, const T* x, cons
 template <class T>
 T read_state(std::int64_t rows, std::int64_t value_dim, Rows<const T> state, const T* query, T* sums, T* out) {
   std::fill(sums, sums + value_dim + 1, T{0});
-  for (std::int64_t w = 0; w < rows; ++w) row_add_scaled(query[w], state[w], sums, value_dim + 1);
-  row_scale(1 / guarded(sums[value_dim]), sums, out, value_dim);
+  for (std::int64_t w = 0; w < rows; ++w) loops<T>().add_scaled(query[w], state[w], sums, value_dim + 1);
+  loops<T>().scale(1 / guarded(sums[value_dim]), sums, out, value_dim);
   return sums[value_dim];
 }
 
@@ -33,16 +33,16 @@ T carry_to(const LinearHead<T>& head, std::int64_t t) {
 
 template <class T>
 void add_outer_product(std::int64_t rows, std::int64_t columns, const T* x, const T* y, Rows<T> state) {
-  for (std::int64_t w = 0; w < rows; ++w) row_add_scaled(x[w], y, state[w], columns);
+  for (std::int64_t w = 0; w < rows; ++w) loops<T>().add_scaled(x[w], y, state[w], columns);
 }
 
 /// dx = φ'(x) · Σ_p f_p · part p.
 template <class T>
 void unrotated_gradient(const LinearHead<T>& head, const T* x, const Factors<T>& factors, Scratch<T>& rotated, T* dx) {
   const std::int64_t D = head.head_dim;
-  if (factors) row_scale(*factors.rows[0], rotated[0], rotated[0], D);
+  if (factors) loops<T>().scale(*factors.rows[0], rotated[0], rotated[0], D);
   for (std::int64_t part = 1; part < factors.parts; ++part) {
-    row_add_scaled(*factors.rows[part], rotated[0] + part * D, rotated[0], D);
+    loops<T>().add_scaled(*factors.rows[part], rotated[0] + part * D, rotated[0], D);
   }
   feature_gradient_rows<T>(head.map, 1, D, {x, 0}, nullptr, rotated.rows(), {dx, 0});
 }
@@ -80,7 +80,7 @@ void recurrent_backward(const LinearHead<T>& head, const LinearHeadGradients<T>&
       add_outer_product<T>(W, E + 1, rotated[0], value[0], state.rows());
     }
     extended_gradient_rows<T>(gradients, t, 1, E, a.rows());
-    for (std::int64_t w = 0; w < W; ++w) gradient[0][w] = row_dot(state[w], a[0], E + 1);
+    for (std::int64_t w = 0; w < W; ++w) gradient[0][w] = loops<T>().dot(state[w], a[0], E + 1);
     unrotated_gradient(head, head.query[t], head.query_factors.from(t), gradient, gradients.dquery[t]);
   }
   // Keys and values: the suffix state, from the last token on.
@@ -99,8 +99,8 @@ void recurrent_backward(const LinearHead<T>& head, const LinearHeadGradients<T>&
     extended_value_rows<T>(1, E, head.value.from(t), nullptr, value.rows());
     zero_rows(1, E, gradients.dvalue.from(t));
     for (std::int64_t w = 0; w < W; ++w) {
-      gradient[0][w] = row_dot(state[w], value[0], E + 1);
-      row_add_scaled(rotated[0][w], state[w], gradients.dvalue[t], E);
+      gradient[0][w] = loops<T>().dot(state[w], value[0], E + 1);
+      loops<T>().add_scaled(rotated[0][w], state[w], gradients.dvalue[t], E);
     }
     unrotated_gradient(head, head.key[t], head.key_factors.from(t), gradient, gradients.dkey[t]);
   }

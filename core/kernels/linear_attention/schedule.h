@@ -9,7 +9,7 @@
 
 #include "core/kernels/linear_attention/head.h"
 #include "core/parallel.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 
 namespace cosformer::detail {
 
@@ -49,7 +49,7 @@ class PartialSums {
     const Rows<T> first = piece(head, 0);
     for (std::int64_t segment = 1; segment < segments_; ++segment) {
       const Rows<T> other = piece(head, segment);
-      for (std::int64_t row = 0; row < rows_; ++row) row_add_scaled(T{1}, other[row], first[row], columns_);
+      for (std::int64_t row = 0; row < rows_; ++row) loops<T>().add_scaled(T{1}, other[row], first[row], columns_);
     }
   }
 

@@ -11,7 +11,7 @@
 #include "core/kernels/gemm.h"
 #include "core/memory.h"
 #include "core/parallel.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 #include "core/tensor.h"
 #include "train/cli/bench/measure_in_child.h"
 #include "train/cli/bench/timing.h"
@@ -132,7 +132,7 @@ MemoryCeilings memory_ceilings(double seconds) {
   MemoryCeilings result;
   result.read = kArrayBytes / best_seconds(seconds, [&] {
                   for_pieces([&](std::int64_t first) {
-                    sums[static_cast<std::size_t>(first / kPieceFloats)] = row_max(y + first, kPieceFloats);
+                    sums[static_cast<std::size_t>(first / kPieceFloats)] = loops<float>().max(y + first, kPieceFloats);
                   });
                 });
   result.fill = kArrayBytes / best_seconds(seconds, [&] {

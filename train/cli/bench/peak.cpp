@@ -5,7 +5,7 @@
 
 #include "core/blas_kernels.h"
 #include "core/parallel.h"
-#include "core/simd.h"
+#include "core/simd/row_loops.h"
 #include "train/cli/bench/bench.h"
 #include "train/cli/bench/ceilings.h"
 #include "train/cli/bench/measure_in_child.h"

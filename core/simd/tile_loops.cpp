@@ -1,8 +1,8 @@
+#include "core/simd/tile_loops.h"
+
 #include <string_view>
 
-#include "core/simd.h"
 #include "core/simd/row_loops.h"
-#include "core/simd/tile_loops.h"
 
 namespace cosformer::simd {
 

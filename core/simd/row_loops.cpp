@@ -1,0 +1,58 @@
+#include "core/simd/row_loops.h"
+
+#include <cstdlib>
+#include <string_view>
+
+#include "core/error.h"
+
+namespace cosformer {
+
+namespace simd {
+
+namespace {
+
+/// The best set of this processor, or what COSFORMER_ISA asks for.
+const RowLoops<float>& choose_row_loops() {
+  if (const char* wanted = std::getenv("COSFORMER_ISA"); wanted != nullptr && *wanted != '\0') {
+    const std::string_view name = wanted;
+    check<InputError>(name == "baseline" || name == "avx2" || name == "avx512",
+                      "COSFORMER_ISA: expected baseline, avx2 or avx512, found '", name, "'");
+    const RowLoops<float>* loops = row_loops(wanted);
+    check<InputError>(loops != nullptr, "COSFORMER_ISA: this processor or build does not support ", name);
+    return *loops;
+  }
+  for (const char* name : {"avx512", "avx2"}) {
+    if (const RowLoops<float>* loops = row_loops(name)) return *loops;
+  }
+  return baseline_row_loops();
+}
+
+}  // namespace
+
+const RowLoops<float>* row_loops(const char* instruction_set) {
+  const std::string_view name = instruction_set;
+  if (name == "baseline") return &baseline_row_loops();
+#ifdef COSFORMER_X86_ROW_LOOPS
+  // What x86-64-v3 and v4 consist of, as far as it does not come with these.
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+                    __builtin_cpu_supports("bmi2");
+  if (name == "avx2" && avx2) return &avx2_row_loops();
+  if (name == "avx512" && avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    return &avx512_row_loops();
+  }
+#endif
+  return nullptr;
+}
+
+}  // namespace simd
+
+template <>
+const RowLoops<float>& loops<float>() {
+  static const RowLoops<float>& chosen = simd::choose_row_loops();
+  return chosen;
+}
+
+const char* instruction_set() { return loops<float>().name; }
+
+}  // namespace cosformer
