@@ -16,10 +16,7 @@ namespace {
 void accumulate(Tensor& sum, const Tensor& source) {
   if (!sum.is_exclusive() || !sum.is_contiguous()) sum = sum.clone();
   const Tensor dense = source.contiguous();
-  dispatch_float(sum.dtype(), [&](auto type) {
-    using T = decltype(type);
-    accumulate_elements(dense.data<T>(), sum.data<T>(), sum.size());
-  });
+  dispatch_float(sum.dtype(), [&]<class T>(T) { accumulate_elements(dense.data<T>(), sum.data<T>(), sum.size()); });
 }
 
 /// Nodes from the inputs to the loss: every node comes after all it was computed from.
@@ -77,21 +74,17 @@ void InputGradients::add(std::size_t k, Tensor gradient) {
   }
 }
 
-InputGradients::Target InputGradients::target(std::size_t k) {
+bool InputGradients::prepare(std::size_t k) {
   Tensor& slot = *slots_[k];
-  const bool fresh = !slot.defined();
-  if (fresh) {
+  if (!slot.defined()) {
     slot = Tensor::empty(edges_[k].value().shape, edges_[k].value().dtype);
-  } else if (!slot.is_exclusive() || !slot.is_contiguous()) {
-    slot = slot.clone();
+    // A variable that is two inputs gets both gradients, whichever the kernel computes first.
+    const bool shared = std::ranges::count(slots_, slots_[k]) > 1;
+    if (shared) slot.fill(0);
+    return shared;
   }
-  return {slot, fresh};
-}
-
-Tensor InputGradients::zeroed_target(std::size_t k) {
-  auto [buffer, fresh] = target(k);
-  if (fresh) buffer.fill(0);
-  return buffer;
+  if (!slot.is_exclusive() || !slot.is_contiguous()) slot = slot.clone();
+  return true;
 }
 
 Gradients backward(const Variable& loss, Gradients sums) {
@@ -101,8 +94,8 @@ Gradients backward(const Variable& loss, Gradients sums) {
 }
 
 Gradients backward(const Variable& output, const Tensor& doutput, Gradients sums) {
-  check<ShapeError>(output.shape() == doutput.shape() && output.dtype() == doutput.dtype(), "[backward] a gradient of shape ",
-                    doutput.shape(), " for an output of shape ", output.shape());
+  check<ShapeError>(output.shape() == doutput.shape() && output.dtype() == doutput.dtype(),
+                    "[backward] a gradient of shape ", doutput.shape(), " for an output of shape ", output.shape());
   if (!output.requires_grad()) return sums;
 
   const std::vector<Node*> order = topological_order(output.node().get());

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "autograd/variable.h"
+#include "core/kernels/gradient.h"
 
 namespace cosformer {
 
@@ -37,22 +38,24 @@ class InputGradients {
   explicit InputGradients(std::vector<Tensor*> slots, const std::vector<Node::Edge>& edges)
       : slots_(std::move(slots)), edges_(edges) {}
 
-  /// False where no gradient flows into input `k`: its computation can be left out.
+  /// False if no gradient flows into input `k`: its computation can be left out.
   bool wants(std::size_t k) const { return slots_[k] != nullptr; }
   /// Adds `gradient` to that of input `k`.
   void add(std::size_t k, Tensor gradient);
 
-  /// A contiguous buffer of input `k`'s shape to add to. Where `fresh`, its elements are not set yet and must be
-  /// written, not added to.
-  struct Target {
-    Tensor buffer;
-    bool fresh;
-  };
-  Target target(std::size_t k);
-  /// As `target`, with a fresh buffer set to zero.
-  Tensor zeroed_target(std::size_t k);
+  /// Where a kernel puts the gradient of input `k`: null if none is wanted. It is to be added to if another gradient of the
+  /// same variable has come or comes beside it. The kernel must run before `add` is called.
+  template <class T>
+  Gradient<T> gradient(std::size_t k) {
+    if (!wants(k)) return {};
+    const bool add = prepare(k);
+    return {slots_[k]->data<T>(), add};
+  }
 
  private:
+  /// Makes the slot a contiguous tensor that nobody else sees. True if it holds a gradient already.
+  bool prepare(std::size_t k);
+
   std::vector<Tensor*> slots_;
   const std::vector<Node::Edge>& edges_;
 };
@@ -63,7 +66,8 @@ class InputGradients {
 /// second call throws Error. The order of operations depends on the graph alone. The gradients are added to `sums`, those of
 /// graphs before this one, in place.
 Gradients backward(const Variable& loss, Gradients sums = {});
-/// The same from the gradient of an output of any shape, `doutput` = dL/d(output). Throws ShapeError where the shapes differ.
+/// The same from the gradient of an output of any shape, `doutput` = dL/d(output). Throws ShapeError where the shapes
+/// differ.
 Gradients backward(const Variable& output, const Tensor& doutput, Gradients sums = {});
 
 }  // namespace cosformer

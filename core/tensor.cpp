@@ -25,9 +25,12 @@ std::array<std::int64_t, Shape::kMaxRank> row_major_strides(const Shape& shape) 
 template <class Function>
 void dispatch_any(DType dtype, Function&& function) {
   switch (dtype) {
-    case DType::float32: return function(float{});
-    case DType::float64: return function(double{});
-    case DType::int32: return function(std::int32_t{});
+    case DType::float32:
+      return function(float{});
+    case DType::float64:
+      return function(double{});
+    case DType::int32:
+      return function(std::int32_t{});
   }
 }
 
@@ -72,9 +75,12 @@ std::int64_t dtype_bytes(DType dtype) { return dtype == DType::float64 ? 8 : 4; 
 
 const char* dtype_name(DType dtype) {
   switch (dtype) {
-    case DType::float32: return "float32";
-    case DType::float64: return "float64";
-    case DType::int32: return "int32";
+    case DType::float32:
+      return "float32";
+    case DType::float64:
+      return "float64";
+    case DType::int32:
+      return "int32";
   }
   return "unknown";
 }
@@ -107,8 +113,8 @@ Tensor Tensor::full(const Shape& shape, double value, DType dtype) {
 
 template <class T>
 Tensor Tensor::from(const Shape& shape, std::span<const T> values) {
-  check<ShapeError>(static_cast<std::int64_t>(values.size()) == shape.size(), values.size(), " values for a tensor of shape ",
-                    shape);
+  check<ShapeError>(static_cast<std::int64_t>(values.size()) == shape.size(), values.size(),
+                    " values for a tensor of shape ", shape);
   Tensor tensor = empty(shape, dtype_of<T>());
   std::ranges::copy(values, tensor.data<T>());
   return tensor;
@@ -156,7 +162,7 @@ std::span<const T> Tensor::span() const {
 double Tensor::item() const {
   check<ShapeError>(defined() && size() == 1, "item() needs a tensor of one element, not of shape ", shape_);
   double value = 0;
-  dispatch_any(dtype_, [&](auto type) { value = static_cast<double>(*data<decltype(type)>()); });
+  dispatch_any(dtype_, [&]<class T>(T) { value = static_cast<double>(*data<T>()); });
   return value;
 }
 
@@ -177,8 +183,8 @@ Tensor Tensor::reshape(const Shape& shape) const {
     std::size_t old_end = i + 1, new_end = j + 1;
     while (old_size != new_size) {
       if (old_size < new_size) {
-        check<ShapeError>(strides_[old_end - 1] == strides_[old_end] * old_dims[old_end], "cannot reshape a strided view of shape ",
-                          shape_, " to ", shape, " without a copy");
+        check<ShapeError>(strides_[old_end - 1] == strides_[old_end] * old_dims[old_end],
+                          "cannot reshape a strided view of shape ", shape_, " to ", shape, " without a copy");
         old_size *= old_dims[old_end++];
       } else {
         new_size *= new_dims[new_end++];
@@ -198,8 +204,8 @@ Tensor Tensor::reshape(const Shape& shape) const {
 
 Tensor Tensor::narrow(int axis, std::int64_t start, std::int64_t length) const {
   const int index = shape_.axis_index(axis);
-  check<ShapeError>(start >= 0 && length >= 0 && start <= shape_[index] - length, "[narrow] range of ", length, " from ", start,
-                    " on axis ", index, " of ", shape_);
+  check<ShapeError>(start >= 0 && length >= 0 && start <= shape_[index] - length, "[narrow] range of ", length, " from ",
+                    start, " on axis ", index, " of ", shape_);
   Tensor view = *this;
   view.shape_ = shape_.with_dim(index, length);
   view.offset_ += start * strides_[static_cast<std::size_t>(index)];
@@ -232,15 +238,12 @@ Tensor Tensor::clone() const {
 
 Tensor Tensor::to(DType dtype) const {
   Tensor copy = empty(shape_, dtype);
-  dispatch_any(dtype_, [&](auto from) {
-    dispatch_any(dtype, [&](auto to) { convert<decltype(to), decltype(from)>(*this, copy); });
-  });
+  dispatch_any(dtype_, [&]<class From>(From) { dispatch_any(dtype, [&]<class To>(To) { convert<To, From>(*this, copy); }); });
   return copy;
 }
 
 void Tensor::fill(double value) {
-  dispatch_any(dtype_, [&](auto type) {
-    using T = decltype(type);
+  dispatch_any(dtype_, [&]<class T>(T) {
     T* values = data<T>();
     const std::int64_t step = rank() ? stride(-1) : 1;
     for_each_row(*this, *this, [&](std::int64_t offset, std::int64_t, std::int64_t length) {
@@ -252,14 +255,14 @@ void Tensor::fill(double value) {
 void Tensor::copy_from(const Tensor& source) {
   check<ShapeError>(source.shape() == shape_ && source.dtype() == dtype_, "[copy_from] ", dtype_name(source.dtype()), ' ',
                     source.shape(), " into ", dtype_name(dtype_), ' ', shape_);
-  dispatch_any(dtype_, [&](auto type) { convert<decltype(type), decltype(type)>(source, *this); });
+  dispatch_any(dtype_, [&]<class T>(T) { convert<T, T>(source, *this); });
 }
 
-#define COSFORMER_INSTANTIATE(T)                                        \
-  template Tensor Tensor::from<T>(const Shape&, std::span<const T>);    \
-  template T* Tensor::data<T>();                                        \
-  template const T* Tensor::data<T>() const;                            \
-  template std::span<T> Tensor::span<T>();                              \
+#define COSFORMER_INSTANTIATE(T)                                     \
+  template Tensor Tensor::from<T>(const Shape&, std::span<const T>); \
+  template T* Tensor::data<T>();                                     \
+  template const T* Tensor::data<T>() const;                         \
+  template std::span<T> Tensor::span<T>();                           \
   template std::span<const T> Tensor::span<T>() const;
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)

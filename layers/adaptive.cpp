@@ -127,8 +127,7 @@ Tensor AdaptiveSoftmax::log_probabilities(const Tensor& hidden) const {
   if (used.clusters.defined()) head = concatenate(head, linear(x, used.clusters, Variable()));
   Tensor out = Tensor::empty(hidden.shape().with_dim(-1, vocab), hidden.dtype());
   const std::int64_t rows = x.dim(0);
-  dispatch_float(hidden.dtype(), [&](auto type) {
-    using T = decltype(type);
+  dispatch_float(hidden.dtype(), [&]<class T>(T) {
     // The head's log-probabilities of the clusters are what a tail's are added to.
     Tensor clusters = Tensor::empty({rows, num_tails}, hidden.dtype());
     const std::int64_t head_size = first_band + num_tails;

@@ -20,8 +20,7 @@ Variable ParameterStore::create(std::string name, const Shape& shape, const Init
   }
   Tensor value = Tensor::empty(shape, dtype_);
   const Random random(seed_, "init/" + name);
-  dispatch_float(dtype_, [&](auto type) {
-    using T = decltype(type);
+  dispatch_float(dtype_, [&]<class T>(T) {
     const auto elements = value.span<T>();
     parallel_ranges(shape.size(), kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {

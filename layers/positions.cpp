@@ -78,8 +78,7 @@ Tensor sinusoidal_positions(std::int64_t start, std::int64_t length, std::int64_
         std::exp(-std::log(10000.0) * static_cast<double>(i) / static_cast<double>(std::max<std::int64_t>(half - 1, 1)));
   }
   const Waves steps(frequencies, 0, std::min(kWaveBlock, length));
-  dispatch_float(dtype, [&](auto type) {
-    using T = decltype(type);
+  dispatch_float(dtype, [&]<class T>(T) {
     T* row = table.data<T>();
     for (std::int64_t begin = 0; begin < length; begin += kWaveBlock) {
       const Waves base(frequencies, start + begin, 1);

@@ -11,8 +11,8 @@ namespace cosformer {
 void check_finite(const Checkpoint& checkpoint, const std::string& advice) {
   for (const TensorMap* tensors : {&checkpoint.parameters, &checkpoint.optimizer}) {
     for (const auto& [name, tensor] : *tensors) {
-      const bool finite = dispatch_float(tensor.dtype(), [&tensor = tensor](auto type) {
-        return all_finite(tensor.data<decltype(type)>(), tensor.size());
+      const bool finite = dispatch_float(tensor.dtype(), [&tensor = tensor]<class T>(T) {
+        return all_finite(tensor.data<T>(), tensor.size());
       });
       check<Error>(finite, "stopped at step ", checkpoint.state.step, ": the update made \"", name, "\" infinite or NaN; ",
                    advice);

@@ -89,7 +89,7 @@ void load_initial_weights(const ModelFile& file, const Config& config, const Mod
   check_parameters(targets, taken, source);
   for (const auto& [name, tensor] : taken) {
     const bool finite = dispatch_float(
-        tensor.dtype(), [&tensor = tensor](auto type) { return all_finite(tensor.data<decltype(type)>(), tensor.size()); });
+        tensor.dtype(), [&tensor = tensor]<class T>(T) { return all_finite(tensor.data<T>(), tensor.size()); });
     check<InputError>(finite, source, ": tensor '", name, "' has values that are infinite or not a number");
   }
   load_parameters(targets, taken, source);

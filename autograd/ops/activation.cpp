@@ -9,16 +9,11 @@ namespace {
 Variable elementwise(const char* name, ScalarFunction f, const Variable& x) {
   const Tensor input = x.value().contiguous();
   Tensor out = Tensor::empty(input.shape(), input.dtype());
-  dispatch_float(input.dtype(), [&](auto type) {
-    using T = decltype(type);
-    activation_forward(f, input.data<T>(), out.data<T>(), out.size());
-  });
+  dispatch_float(input.dtype(), [&]<class T>(T) { activation_forward(f, input.data<T>(), out.data<T>(), out.size()); });
   return Variable::from_operation(name, out, {&x}, [f, input](const Tensor& dout, InputGradients& inputs) {
     const Tensor dy = dout.contiguous();
-    auto [dx, fresh] = inputs.target(0);
-    dispatch_float(dy.dtype(), [&, &d = dx, add = !fresh](auto type) {
-      using T = decltype(type);
-      activation_backward(f, input.data<T>(), dy.data<T>(), d.template data<T>(), dy.size(), add);
+    dispatch_float(dy.dtype(), [&]<class T>(T) {
+      activation_backward(f, input.data<T>(), dy.data<T>(), inputs.gradient<T>(0), dy.size());
     });
   });
 }
@@ -34,21 +29,17 @@ Variable bias_activation(const Variable& x, const Variable& bias, ScalarFunction
   const std::int64_t width = x.dim(-1), rows = width == 0 ? 0 : x.value().size() / width;
   const Tensor input = x.value().contiguous(), b = bias.value().contiguous();
   Tensor biased = Tensor::empty(x.shape(), x.dtype()), out = Tensor::empty(x.shape(), x.dtype());
-  dispatch_float(x.dtype(), [&](auto type) {
-    using T = decltype(type);
+  dispatch_float(x.dtype(), [&]<class T>(T) {
     bias_activation_forward(f, input.data<T>(), b.data<T>(), biased.data<T>(), out.data<T>(), rows, width);
   });
-  return Variable::from_operation(
-      "bias_activation", out, {&x, &bias}, [f, biased, rows, width](const Tensor& dout, InputGradients& inputs) {
-        const Tensor dy = dout.contiguous();
-        Tensor du = Tensor::empty(dy.shape(), dy.dtype());
-        Tensor dbias = inputs.wants(1) ? inputs.zeroed_target(1) : Tensor::zeros({width}, dy.dtype());
-        dispatch_float(dy.dtype(), [&](auto type) {
-          using T = decltype(type);
-          bias_activation_backward(f, biased.data<T>(), dy.data<T>(), du.data<T>(), dbias.data<T>(), rows, width);
-        });
-        inputs.add(0, du);
-      });
+  return Variable::from_operation("bias_activation", out, {&x, &bias},
+                                  [f, biased, rows, width](const Tensor& dout, InputGradients& inputs) {
+                                    const Tensor dy = dout.contiguous();
+                                    dispatch_float(dy.dtype(), [&]<class T>(T) {
+                                      bias_activation_backward(f, biased.data<T>(), dy.data<T>(), inputs.gradient<T>(0),
+                                                               inputs.gradient<T>(1), rows, width);
+                                    });
+                                  });
 }
 
 Variable dropout(const Variable& x, double probability, const Random& stream) {
@@ -56,10 +47,8 @@ Variable dropout(const Variable& x, double probability, const Random& stream) {
   const auto masked = [probability, stream](const Tensor& source) {
     const Tensor in = source.contiguous();
     Tensor out = Tensor::empty(in.shape(), in.dtype());
-    dispatch_float(in.dtype(), [&](auto type) {
-      using T = decltype(type);
-      apply_dropout(probability, stream, in.data<T>(), out.data<T>(), in.size());
-    });
+    dispatch_float(in.dtype(),
+                   [&]<class T>(T) { apply_dropout(probability, stream, in.data<T>(), out.data<T>(), in.size()); });
     return out;
   };
   return Variable::from_operation("dropout", masked(x.value()), {&x},

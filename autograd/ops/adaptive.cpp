@@ -44,8 +44,7 @@ Variable merge_rows(const std::vector<Variable>& parts, const std::vector<Tensor
                     DType dtype) {
   const std::int64_t width = shape[-1];
   Tensor out = Tensor::empty(shape, dtype);
-  dispatch_float(dtype, [&](auto type) {
-    using T = decltype(type);
+  dispatch_float(dtype, [&]<class T>(T) {
     for (std::size_t i = 0; i < parts.size(); ++i) {
       const Tensor rows = parts[i].value().contiguous();
       scatter_rows(rows.data<T>(), width, positions[i].data<std::int32_t>(), positions[i].size(), out.data<T>());
@@ -59,8 +58,7 @@ Variable merge_rows(const std::vector<Variable>& parts, const std::vector<Tensor
     for (std::size_t i = 0; i < positions.size(); ++i) {
       if (!gradients.wants(i)) continue;
       Tensor part = Tensor::empty({positions[i].size(), width}, dy.dtype());
-      dispatch_float(dy.dtype(), [&](auto type) {
-        using T = decltype(type);
+      dispatch_float(dy.dtype(), [&]<class T>(T) {
         embedding_forward(dy.data<T>(), rows, width, positions[i].data<std::int32_t>(), positions[i].size(), part.data<T>());
       });
       gradients.add(i, part);

@@ -11,10 +11,7 @@ Variable add(const Variable& a, const Variable& b) {
   check<ShapeError>(a.shape() == b.shape(), "[add] shapes differ: ", a.shape(), " and ", b.shape());
   const Tensor x = a.value().contiguous(), y = b.value().contiguous();
   Tensor out = Tensor::empty(a.shape(), a.dtype());
-  dispatch_float(a.dtype(), [&](auto type) {
-    using T = decltype(type);
-    add_elements(x.data<T>(), y.data<T>(), out.data<T>(), out.size());
-  });
+  dispatch_float(a.dtype(), [&]<class T>(T) { add_elements(x.data<T>(), y.data<T>(), out.data<T>(), out.size()); });
   return Variable::from_operation("add", out, {&a, &b}, [](const Tensor& dout, InputGradients& inputs) {
     inputs.add(0, dout);
     inputs.add(1, dout);
@@ -25,8 +22,7 @@ Variable subtract(const Variable& a, const Variable& b) {
   check<ShapeError>(a.shape() == b.shape(), "[subtract] shapes differ: ", a.shape(), " and ", b.shape());
   const Tensor x = a.value().contiguous(), y = b.value().contiguous();
   Tensor out = Tensor::empty(a.shape(), a.dtype());
-  dispatch_float(a.dtype(), [&](auto type) {
-    using T = decltype(type);
+  dispatch_float(a.dtype(), [&]<class T>(T) {
     const T *left = x.data<T>(), *right = y.data<T>();
     T* z = out.data<T>();
     parallel_ranges(out.size(), kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
@@ -35,7 +31,15 @@ Variable subtract(const Variable& a, const Variable& b) {
   });
   return Variable::from_operation("subtract", out, {&a, &b}, [](const Tensor& dout, InputGradients& inputs) {
     inputs.add(0, dout);
-    if (inputs.wants(1)) inputs.add(1, scale(Variable(dout), -1).value());
+    const Tensor dy = dout.contiguous();
+    dispatch_float(dy.dtype(), [&]<class T>(T) {
+      const Gradient<T> db = inputs.gradient<T>(1);
+      if (!db.data) return;
+      const T* g = dy.data<T>();
+      parallel_ranges(dy.size(), kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) db.data[i] = db.add ? db.data[i] - g[i] : -g[i];
+      });
+    });
   });
 }
 
@@ -44,8 +48,7 @@ Variable multiply(const Variable& a, const Variable& b) {
   const auto product = [](const Tensor& left, const Tensor& right) {
     const Tensor x = left.contiguous(), y = right.contiguous();
     Tensor out = Tensor::empty(x.shape(), x.dtype());
-    dispatch_float(x.dtype(), [&](auto type) {
-      using T = decltype(type);
+    dispatch_float(x.dtype(), [&]<class T>(T) {
       const T *f = x.data<T>(), *g = y.data<T>();
       T* z = out.data<T>();
       parallel_ranges(out.size(), kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
@@ -67,8 +70,7 @@ Variable add_rows(const Variable& x, const Variable& rows) {
   const std::int64_t batch = x.dim(0), item = x.dim(1) * x.dim(2);
   const Tensor input = x.value().contiguous(), added = rows.value().contiguous();
   Tensor out = Tensor::empty(x.shape(), x.dtype());
-  dispatch_float(x.dtype(), [&](auto type) {
-    using T = decltype(type);
+  dispatch_float(x.dtype(), [&]<class T>(T) {
     const T* in = input.data<T>();
     const T* row = added.data<T>();
     T* y = out.data<T>();
@@ -80,13 +82,11 @@ Variable add_rows(const Variable& x, const Variable& rows) {
   });
   return Variable::from_operation("add_rows", out, {&x, &rows}, [batch, item](const Tensor& dout, InputGradients& inputs) {
     inputs.add(0, dout);
-    if (!inputs.wants(1)) return;
-    Tensor drows = inputs.zeroed_target(1);
     const Tensor dy = dout.contiguous();
-    dispatch_float(dy.dtype(), [&](auto type) {
-      using T = decltype(type);
+    dispatch_float(dy.dtype(), [&]<class T>(T) {
       const T* g = dy.data<T>();
-      T* d = drows.data<T>();
+      T* d = begin_sum(inputs.gradient<T>(1), item);
+      if (!d) return;
       parallel_ranges(item, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t b = 0; b < batch; ++b) {
           for (std::int64_t i = begin; i < end; ++i) d[i] += g[b * item + i];
@@ -100,10 +100,8 @@ Variable scale(const Variable& x, double factor) {
   const auto scaled = [factor](const Tensor& source) {
     const Tensor in = source.contiguous();
     Tensor out = Tensor::empty(in.shape(), in.dtype());
-    dispatch_float(in.dtype(), [&](auto type) {
-      using T = decltype(type);
-      scale_elements(static_cast<T>(factor), in.data<T>(), out.data<T>(), in.size());
-    });
+    dispatch_float(in.dtype(),
+                   [&]<class T>(T) { scale_elements(static_cast<T>(factor), in.data<T>(), out.data<T>(), in.size()); });
     return out;
   };
   return Variable::from_operation("scale", scaled(x.value()), {&x},
@@ -115,8 +113,7 @@ Variable weighted_sum(const Variable& x, const Tensor& weights) {
                     weights.shape(), " for a value of shape ", x.shape());
   const Tensor in = x.value().contiguous(), w = weights.contiguous();
   double sum = 0;
-  dispatch_float(x.dtype(), [&](auto type) {
-    using T = decltype(type);
+  dispatch_float(x.dtype(), [&]<class T>(T) {
     const auto values = in.span<T>(), factors = w.span<T>();
     for (std::size_t i = 0; i < values.size(); ++i) sum += static_cast<double>(values[i]) * static_cast<double>(factors[i]);
   });
@@ -131,21 +128,17 @@ Variable matmul(const Variable& a, const Variable& b) {
   const std::int64_t m = a.dim(0), k = a.dim(1), n = b.dim(1);
   const Tensor x = a.value().contiguous(), y = b.value().contiguous();
   Tensor out = Tensor::empty({m, n}, a.dtype());
-  dispatch_float(a.dtype(), [&](auto type) {
-    using T = decltype(type);
+  dispatch_float(a.dtype(), [&]<class T>(T) {
     gemm<T>(Transpose::no, Transpose::no, m, n, k, x.data<T>(), k, y.data<T>(), n, false, out.data<T>(), n);
   });
   return Variable::from_operation("matmul", out, {&a, &b}, [x, y, m, n, k](const Tensor& dout, InputGradients& inputs) {
     const Tensor dy = dout.contiguous();
-    dispatch_float(dy.dtype(), [&](auto type) {
-      using T = decltype(type);
-      if (inputs.wants(0)) {
-        auto [da, fresh] = inputs.target(0);
-        gemm<T>(Transpose::no, Transpose::yes, m, k, n, dy.data<T>(), n, y.data<T>(), n, !fresh, da.template data<T>(), k);
+    dispatch_float(dy.dtype(), [&]<class T>(T) {
+      if (const auto da = inputs.gradient<T>(0); da.data) {
+        gemm<T>(Transpose::no, Transpose::yes, m, k, n, dy.data<T>(), n, y.data<T>(), n, da.add, da.data, k);
       }
-      if (inputs.wants(1)) {
-        auto [db, fresh] = inputs.target(1);
-        gemm<T>(Transpose::yes, Transpose::no, k, n, m, x.data<T>(), k, dy.data<T>(), n, !fresh, db.template data<T>(), n);
+      if (const auto db = inputs.gradient<T>(1); db.data) {
+        gemm<T>(Transpose::yes, Transpose::no, k, n, m, x.data<T>(), k, dy.data<T>(), n, db.add, db.data, n);
       }
     });
   });

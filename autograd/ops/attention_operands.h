@@ -2,7 +2,6 @@
 /// \file
 /// From variables to the strided operands that the attention kernels take.
 
-#include "autograd/backward.h"
 #include "autograd/ops.h"
 #include "core/kernels/attention/attention_types.h"
 
@@ -28,21 +27,5 @@ template <class T>
 Heads<T> mutable_heads_of(Tensor& x) {
   return {x.data<T>(), x.stride(0), x.stride(1), x.stride(2)};
 }
-
-/// Buffers for the three gradients, which the kernels overwrite.
-struct AttentionGradients {
-  AttentionGradients(const Tensor& query, const Tensor& key, const Tensor& value)
-      : dquery(Tensor::empty(query.shape(), query.dtype())),
-        dkey(Tensor::empty(key.shape(), key.dtype())),
-        dvalue(Tensor::empty(value.shape(), value.dtype())) {}
-
-  void hand_over(InputGradients& inputs) const {
-    inputs.add(0, dquery);
-    inputs.add(1, dkey);
-    inputs.add(2, dvalue);
-  }
-
-  Tensor dquery, dkey, dvalue;
-};
 
 }  // namespace cosformer

@@ -11,29 +11,25 @@
 namespace cosformer {
 
 Variable cross_entropy(const Variable& logits, const Tensor& targets, double factor, double label_smoothing) {
-  check<ShapeError>(logits.shape().rank() == 2 && targets.shape() == Shape({logits.dim(0)}), "[cross_entropy] targets of shape ",
-                    targets.shape(), " for logits of shape ", logits.shape());
+  check<ShapeError>(logits.shape().rank() == 2 && targets.shape() == Shape({logits.dim(0)}),
+                    "[cross_entropy] targets of shape ", targets.shape(), " for logits of shape ", logits.shape());
   const std::int64_t rows = logits.dim(0), vocab = logits.dim(1);
   const Tensor input = logits.value().contiguous(), classes = targets.contiguous();
   Tensor row_loss = Tensor::empty({rows}, logits.dtype()), log_sum_exp = Tensor::empty({rows}, logits.dtype());
   double loss = 0;
-  dispatch_float(logits.dtype(), [&](auto type) {
-    using T = decltype(type);
-    loss = cross_entropy_forward(rows, vocab, input.data<T>(), classes.data<std::int32_t>(), label_smoothing, row_loss.data<T>(),
-                                 log_sum_exp.data<T>())
+  dispatch_float(logits.dtype(), [&]<class T>(T) {
+    loss = cross_entropy_forward(rows, vocab, input.data<T>(), classes.data<std::int32_t>(), label_smoothing,
+                                 row_loss.data<T>(), log_sum_exp.data<T>())
                .loss;
   });
-  return Variable::from_operation(
-      "cross_entropy", Tensor::scalar(factor * loss, logits.dtype()), {&logits},
-      [=](const Tensor& dout, InputGradients& inputs) {
-        Tensor dlogits = Tensor::empty(input.shape(), input.dtype());
-        dispatch_float(input.dtype(), [&](auto type) {
-          using T = decltype(type);
-          cross_entropy_backward(rows, vocab, input.data<T>(), classes.data<std::int32_t>(), label_smoothing, log_sum_exp.data<T>(),
-                                 static_cast<T>(factor * dout.item()), dlogits.data<T>());
-        });
-        inputs.add(0, dlogits);
-      });
+  return Variable::from_operation("cross_entropy", Tensor::scalar(factor * loss, logits.dtype()), {&logits},
+                                  [=](const Tensor& dout, InputGradients& inputs) {
+                                    dispatch_float(input.dtype(), [&]<class T>(T) {
+                                      cross_entropy_backward(rows, vocab, input.data<T>(), classes.data<std::int32_t>(),
+                                                             label_smoothing, log_sum_exp.data<T>(),
+                                                             static_cast<T>(factor * dout.item()), inputs.gradient<T>(0));
+                                    });
+                                  });
 }
 
 Variable linear_cross_entropy(const Variable& hidden, const Variable& weight, const Variable& bias, const Tensor& targets,
@@ -51,13 +47,12 @@ Variable linear_cross_entropy(const Variable& hidden, const Variable& weight, co
   const auto dense = [](const Variable& input) { return input.defined() ? input.value().contiguous() : Tensor(); };
   const Tensor b = dense(bias), cluster_rows = dense(cluster_weight);
   const auto gradient_of = [](const Variable& input) {
-    return input.requires_grad() ? Tensor::zeros(input.shape(), input.dtype()) : Tensor();
+    return input.requires_grad() ? Tensor::empty(input.shape(), input.dtype()) : Tensor();
   };
   std::array<Tensor, 4> gradients = {gradient_of(hidden), gradient_of(weight), gradient_of(bias),
                                      gradient_of(cluster_weight)};
   double loss = 0;
-  dispatch_float(hidden.dtype(), [&](auto type) {
-    using T = decltype(type);
+  dispatch_float(hidden.dtype(), [&]<class T>(T) {
     const LinearCrossEntropy<T> input{.rows = hidden.dim(0),
                                       .width = hidden.dim(1),
                                       .vocab = weight.dim(0),
@@ -68,11 +63,11 @@ Variable linear_cross_entropy(const Variable& hidden, const Variable& weight, co
                                       .label_smoothing = label_smoothing,
                                       .clusters = clusters,
                                       .cluster_weight = data_or_null<T>(cluster_rows)};
-    const LinearCrossEntropyGradients<T> pointers{.scale = factor,
-                                                  .dhidden = mutable_data_or_null<T>(gradients[0]),
-                                                  .dweight = mutable_data_or_null<T>(gradients[1]),
-                                                  .dbias = mutable_data_or_null<T>(gradients[2]),
-                                                  .dcluster_weight = mutable_data_or_null<T>(gradients[3])};
+    const auto written = [&](std::size_t k) {
+      return Gradient<T>{gradients[k].defined() ? gradients[k].data<T>() : nullptr};
+    };
+    const LinearCrossEntropyGradients<T> pointers{
+        .scale = factor, .dhidden = written(0), .dweight = written(1), .dbias = written(2), .dcluster_weight = written(3)};
     const bool wanted = std::ranges::any_of(gradients, &Tensor::defined);
     loss = linear_cross_entropy<T>(input, nullptr, wanted ? &pointers : nullptr).loss;
   });

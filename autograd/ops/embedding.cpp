@@ -17,19 +17,19 @@ Variable embedding(const Variable& table, const Tensor& ids) {
   std::array<std::int64_t, Shape::kMaxRank> dims{};
   std::ranges::copy(ids.shape(), dims.begin());
   dims[static_cast<std::size_t>(ids.rank())] = width;
-  Tensor out = Tensor::empty(Shape(std::span<const std::int64_t>(dims.data(), static_cast<std::size_t>(ids.rank()) + 1)), table.dtype());
-  dispatch_float(table.dtype(), [&](auto type) {
-    using T = decltype(type);
+  Tensor out = Tensor::empty(Shape(std::span<const std::int64_t>(dims.data(), static_cast<std::size_t>(ids.rank()) + 1)),
+                             table.dtype());
+  dispatch_float(table.dtype(), [&]<class T>(T) {
     embedding_forward(rows.data<T>(), vocab, width, indices.data<std::int32_t>(), indices.size(), out.data<T>());
   });
-  return Variable::from_operation("embedding", out, {&table}, [indices, width](const Tensor& dout, InputGradients& inputs) {
-    const Tensor dy = dout.contiguous();
-    Tensor dtable = inputs.zeroed_target(0);
-    dispatch_float(dy.dtype(), [&](auto type) {
-      using T = decltype(type);
-      embedding_backward(width, indices.data<std::int32_t>(), indices.size(), dy.data<T>(), dtable.data<T>());
-    });
-  });
+  return Variable::from_operation("embedding", out, {&table},
+                                  [indices, vocab, width](const Tensor& dout, InputGradients& inputs) {
+                                    const Tensor dy = dout.contiguous();
+                                    dispatch_float(dy.dtype(), [&]<class T>(T) {
+                                      embedding_backward(vocab, width, indices.data<std::int32_t>(), indices.size(),
+                                                         dy.data<T>(), inputs.gradient<T>(0));
+                                    });
+                                  });
 }
 
 }  // namespace cosformer

@@ -20,11 +20,11 @@ Variable feed_forward(const Variable& x, const NormWeights& norm, const LinearWe
                     "[feed_forward] fc1 ", fc1.weight.shape(), " and fc2 ", fc2.weight.shape(),
                     " with biases for an input of shape ", x.shape());
   const std::int64_t rows = row_count(x.shape()), width = x.dim(-1), ffn = fc1.weight.dim(0);
-  const std::array<const Variable*, 7> inputs = {&x,        &norm.weight, &norm.bias, &fc1.weight,
-                                                 &fc1.bias, &fc2.weight,  &fc2.bias};
+  const std::array<const Variable*, 7> operands = {&x,        &norm.weight, &norm.bias, &fc1.weight,
+                                                   &fc1.bias, &fc2.weight,  &fc2.bias};
   std::array<Tensor, 7> values;
-  std::ranges::transform(inputs, values.begin(), [](const Variable* input) { return input->value().contiguous(); });
-  const bool differentiable = std::ranges::any_of(inputs, &Variable::requires_grad);
+  std::ranges::transform(operands, values.begin(), [](const Variable* input) { return input->value().contiguous(); });
+  const bool differentiable = std::ranges::any_of(operands, &Variable::requires_grad);
   Tensor mean = Tensor::empty({rows}, x.dtype()), inverse_deviation = Tensor::empty({rows}, x.dtype());
   Tensor hidden = differentiable ? Tensor::empty({rows, ffn}, x.dtype()) : Tensor();
   Tensor out = Tensor::empty(x.shape(), x.dtype());
@@ -33,25 +33,19 @@ Variable feed_forward(const Variable& x, const NormWeights& norm, const LinearWe
     return FeedForwardBlock<T>{
         {rows, width, data(0), data(1), data(2)}, ffn, f, data(3), data(4), data(5), data(6), dropout ? &*dropout : nullptr};
   };
-  dispatch_float(x.dtype(), [&](auto type) {
-    using T = decltype(type);
-    feed_forward_block_forward<T>(block_of(type), norm.eps, out.data<T>(), mean.data<T>(), inverse_deviation.data<T>(),
-                                  mutable_data_or_null<T>(hidden));
+  dispatch_float(x.dtype(), [&]<class T>(T) {
+    feed_forward_block_forward<T>(block_of(T{}), norm.eps, out.data<T>(), mean.data<T>(), inverse_deviation.data<T>(),
+                                  differentiable ? hidden.data<T>() : nullptr);
   });
   return Variable::from_operation(
       "feed_forward", out, {&x, &norm.weight, &norm.bias, &fc1.weight, &fc1.bias, &fc2.weight, &fc2.bias},
-      [block_of, mean, inverse_deviation, hidden](const Tensor& dout, InputGradients& gradients) {
+      [block_of, mean, inverse_deviation, hidden](const Tensor& dout, InputGradients& inputs) {
         const Tensor dy = dout.contiguous();
-        std::array<Tensor, 7> sums;
-        for (std::size_t k = 1; k < sums.size(); ++k) sums[k] = sum_target(gradients, k);
-        InputGradients::Target dx =
-            gradients.wants(0) ? gradients.target(0) : InputGradients::Target{Tensor::empty(dy.shape(), dy.dtype()), true};
-        dispatch_float(dy.dtype(), [&](auto type) {
-          using T = decltype(type);
-          const auto sum = [&](std::size_t k) { return mutable_data_or_null<T>(sums[k]); };
-          feed_forward_block_backward<T>(block_of(type), mean.data<T>(), inverse_deviation.data<T>(), hidden.data<T>(),
-                                         dy.data<T>(), dx.buffer.data<T>(), !dx.fresh,
-                                         {{sum(1), sum(2)}, sum(3), sum(4), sum(5), sum(6)});
+        dispatch_float(dy.dtype(), [&]<class T>(T) {
+          const auto gradient = [&](std::size_t k) { return inputs.gradient<T>(k); };
+          feed_forward_block_backward<T>(block_of(T{}), mean.data<T>(), inverse_deviation.data<T>(), hidden.data<T>(),
+                                         dy.data<T>(), gradient(0),
+                                         {{gradient(1), gradient(2)}, gradient(3), gradient(4), gradient(5), gradient(6)});
         });
       });
 }

@@ -17,27 +17,20 @@ Variable gated_linear_attention(const Variable& query, const Variable& key, cons
   const Tensor q = inner_contiguous(query.value()), k = inner_contiguous(key.value()), v = inner_contiguous(value.value()),
                z = inner_contiguous(gate.value());
   Tensor out = Tensor::empty({sizes.batch, sizes.queries, sizes.heads, sizes.value_dim}, query.dtype());
-  dispatch_float(query.dtype(), [&](auto type) {
-    using T = decltype(type);
+  dispatch_float(query.dtype(), [&]<class T>(T) {
     gated_linear_attention_forward<T>(sizes, visibility_of(mask), static_cast<T>(scale), heads_of<T>(q), heads_of<T>(k),
                                       heads_of<T>(v), heads_of<T>(z), mutable_heads_of<T>(out));
   });
-  return Variable::from_operation(
-      "gated_linear_attention", out, {&query, &key, &value, &gate},
-      [sizes, mask, scale, q, k, v, z](const Tensor& dout, InputGradients& inputs) {
-        const Tensor dy = inner_contiguous(dout);
-        AttentionGradients gradients(q, k, v);
-        Tensor dgate = Tensor::empty(z.shape(), z.dtype());
-        dispatch_float(q.dtype(), [&](auto type) {
-          using T = decltype(type);
-          gated_linear_attention_backward<T>(sizes, visibility_of(mask), static_cast<T>(scale), heads_of<T>(q), heads_of<T>(k),
-                                             heads_of<T>(v), heads_of<T>(z), heads_of<T>(dy),
-                                             mutable_heads_of<T>(gradients.dquery), mutable_heads_of<T>(gradients.dkey),
-                                             mutable_heads_of<T>(gradients.dvalue), mutable_heads_of<T>(dgate));
-        });
-        gradients.hand_over(inputs);
-        inputs.add(3, dgate);
-      });
+  return Variable::from_operation("gated_linear_attention", out, {&query, &key, &value, &gate},
+                                  [sizes, mask, scale, q, k, v, z](const Tensor& dout, InputGradients& inputs) {
+                                    const Tensor dy = inner_contiguous(dout);
+                                    dispatch_float(q.dtype(), [&]<class T>(T) {
+                                      gated_linear_attention_backward<T>(
+                                          sizes, visibility_of(mask), static_cast<T>(scale), heads_of<T>(q), heads_of<T>(k),
+                                          heads_of<T>(v), heads_of<T>(z), heads_of<T>(dy), inputs.gradient<T>(0),
+                                          inputs.gradient<T>(1), inputs.gradient<T>(2), inputs.gradient<T>(3));
+                                    });
+                                  });
 }
 
 }  // namespace cosformer

@@ -12,22 +12,17 @@ Variable layer_norm(const Variable& x, const Variable& weight, const Variable& b
   const Tensor input = x.value().contiguous(), w = weight.value().contiguous(), b = bias.value().contiguous();
   Tensor out = Tensor::empty(x.shape(), x.dtype());
   Tensor mean = Tensor::empty({rows}, x.dtype()), inverse_deviation = Tensor::empty({rows}, x.dtype());
-  dispatch_float(x.dtype(), [&](auto type) {
-    using T = decltype(type);
-    layer_norm_forward(rows, width, input.data<T>(), width, w.data<T>(), b.data<T>(), eps, out.data<T>(), width, mean.data<T>(),
-                       inverse_deviation.data<T>());
+  dispatch_float(x.dtype(), [&]<class T>(T) {
+    layer_norm_forward(rows, width, input.data<T>(), width, w.data<T>(), b.data<T>(), eps, out.data<T>(), width,
+                       mean.data<T>(), inverse_deviation.data<T>());
   });
   return Variable::from_operation(
       "layer_norm", out, {&x, &weight, &bias},
       [input, w, mean, inverse_deviation, rows, width](const Tensor& dout, InputGradients& inputs) {
         const Tensor dy = dout.contiguous();
-        const auto sums = [&](std::size_t k) { return inputs.wants(k) ? inputs.zeroed_target(k) : Tensor::zeros({width}, dy.dtype()); };
-        Tensor dweight = sums(1), dbias = sums(2);
-        auto [dx, fresh] = inputs.wants(0) ? inputs.target(0) : InputGradients::Target{Tensor::empty(dy.shape(), dy.dtype()), true};
-        dispatch_float(dy.dtype(), [&, &d = dx, add = !fresh](auto type) {
-          using T = decltype(type);
+        dispatch_float(dy.dtype(), [&]<class T>(T) {
           layer_norm_backward(rows, width, input.data<T>(), width, mean.data<T>(), inverse_deviation.data<T>(), w.data<T>(),
-                              dy.data<T>(), width, d.template data<T>(), width, add, dweight.data<T>(), dbias.data<T>());
+                              dy.data<T>(), width, inputs.gradient<T>(0), inputs.gradient<T>(1), inputs.gradient<T>(2));
         });
       });
 }

@@ -21,8 +21,7 @@ Variable linear_attention(const Variable& query, const Variable& key, const Vari
   Tensor normalizer = Tensor::empty({sizes.batch, sizes.queries, sizes.heads}, query.dtype());
   Tensor sums = Tensor::empty({sizes.batch, sizes.heads, linear_attention_saved_size(sizes, visibility_of(mask), options)},
                               query.dtype());
-  dispatch_float(query.dtype(), [&](auto type) {
-    using T = decltype(type);
+  dispatch_float(query.dtype(), [&]<class T>(T) {
     linear_attention_forward<T>(sizes, visibility_of(mask), options, heads_of<T>(q), heads_of<T>(k), heads_of<T>(v),
                                 mutable_heads_of<T>(out), normalizer.data<T>(), sums.data<T>());
   });
@@ -30,15 +29,11 @@ Variable linear_attention(const Variable& query, const Variable& key, const Vari
       "linear_attention", out, {&query, &key, &value},
       [sizes, mask, options, q, k, v, out, normalizer, sums](const Tensor& dout, InputGradients& inputs) {
         const Tensor dy = inner_contiguous(dout);
-        AttentionGradients gradients(q, k, v);
-        dispatch_float(q.dtype(), [&](auto type) {
-          using T = decltype(type);
+        dispatch_float(q.dtype(), [&]<class T>(T) {
           linear_attention_backward<T>(sizes, visibility_of(mask), options, heads_of<T>(q), heads_of<T>(k), heads_of<T>(v),
                                        heads_of<T>(out), normalizer.data<T>(), sums.data<T>(), heads_of<T>(dy),
-                                       mutable_heads_of<T>(gradients.dquery), mutable_heads_of<T>(gradients.dkey),
-                                       mutable_heads_of<T>(gradients.dvalue));
+                                       inputs.gradient<T>(0), inputs.gradient<T>(1), inputs.gradient<T>(2));
         });
-        gradients.hand_over(inputs);
       });
 }
 

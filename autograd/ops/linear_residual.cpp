@@ -17,26 +17,20 @@ Variable linear_residual(const Variable& x, const LinearWeights& layer, const Va
                skip = residual.value().contiguous();
   const Tensor bias = layer.bias.defined() ? layer.bias.value().contiguous() : Tensor();
   Tensor out = Tensor::empty(residual.shape(), x.dtype());
-  dispatch_float(x.dtype(), [&](auto type) {
-    using T = decltype(type);
+  dispatch_float(x.dtype(), [&]<class T>(T) {
     linear_residual_forward<T>(
         {rows, width, out_width, input.data<T>(), weight.data<T>(), data_or_null<T>(bias), dropout ? &*dropout : nullptr},
         skip.data<T>(), out.data<T>());
   });
   return Variable::from_operation(
       "linear_residual", out, {&x, &layer.weight, &layer.bias, &residual},
-      [input, weight, rows, width, out_width, dropout](const Tensor& dout, InputGradients& gradients) {
+      [input, weight, rows, width, out_width, dropout](const Tensor& dout, InputGradients& inputs) {
         const Tensor dy = dout.contiguous();
-        gradients.add(3, dy);
-        Tensor dweight = sum_target(gradients, 1), dbias = sum_target(gradients, 2);
-        InputGradients::Target dx{Tensor(), true};
-        if (gradients.wants(0)) dx = gradients.target(0);
-        dispatch_float(dy.dtype(), [&](auto type) {
-          using T = decltype(type);
+        inputs.add(3, dy);
+        dispatch_float(dy.dtype(), [&]<class T>(T) {
           linear_residual_backward<T>(
               {rows, width, out_width, input.data<T>(), weight.data<T>(), nullptr, dropout ? &*dropout : nullptr},
-              dy.data<T>(), mutable_data_or_null<T>(dx.buffer), !dx.fresh, mutable_data_or_null<T>(dweight),
-              mutable_data_or_null<T>(dbias));
+              dy.data<T>(), inputs.gradient<T>(0), inputs.gradient<T>(1), inputs.gradient<T>(2));
         });
       });
 }

@@ -17,15 +17,14 @@ std::vector<Variable> norm_linear(const Variable& x, const NormWeights& norm, st
                norm_bias = norm.bias.value().contiguous();
   Tensor mean = Tensor::empty({rows}, x.dtype()), inverse_deviation = Tensor::empty({rows}, x.dtype());
   std::vector<Tensor> weights, values;
-  std::vector<const Variable*> inputs{&x, &norm.weight, &norm.bias};
+  std::vector<const Variable*> operands{&x, &norm.weight, &norm.bias};
   for (const LinearWeights& layer : layers) {
     weights.push_back(layer.weight.value().contiguous());
     values.push_back(Tensor::empty(x.shape().with_dim(-1, layer.weight.dim(0)), x.dtype()));
-    inputs.push_back(&layer.weight);
-    inputs.push_back(&layer.bias);
+    operands.push_back(&layer.weight);
+    operands.push_back(&layer.bias);
   }
-  dispatch_float(x.dtype(), [&](auto type) {
-    using T = decltype(type);
+  dispatch_float(x.dtype(), [&]<class T>(T) {
     std::vector<Tensor> biases;
     std::vector<NormLinear<T>> projections;
     for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -37,28 +36,20 @@ std::vector<Variable> norm_linear(const Variable& x, const NormWeights& norm, st
                            mean.data<T>(), inverse_deviation.data<T>());
   });
   return Variable::from_operation(
-      "norm_linear", values, inputs,
+      "norm_linear", values, operands,
       [input, norm_weight, norm_bias, mean, inverse_deviation, weights, rows, width](std::span<const Tensor> douts,
-                                                                                     InputGradients& gradients) {
-        std::vector<Tensor> dys, dweights, dbiases;
-        for (std::size_t i = 0; i < weights.size(); ++i) {
-          dys.push_back(douts[i].defined() ? douts[i].contiguous() : Tensor());
-          dweights.push_back(sum_target(gradients, 3 + 2 * i));
-          dbiases.push_back(sum_target(gradients, 4 + 2 * i));
-        }
-        Tensor dnorm_weight = sum_target(gradients, 1), dnorm_bias = sum_target(gradients, 2);
-        auto [dx, fresh] = gradients.wants(0) ? gradients.target(0)
-                                              : InputGradients::Target{Tensor::empty(input.shape(), input.dtype()), true};
-        dispatch_float(input.dtype(), [&, &d = dx, accumulate = !fresh](auto type) {
-          using T = decltype(type);
+                                                                                     InputGradients& inputs) {
+        std::vector<Tensor> dys;
+        for (const Tensor& dout : douts) dys.push_back(dout.defined() ? dout.contiguous() : Tensor());
+        dispatch_float(input.dtype(), [&]<class T>(T) {
           std::vector<NormLinearGradient<T>> projections;
           for (std::size_t i = 0; i < weights.size(); ++i) {
             projections.push_back({weights[i].dim(0), weights[i].data<T>(), data_or_null<T>(dys[i]),
-                                   mutable_data_or_null<T>(dweights[i]), mutable_data_or_null<T>(dbiases[i])});
+                                   inputs.gradient<T>(3 + 2 * i), inputs.gradient<T>(4 + 2 * i)});
           }
           norm_linear_backward<T>({rows, width, input.data<T>(), norm_weight.data<T>(), norm_bias.data<T>()}, mean.data<T>(),
-                                  inverse_deviation.data<T>(), projections, d.template data<T>(), accumulate,
-                                  {mutable_data_or_null<T>(dnorm_weight), mutable_data_or_null<T>(dnorm_bias)});
+                                  inverse_deviation.data<T>(), projections, inputs.gradient<T>(0),
+                                  {inputs.gradient<T>(1), inputs.gradient<T>(2)});
         });
       });
 }

@@ -31,8 +31,7 @@ Variable project_length(const Variable& x, const Variable& weights, const Shared
                     "[project_length] a mask of another shape than [", batch, ", ", length, ']');
   const Tensor source = real_rows(x.value(), mask), w = weights.value().contiguous();
   Tensor out = Tensor::empty({batch, rows, x.dim(2), x.dim(3)}, x.dtype());
-  dispatch_float(x.dtype(), [&](auto type) {
-    using T = decltype(type);
+  dispatch_float(x.dtype(), [&]<class T>(T) {
     for (std::int64_t b = 0; b < batch; ++b) {
       gemm<T>(Transpose::yes, Transpose::no, rows, width, length, w.data<T>() + b * length * rows, rows,
               source.data<T>() + b * length * width, width, false, out.data<T>() + b * rows * width, width);
@@ -41,8 +40,7 @@ Variable project_length(const Variable& x, const Variable& weights, const Shared
   return Variable::from_operation("project_length", out, {&x, &weights}, [=](const Tensor& dout, InputGradients& inputs) {
     const Tensor dy = dout.contiguous();
     Tensor dx = Tensor::empty(source.shape(), source.dtype()), dw = Tensor::empty(w.shape(), w.dtype());
-    dispatch_float(dy.dtype(), [&](auto type) {
-      using T = decltype(type);
+    dispatch_float(dy.dtype(), [&]<class T>(T) {
       for (std::int64_t b = 0; b < batch; ++b) {
         const T* d = dy.data<T>() + b * rows * width;
         gemm<T>(Transpose::no, Transpose::no, length, width, rows, w.data<T>() + b * length * rows, rows, d, width, false,

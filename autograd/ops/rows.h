@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "autograd/backward.h"
 #include "autograd/ops.h"
 
 namespace cosformer {
@@ -24,15 +23,6 @@ void check_linear(const char* operation, const Variable& x, const LinearWeights&
 template <class T>
 const T* data_or_null(const Tensor& tensor) {
   return tensor.defined() ? tensor.data<T>() : nullptr;
-}
-template <class T>
-T* mutable_data_or_null(Tensor& tensor) {
-  return tensor.defined() ? tensor.data<T>() : nullptr;
-}
-
-/// The buffer that the gradient of input `k` is added to, or an undefined tensor where none is wanted.
-inline Tensor sum_target(InputGradients& gradients, std::size_t k) {
-  return gradients.wants(k) ? gradients.zeroed_target(k) : Tensor();
 }
 
 }  // namespace cosformer

@@ -15,8 +15,7 @@ Variable softmax_attention(const Variable& query, const Variable& key, const Var
   Tensor saved = Tensor::empty(options.materialized ? Shape{sizes.batch, sizes.heads, sizes.queries, sizes.keys}
                                                     : Shape{sizes.batch, sizes.heads, sizes.queries},
                                query.dtype());
-  dispatch_float(query.dtype(), [&](auto type) {
-    using T = decltype(type);
+  dispatch_float(query.dtype(), [&]<class T>(T) {
     const auto forward = options.materialized ? softmax_attention_materialized_forward<T> : softmax_attention_forward<T>;
     forward(sizes, visibility_of(mask, options.window), static_cast<T>(options.scale), heads_of<T>(q), heads_of<T>(k),
             heads_of<T>(v), mutable_heads_of<T>(out), saved.data<T>());
@@ -25,24 +24,20 @@ Variable softmax_attention(const Variable& query, const Variable& key, const Var
       "softmax_attention", out, {&query, &key, &value},
       [sizes, mask, options, q, k, v, out, saved](const Tensor& dout, InputGradients& inputs) {
         const Tensor dy = inner_contiguous(dout);
-        AttentionGradients gradients(q, k, v);
-        dispatch_float(q.dtype(), [&](auto type) {
-          using T = decltype(type);
+        dispatch_float(q.dtype(), [&]<class T>(T) {
           if (options.materialized) {
             Tensor scratch = Tensor::empty(saved.shape(), saved.dtype());
-            softmax_attention_materialized_backward<T>(
-                sizes, static_cast<T>(options.scale), heads_of<T>(q), heads_of<T>(k), heads_of<T>(v), saved.data<T>(),
-                heads_of<T>(dy), scratch.data<T>(), mutable_heads_of<T>(gradients.dquery),
-                mutable_heads_of<T>(gradients.dkey), mutable_heads_of<T>(gradients.dvalue),
-                mask.dropout ? &*mask.dropout : nullptr);
+            softmax_attention_materialized_backward<T>(sizes, static_cast<T>(options.scale), heads_of<T>(q), heads_of<T>(k),
+                                                       heads_of<T>(v), saved.data<T>(), heads_of<T>(dy), scratch.data<T>(),
+                                                       inputs.gradient<T>(0), inputs.gradient<T>(1), inputs.gradient<T>(2),
+                                                       mask.dropout ? &*mask.dropout : nullptr);
           } else {
             softmax_attention_backward<T>(sizes, visibility_of(mask, options.window), static_cast<T>(options.scale),
                                           heads_of<T>(q), heads_of<T>(k), heads_of<T>(v), heads_of<T>(out), saved.data<T>(),
-                                          heads_of<T>(dy), mutable_heads_of<T>(gradients.dquery),
-                                          mutable_heads_of<T>(gradients.dkey), mutable_heads_of<T>(gradients.dvalue));
+                                          heads_of<T>(dy), inputs.gradient<T>(0), inputs.gradient<T>(1),
+                                          inputs.gradient<T>(2));
           }
         });
-        gradients.hand_over(inputs);
       });
 }
 

@@ -125,18 +125,22 @@ CrossEntropySum cross_entropy_forward(std::int64_t rows, std::int64_t vocab, con
 
 template <class T>
 void cross_entropy_backward(std::int64_t rows, std::int64_t vocab, const T* logits, const std::int32_t* targets,
-                            double label_smoothing, const T* log_sum_exp, T gradient_scale, T* dlogits) {
+                            double label_smoothing, const T* log_sum_exp, T gradient_scale, const Gradient<T>& dlogits) {
+  if (!dlogits.data) return;
   const std::int64_t grain = kElementwiseGrain / std::max<std::int64_t>(vocab, 1) + 1;
   parallel_ranges(rows, grain, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<T> scratch(static_cast<std::size_t>(dlogits.add ? vocab : 0));
     for (std::int64_t r = begin; r < end; ++r) {
-      T* d = dlogits + r * vocab;
+      T* const target = dlogits.data + r * vocab;
+      T* const d = dlogits.add ? scratch.data() : target;
       if (targets[r] == kIgnoredTarget) {
-        std::fill_n(d, vocab, T{0});
+        begin_sum<T>({target, dlogits.add}, vocab);
         continue;
       }
       loops<T>().exp_sum(logits + r * vocab, T{1}, log_sum_exp[r], d, vocab);
       loops<T>().scale(gradient_scale, d, d, vocab);
       subtract_target(d, vocab, targets[r], label_smoothing, static_cast<double>(gradient_scale));
+      if (dlogits.add) loops<T>().add_scaled(T{1}, d, target, vocab);
     }
   });
 }
@@ -146,21 +150,22 @@ CrossEntropySum linear_cross_entropy(const LinearCrossEntropy<T>& input, T* row_
                                      const LinearCrossEntropyGradients<T>* gradients) {
   const std::int64_t width = input.width, words = input.vocab, clusters = input.clusters, vocab = words + clusters;
   check_targets(input.targets, input.rows, vocab);
-  T* const dhidden = gradients ? gradients->dhidden : nullptr;
-  T* const dweight = gradients ? gradients->dweight : nullptr;
-  T* const dbias = gradients ? gradients->dbias : nullptr;
-  T* const dclusters = gradients ? gradients->dcluster_weight : nullptr;
+  const LinearCrossEntropyGradients<T> wanted = gradients ? *gradients : LinearCrossEntropyGradients<T>();
+  const Gradient<T> dhidden = wanted.dhidden;
+  T* const dweight = begin_sum(wanted.dweight, words * width);
+  T* const dclusters = begin_sum(wanted.dcluster_weight, clusters * width);
+  const Gradient<T> dbias = {begin_sum(wanted.dbias, vocab), true};
   if (row_loss) std::fill_n(row_loss, input.rows, T{0});
 
   const std::vector<std::int64_t> counted = counted_rows(input.targets, input.rows);
   const auto total = static_cast<std::int64_t>(counted.size());
   const bool all_counted = total == input.rows;
-  if (dhidden && !all_counted) std::fill_n(dhidden, input.rows * width, T{0});
+  if (!all_counted) begin_sum(dhidden, input.rows * width);
 
   const std::int64_t most = std::min(tile_rows(vocab, sizeof(T)), total);
   const Scratch<T> logits(most * vocab);
   // Hidden states of rows that do not follow one another, and their gradients.
-  const Scratch<T> gathered(all_counted ? 0 : most * width), dgathered(all_counted || !dhidden ? 0 : most * width);
+  const Scratch<T> gathered(all_counted ? 0 : most * width), dgathered(all_counted || !dhidden.data ? 0 : most * width);
   std::vector<RowLoss> results(counted.size());
 
   for (std::int64_t begin = 0; begin < total; begin += most) {
@@ -203,17 +208,21 @@ CrossEntropySum linear_cross_entropy(const LinearCrossEntropy<T>& input, T* row_
       gemm(Transpose::yes, Transpose::no, clusters, width, count, logits.data() + words, vocab, hidden, width, true,
            dclusters, width);
     }
-    if (dbias) column_sums(logits.data(), count, vocab, vocab, dbias);
-    if (dhidden) {
-      T* target = all_counted ? dhidden + begin * width : dgathered.data();
-      gemm(Transpose::no, Transpose::no, count, width, words, logits.data(), vocab, input.weight, width, false, target,
-           width);
+    column_sums(logits.data(), count, vocab, vocab, dbias);
+    if (dhidden.data) {
+      T* target = all_counted ? dhidden.data + begin * width : dgathered.data();
+      gemm(Transpose::no, Transpose::no, count, width, words, logits.data(), vocab, input.weight, width,
+           all_counted && dhidden.add, target, width);
       if (clusters > 0) {
         gemm(Transpose::no, Transpose::no, count, width, clusters, logits.data() + words, vocab, input.cluster_weight, width,
              true, target, width);
       }
       if (!all_counted) {
-        for (std::int64_t i = 0; i < count; ++i) std::copy_n(target + i * width, width, dhidden + tile[i] * width);
+        for (std::int64_t i = 0; i < count; ++i) {
+          T* const row = dhidden.data + tile[i] * width;
+          if (dhidden.add) loops<T>().add_scaled(T{1}, target + i * width, row, width);
+          if (!dhidden.add) std::copy_n(target + i * width, width, row);
+        }
       }
     }
   }
@@ -224,7 +233,7 @@ CrossEntropySum linear_cross_entropy(const LinearCrossEntropy<T>& input, T* row_
   template CrossEntropySum cross_entropy_forward<T>(std::int64_t, std::int64_t, const T*, const std::int32_t*, double, T*, \
                                                     T*);                                                                   \
   template void cross_entropy_backward<T>(std::int64_t, std::int64_t, const T*, const std::int32_t*, double, const T*, T,  \
-                                          T*);                                                                             \
+                                          const Gradient<T>&);                                                             \
   template CrossEntropySum linear_cross_entropy<T>(const LinearCrossEntropy<T>&, T*, const LinearCrossEntropyGradients<T>*);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)

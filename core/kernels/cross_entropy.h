@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "core/kernels/gradient.h"
+
 namespace cosformer {
 
 /// A target that is not counted.
@@ -24,10 +26,10 @@ template <class T>
 CrossEntropySum cross_entropy_forward(std::int64_t rows, std::int64_t vocab, const T* logits, const std::int32_t* targets,
                                       double label_smoothing, T* row_loss, T* log_sum_exp);
 
-/// dlogits = gradient_scale · (softmax(logits) - target distribution), written; dlogits may be logits.
+/// dlogits = gradient_scale · (softmax(logits) - target distribution). dlogits may be logits if it is written.
 template <class T>
 void cross_entropy_backward(std::int64_t rows, std::int64_t vocab, const T* logits, const std::int32_t* targets,
-                            double label_smoothing, const T* log_sum_exp, T gradient_scale, T* dlogits);
+                            double label_smoothing, const T* log_sum_exp, T gradient_scale, const Gradient<T>& dlogits);
 
 template <class T>
 struct LinearCrossEntropy {
@@ -41,14 +43,14 @@ struct LinearCrossEntropy {
   const T* cluster_weight = nullptr;  ///< [C, E]; a bias then has V + C elements
 };
 
-/// Where the gradients of scale · Σ loss go; a null pointer is skipped.
+/// The gradients of scale · Σ loss.
 template <class T>
 struct LinearCrossEntropyGradients {
   double scale = 1;
-  T* dhidden = nullptr;  ///< [R, E], written
-  T* dweight = nullptr;  ///< [V, E], added to
-  T* dbias = nullptr;    ///< [V + C], added to
-  T* dcluster_weight = nullptr;  ///< [C, E], added to
+  Gradient<T> dhidden;          ///< [R, E]
+  Gradient<T> dweight;          ///< [V, E]
+  Gradient<T> dbias;            ///< [V + C]
+  Gradient<T> dcluster_weight;  ///< [C, E]
 };
 
 /// Loss and, where `gradients` is not null, gradients of logits = hidden · weightᵀ + bias, by tiles of rows of which only

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <vector>
 
 #include "core/error.h"
 #include "core/kernels/row_blocks.h"
@@ -68,11 +69,12 @@ void accumulate_scaled(T alpha, const T* x, T* y, std::int64_t n) {
 }
 
 template <class T>
-void column_sums(const T* x, std::int64_t rows, std::int64_t width, std::int64_t stride, T* sums) {
+void column_sums(const T* x, std::int64_t rows, std::int64_t width, std::int64_t stride, const Gradient<T>& sums) {
+  if (!sums.data) return;
   const RowSums<T> total = sum_over_rows<T>(rows, width, [&](std::int64_t begin, std::int64_t end, T* partial) {
     for (std::int64_t r = begin; r < end; ++r) loops<T>().add_scaled(T{1}, x + r * stride, partial, width);
   });
-  loops<T>().add_scaled(T{1}, total.data(), sums, width);
+  loops<T>().add_scaled(T{1}, total.data(), begin_sum(sums, width), width);
 }
 
 template <class T>
@@ -82,13 +84,14 @@ void activation_forward(ScalarFunction f, const T* x, T* y, std::int64_t n) {
 }
 
 template <class T>
-void activation_backward(ScalarFunction f, const T* x, const T* dy, T* dx, std::int64_t n, bool accumulate) {
+void activation_backward(ScalarFunction f, const T* x, const T* dy, const Gradient<T>& dx, std::int64_t n) {
+  if (!dx.data) return;
   parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
-    if (!accumulate) return differentiate(f, x + begin, dy + begin, dx + begin, end - begin);
+    if (!dx.add) return differentiate(f, x + begin, dy + begin, dx.data + begin, end - begin);
     for_each_piece(end - begin, [&](std::int64_t piece, std::int64_t count) {
       std::array<T, kScratch> gradient{};
       differentiate(f, x + begin + piece, dy + begin + piece, gradient.data(), count);
-      loops<T>().add_scaled(T{1}, gradient.data(), dx + begin + piece, count);
+      loops<T>().add_scaled(T{1}, gradient.data(), dx.data + begin + piece, count);
     });
   });
 }
@@ -105,15 +108,19 @@ void bias_activation_forward(ScalarFunction f, const T* x, const T* bias, T* u, 
 }
 
 template <class T>
-void bias_activation_backward(ScalarFunction f, const T* u, const T* dy, T* du, T* dbias, std::int64_t rows,
-                              std::int64_t width) {
+void bias_activation_backward(ScalarFunction f, const T* u, const T* dy, const Gradient<T>& du, const Gradient<T>& dbias,
+                              std::int64_t rows, std::int64_t width) {
+  const bool in_place = du.data != nullptr && !du.add;
   const RowSums<T> total = sum_over_rows<T>(rows, width, [&](std::int64_t begin, std::int64_t end, T* partial) {
+    std::vector<T> scratch(static_cast<std::size_t>(in_place ? 0 : width));
     for (std::int64_t r = begin; r < end; ++r) {
-      differentiate(f, u + r * width, dy + r * width, du + r * width, width);
-      loops<T>().add_scaled(T{1}, du + r * width, partial, width);
+      T* row = in_place ? du.data + r * width : scratch.data();
+      differentiate(f, u + r * width, dy + r * width, row, width);
+      loops<T>().add_scaled(T{1}, row, partial, width);
+      if (du.add) loops<T>().add_scaled(T{1}, row, du.data + r * width, width);
     }
   });
-  loops<T>().add_scaled(T{1}, total.data(), dbias, width);
+  if (T* sums = begin_sum(dbias, width)) loops<T>().add_scaled(T{1}, total.data(), sums, width);
 }
 
 DropoutMask dropout_mask(double probability, const Random& stream) {
@@ -130,16 +137,17 @@ void apply_dropout(double probability, const Random& stream, const T* x, T* y, s
   });
 }
 
-#define COSFORMER_INSTANTIATE(T)                                                                                     \
-  template void add_elements<T>(const T*, const T*, T*, std::int64_t);                                               \
-  template void accumulate_elements<T>(const T*, T*, std::int64_t);                                                  \
-  template void scale_elements<T>(T, const T*, T*, std::int64_t);                                                    \
-  template void accumulate_scaled<T>(T, const T*, T*, std::int64_t);                                                 \
-  template void column_sums<T>(const T*, std::int64_t, std::int64_t, std::int64_t, T*);                              \
-  template void activation_forward<T>(ScalarFunction, const T*, T*, std::int64_t);                                   \
-  template void activation_backward<T>(ScalarFunction, const T*, const T*, T*, std::int64_t, bool);                  \
-  template void bias_activation_forward<T>(ScalarFunction, const T*, const T*, T*, T*, std::int64_t, std::int64_t);  \
-  template void bias_activation_backward<T>(ScalarFunction, const T*, const T*, T*, T*, std::int64_t, std::int64_t); \
+#define COSFORMER_INSTANTIATE(T)                                                                                        \
+  template void add_elements<T>(const T*, const T*, T*, std::int64_t);                                                  \
+  template void accumulate_elements<T>(const T*, T*, std::int64_t);                                                     \
+  template void scale_elements<T>(T, const T*, T*, std::int64_t);                                                       \
+  template void accumulate_scaled<T>(T, const T*, T*, std::int64_t);                                                    \
+  template void column_sums<T>(const T*, std::int64_t, std::int64_t, std::int64_t, const Gradient<T>&);                 \
+  template void activation_forward<T>(ScalarFunction, const T*, T*, std::int64_t);                                      \
+  template void activation_backward<T>(ScalarFunction, const T*, const T*, const Gradient<T>&, std::int64_t);           \
+  template void bias_activation_forward<T>(ScalarFunction, const T*, const T*, T*, T*, std::int64_t, std::int64_t);     \
+  template void bias_activation_backward<T>(ScalarFunction, const T*, const T*, const Gradient<T>&, const Gradient<T>&, \
+                                            std::int64_t, std::int64_t);                                                \
   template void apply_dropout<T>(double, const Random&, const T*, T*, std::int64_t);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)

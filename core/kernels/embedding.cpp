@@ -26,12 +26,15 @@ void embedding_forward(const T* table, std::int64_t vocab, std::int64_t width, c
 }
 
 template <class T>
-void embedding_backward(std::int64_t width, const std::int32_t* ids, std::int64_t count, const T* dy, T* dtable) {
+void embedding_backward(std::int64_t vocab, std::int64_t width, const std::int32_t* ids, std::int64_t count, const T* dy,
+                        const Gradient<T>& dtable) {
+  T* const table = begin_sum(dtable, vocab * width);
+  if (!table) return;
   // Each piece owns some columns of the whole table: no two write one element, whatever ids repeat.
   constexpr std::int64_t kColumns = 64;
   parallel_ranges(width, kColumns, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = 0; i < count; ++i) {
-      loops<T>().add_scaled(T{1}, dy + i * width + begin, dtable + ids[i] * width + begin, end - begin);
+      loops<T>().add_scaled(T{1}, dy + i * width + begin, table + ids[i] * width + begin, end - begin);
     }
   });
 }
@@ -46,7 +49,8 @@ void scatter_rows(const T* x, std::int64_t width, const std::int32_t* rows, std:
 
 #define COSFORMER_INSTANTIATE(T)                                                                                   \
   template void embedding_forward<T>(const T*, std::int64_t, std::int64_t, const std::int32_t*, std::int64_t, T*); \
-  template void embedding_backward<T>(std::int64_t, const std::int32_t*, std::int64_t, const T*, T*);              \
+  template void embedding_backward<T>(std::int64_t, std::int64_t, const std::int32_t*, std::int64_t, const T*,     \
+                                      const Gradient<T>&);                                                         \
   template void scatter_rows<T>(const T*, std::int64_t, const std::int32_t*, std::int64_t, T*);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)

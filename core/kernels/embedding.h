@@ -4,9 +4,11 @@
 
 #include <cstdint>
 
+#include "core/kernels/gradient.h"
+
 namespace cosformer {
 
-/// Throws ShapeError where one of `count` ids lies outside [0, vocab).
+/// Throws ShapeError if one of `count` ids lies outside [0, vocab).
 void check_ids(const std::int32_t* ids, std::int64_t count, std::int64_t vocab);
 
 /// y_i = table row ids_i: table [vocab, width], y [count, width]. Throws ShapeError for an id outside the table.
@@ -14,9 +16,11 @@ template <class T>
 void embedding_forward(const T* table, std::int64_t vocab, std::int64_t width, const std::int32_t* ids, std::int64_t count,
                        T* y);
 
-/// dtable row ids_i += dy_i, in the order of i on any number of threads. The ids have passed `embedding_forward`.
+/// dtable [vocab, width]: row v is the sum of dy_i with ids_i = v, in the order of i on any number of threads. The ids have
+/// passed `embedding_forward`.
 template <class T>
-void embedding_backward(std::int64_t width, const std::int32_t* ids, std::int64_t count, const T* dy, T* dtable);
+void embedding_backward(std::int64_t vocab, std::int64_t width, const std::int32_t* ids, std::int64_t count, const T* dy,
+                        const Gradient<T>& dtable);
 
 /// y row rows_i = x_i: x [count, width], y with the rows that `rows` names, none of them twice; other rows of y stay as they
 /// are. The inverse of `embedding_forward`.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/kernels/attention/attention_gradients.h"
 #include "core/kernels/attention/attention_tiles.h"
 #include "core/parallel.h"
 #include "core/simd/row_loops.h"
@@ -60,7 +61,8 @@ void favor_features_forward(const FavorSizes& sizes, Heads<const T> x, const T* 
 
 template <class T>
 void favor_features_backward(const FavorSizes& sizes, Heads<const T> x, const T* projection, Heads<const T> features,
-                             Heads<const T> dfeatures, Heads<T> dx) {
+                             Heads<const T> dfeatures, const Gradient<T>& dx) {
+  const detail::WrittenGradient<T> written(dx, sizes.batch, sizes.length, sizes.heads, sizes.head_dim);
   const std::int64_t D = sizes.head_dim, F = sizes.features;
   const auto scale = static_cast<T>(input_scale(sizes)), floor = static_cast<T>(kFavorFloor * feature_scale(sizes));
   for_each_head(sizes, [&](std::int64_t b, std::int64_t h) {
@@ -70,7 +72,7 @@ void favor_features_backward(const FavorSizes& sizes, Heads<const T> x, const T*
     for_each_tile(sizes.length, [&](std::int64_t begin, std::int64_t count) {
       const Rows<const T> rows = rows_of(x, b, h).from(begin), phis = rows_of(features, b, h).from(begin),
                           gradients = rows_of(dfeatures, b, h).from(begin);
-      const Rows<T> results = rows_of(dx, b, h).from(begin);
+      const Rows<T> results = rows_of(written.heads(), b, h).from(begin);
       for (std::int64_t i = 0; i < count; ++i) {
         const T *phi = phis[i], *dphi = gradients[i];
         for (std::int64_t f = 0; f < F; ++f) g[i][f] = dphi[f] * (phi[f] - floor);
@@ -83,12 +85,13 @@ void favor_features_backward(const FavorSizes& sizes, Heads<const T> x, const T*
       }
     });
   });
+  written.finish();
 }
 
 #define COSFORMER_INSTANTIATE(T)                                                                                        \
   template void favor_features_forward<T>(const FavorSizes&, Heads<const T>, const T*, Heads<T>);                       \
   template void favor_features_backward<T>(const FavorSizes&, Heads<const T>, const T*, Heads<const T>, Heads<const T>, \
-                                           Heads<T>);
+                                           const Gradient<T>&);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)
 #undef COSFORMER_INSTANTIATE

@@ -23,9 +23,9 @@ inline constexpr double kFavorFloor = 1e-4;
 template <class T>
 void favor_features_forward(const FavorSizes& sizes, Heads<const T> x, const T* projection, Heads<T> features);
 
-/// Writes (does not accumulate) dx from the features and their gradient; the projection is constant.
+/// dx [B, N, H, D] from the features and their gradient; the projection is constant.
 template <class T>
 void favor_features_backward(const FavorSizes& sizes, Heads<const T> x, const T* projection, Heads<const T> features,
-                             Heads<const T> dfeatures, Heads<T> dx);
+                             Heads<const T> dfeatures, const Gradient<T>& dx);
 
 }  // namespace cosformer

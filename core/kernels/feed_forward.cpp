@@ -34,7 +34,7 @@ void feed_forward_block_forward(const FeedForwardBlock<T>& block, double eps, T*
 
 template <class T>
 void feed_forward_block_backward(const FeedForwardBlock<T>& block, const T* mean, const T* inverse_deviation,
-                                 const T* hidden, const T* dy, T* dx, bool accumulate,
+                                 const T* hidden, const T* dy, const Gradient<T>& dx,
                                  const FeedForwardGradients<T>& gradients) {
   const NormRows<T>& norm = block.norm;
   const std::int64_t width = norm.width, ffn = block.ffn, weights = ffn * width;
@@ -64,27 +64,28 @@ void feed_forward_block_backward(const FeedForwardBlock<T>& block, const T* mean
       detail::multiply<T>(ffn, width, count, Factor<T>::transposed(dhidden.rows()), normalized.rows(), true, {own, width});
       detail::add_rows<T>(count, ffn, dhidden.rows(), own + fc1_bias);
       detail::multiply<T>(count, width, ffn, dhidden.rows(), {block.fc1_weight, width}, false, dnormalized.rows());
-      const Rows<T> dx_rows{dx + begin * width, width};
-      if (accumulate) {
+      // The normalised rows have served: a gradient that is not wanted goes there.
+      const Rows<T> dx_rows = dx.data ? Rows<T>{dx.data + begin * width, width} : normalized.rows();
+      if (dx.add) {
         detail::sum_rows<T>(count, width, {dy + begin * width, width}, dx_rows, dx_rows);
       }
       detail::normalize_rows_backward<T>(norm, begin, count, mean, inverse_deviation, dnormalized.rows(),
-                                         accumulate ? Rows<const T>(dx_rows) : Rows<const T>{dy + begin * width, width},
-                                         dx_rows, own + norm_weight, own + norm_weight + width);
+                                         dx.add ? Rows<const T>(dx_rows) : Rows<const T>{dy + begin * width, width}, dx_rows,
+                                         own + norm_weight, own + norm_weight + width);
     });
   });
-  sums.add_to(gradients.fc1_dweight, 0, weights);
-  sums.add_to(gradients.fc1_dbias, fc1_bias, ffn);
-  sums.add_to(gradients.fc2_dweight, fc2_weight, weights);
-  sums.add_to(gradients.fc2_dbias, fc2_bias, width);
-  sums.add_to(gradients.norm.dweight, norm_weight, width);
-  sums.add_to(gradients.norm.dbias, norm_weight + width, width);
+  sums.put(gradients.fc1_dweight, 0, weights);
+  sums.put(gradients.fc1_dbias, fc1_bias, ffn);
+  sums.put(gradients.fc2_dweight, fc2_weight, weights);
+  sums.put(gradients.fc2_dbias, fc2_bias, width);
+  sums.put(gradients.norm.dweight, norm_weight, width);
+  sums.put(gradients.norm.dbias, norm_weight + width, width);
 }
 
-#define COSFORMER_INSTANTIATE(T)                                                                                       \
-  template void feed_forward_block_forward<T>(const FeedForwardBlock<T>&, double, T*, T*, T*, T*);                     \
-  template void feed_forward_block_backward<T>(const FeedForwardBlock<T>&, const T*, const T*, const T*, const T*, T*, \
-                                               bool, const FeedForwardGradients<T>&);
+#define COSFORMER_INSTANTIATE(T)                                                                                   \
+  template void feed_forward_block_forward<T>(const FeedForwardBlock<T>&, double, T*, T*, T*, T*);                 \
+  template void feed_forward_block_backward<T>(const FeedForwardBlock<T>&, const T*, const T*, const T*, const T*, \
+                                               const Gradient<T>&, const FeedForwardGradients<T>&);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)
 #undef COSFORMER_INSTANTIATE

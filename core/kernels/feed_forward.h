@@ -8,7 +8,7 @@
 
 namespace cosformer {
 
-/// fc1 [ffn, width], fc2 [width, ffn], with biases. `dropout` is null where there is none.
+/// fc1 [ffn, width], fc2 [width, ffn], with biases. `dropout` is null if there is none.
 template <class T>
 struct FeedForwardBlock {
   NormRows<T> norm;
@@ -21,14 +21,11 @@ struct FeedForwardBlock {
   const DropoutMask* dropout = nullptr;
 };
 
-/// Where the gradients of a block's parameters are added; null where not wanted.
+/// Of a block's parameters.
 template <class T>
 struct FeedForwardGradients {
   NormGradients<T> norm;
-  T* fc1_dweight = nullptr;
-  T* fc1_dbias = nullptr;
-  T* fc2_dweight = nullptr;
-  T* fc2_dbias = nullptr;
+  Gradient<T> fc1_dweight, fc1_dbias, fc2_dweight, fc2_dbias;
 };
 
 /// Writes y [R, width] and, for the backward pass, `mean`, `inverse_deviation` [R] and `hidden` [R, ffn], the input of the
@@ -37,10 +34,10 @@ template <class T>
 void feed_forward_block_forward(const FeedForwardBlock<T>& block, double eps, T* y, T* mean, T* inverse_deviation,
                                 T* hidden);
 
-/// dx [R, width] is written, or added to where `accumulate`.
+/// The gradients of x [R, width] and of the parameters.
 template <class T>
 void feed_forward_block_backward(const FeedForwardBlock<T>& block, const T* mean, const T* inverse_deviation,
-                                 const T* hidden, const T* dy, T* dx, bool accumulate,
+                                 const T* hidden, const T* dy, const Gradient<T>& dx,
                                  const FeedForwardGradients<T>& gradients);
 
 }  // namespace cosformer

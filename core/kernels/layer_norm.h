@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "core/kernels/gradient.h"
+
 namespace cosformer {
 
 /// Writes y, and of each row the mean and 1 / sqrt(variance + eps), which the backward pass needs. Rows of `width`
@@ -12,11 +14,11 @@ template <class T>
 void layer_norm_forward(std::int64_t rows, std::int64_t width, const T* x, std::int64_t x_stride, const T* weight,
                         const T* bias, double eps, T* y, std::int64_t y_stride, T* mean, T* inverse_deviation);
 
-/// Writes dx (adds to it where `accumulate_dx`), adds to dweight and dbias. dx may not overlap x or dy. The sums over
-/// rows are made in blocks that depend on the shape alone: the same bits on any number of threads.
+/// The gradients of x [rows, width], weight and bias [width]. dx may not overlap x or dy. The sums over rows are made in
+/// blocks that depend on the shape alone: the same bits on any number of threads.
 template <class T>
 void layer_norm_backward(std::int64_t rows, std::int64_t width, const T* x, std::int64_t x_stride, const T* mean,
-                         const T* inverse_deviation, const T* weight, const T* dy, std::int64_t dy_stride, T* dx,
-                         std::int64_t dx_stride, bool accumulate_dx, T* dweight, T* dbias);
+                         const T* inverse_deviation, const T* weight, const T* dy, std::int64_t dy_stride,
+                         const Gradient<T>& dx, const Gradient<T>& dweight, const Gradient<T>& dbias);
 
 }  // namespace cosformer

@@ -24,7 +24,8 @@ void linear_residual_forward(const LinearResidual<T>& layer, const T* residual, 
 }
 
 template <class T>
-void linear_residual_backward(const LinearResidual<T>& layer, const T* dy, T* dx, bool accumulate, T* dweight, T* dbias) {
+void linear_residual_backward(const LinearResidual<T>& layer, const T* dy, const Gradient<T>& dx, const Gradient<T>& dweight,
+                              const Gradient<T>& dbias) {
   const std::int64_t width = layer.width, out = layer.out;
   const detail::SegmentSums<T> sums(layer.rows, out * (width + 1));
   detail::for_each_segment(layer.rows, [&](std::int64_t segment, auto&& for_each_tile) {
@@ -39,16 +40,19 @@ void linear_residual_backward(const LinearResidual<T>& layer, const T* dy, T* dx
       detail::multiply<T>(out, width, count, Factor<T>::transposed(d), Rows<const T>{layer.x + begin * width, width}, true,
                           {own, width});
       detail::add_rows<T>(count, out, d, own + out * width);
-      if (dx) detail::multiply<T>(count, width, out, d, {layer.weight, width}, accumulate, {dx + begin * width, width});
+      if (dx.data) {
+        detail::multiply<T>(count, width, out, d, {layer.weight, width}, dx.add, {dx.data + begin * width, width});
+      }
     });
   });
-  sums.add_to(dweight, 0, out * width);
-  sums.add_to(dbias, out * width, out);
+  sums.put(dweight, 0, out * width);
+  sums.put(dbias, out * width, out);
 }
 
-#define COSFORMER_INSTANTIATE(T)                                                    \
-  template void linear_residual_forward<T>(const LinearResidual<T>&, const T*, T*); \
-  template void linear_residual_backward<T>(const LinearResidual<T>&, const T*, T*, bool, T*, T*);
+#define COSFORMER_INSTANTIATE(T)                                                                                        \
+  template void linear_residual_forward<T>(const LinearResidual<T>&, const T*, T*);                                     \
+  template void linear_residual_backward<T>(const LinearResidual<T>&, const T*, const Gradient<T>&, const Gradient<T>&, \
+                                            const Gradient<T>&);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)
 #undef COSFORMER_INSTANTIATE

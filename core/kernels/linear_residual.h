@@ -4,11 +4,12 @@
 
 #include <cstdint>
 
+#include "core/kernels/gradient.h"
 #include "core/simd/row_loops.h"
 
 namespace cosformer {
 
-/// x [R, width], weight [out, width], bias [out] or null. `dropout` is null where there is none.
+/// x [R, width], weight [out, width], bias [out] or null. `dropout` is null if there is none.
 template <class T>
 struct LinearResidual {
   std::int64_t rows = 0, width = 0, out = 0;
@@ -22,9 +23,9 @@ struct LinearResidual {
 template <class T>
 void linear_residual_forward(const LinearResidual<T>& layer, const T* residual, T* y);
 
-/// dx [R, width] is written, or added to where `accumulate`; null where not wanted. dweight and dbias are added to, null
-/// where not wanted. The residual's gradient is dy itself.
+/// The gradients of x [R, width] and of the parameters. The residual's is dy itself.
 template <class T>
-void linear_residual_backward(const LinearResidual<T>& layer, const T* dy, T* dx, bool accumulate, T* dweight, T* dbias);
+void linear_residual_backward(const LinearResidual<T>& layer, const T* dy, const Gradient<T>& dx, const Gradient<T>& dweight,
+                              const Gradient<T>& dbias);
 
 }  // namespace cosformer

@@ -33,7 +33,7 @@ void norm_linear_forward(const NormRows<T>& norm, double eps, std::span<const No
 
 template <class T>
 void norm_linear_backward(const NormRows<T>& norm, const T* mean, const T* inverse_deviation,
-                          std::span<const NormLinearGradient<T>> layers, T* dx, bool accumulate,
+                          std::span<const NormLinearGradient<T>> layers, const Gradient<T>& dx,
                           const NormGradients<T>& gradients) {
   const std::int64_t width = norm.width;
   // A segment's sums: of each layer dweight and dbias, then those of the norm.
@@ -61,25 +61,26 @@ void norm_linear_backward(const NormRows<T>& norm, const T* mean, const T* inver
         first = false;
       }
       if (first) detail::zero_rows(count, width, dnormalized.rows());
+      // The normalised rows have served: a gradient that is not wanted goes there.
+      const Rows<T> target = dx.data ? Rows<T>{dx.data + begin * width, width} : normalized.rows();
       detail::normalize_rows_backward<T>(norm, begin, count, mean, inverse_deviation, dnormalized.rows(),
-                                         Rows<const T>{accumulate ? dx + begin * width : nullptr, width},
-                                         {dx + begin * width, width}, own + size, own + size + width);
+                                         Rows<const T>{dx.add ? target.data : nullptr, width}, target, own + size,
+                                         own + size + width);
     });
   });
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const std::int64_t weights = layers[i].out * width;
-    if (layers[i].dy == nullptr) continue;
-    sums.add_to(layers[i].dweight, places[i], weights);
-    sums.add_to(layers[i].dbias, places[i] + weights, layers[i].out);
+    sums.put(layers[i].dweight, places[i], weights);
+    sums.put(layers[i].dbias, places[i] + weights, layers[i].out);
   }
-  sums.add_to(gradients.dweight, size, width);
-  sums.add_to(gradients.dbias, size + width, width);
+  sums.put(gradients.dweight, size, width);
+  sums.put(gradients.dbias, size + width, width);
 }
 
-#define COSFORMER_INSTANTIATE(T)                                                                                            \
-  template void norm_linear_forward<T>(const NormRows<T>&, double, std::span<const NormLinear<T>>, T*, T*);                 \
-  template void norm_linear_backward<T>(const NormRows<T>&, const T*, const T*, std::span<const NormLinearGradient<T>>, T*, \
-                                        bool, const NormGradients<T>&);
+#define COSFORMER_INSTANTIATE(T)                                                                                        \
+  template void norm_linear_forward<T>(const NormRows<T>&, double, std::span<const NormLinear<T>>, T*, T*);             \
+  template void norm_linear_backward<T>(const NormRows<T>&, const T*, const T*, std::span<const NormLinearGradient<T>>, \
+                                        const Gradient<T>&, const NormGradients<T>&);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)
 #undef COSFORMER_INSTANTIATE

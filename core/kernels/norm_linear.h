@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <span>
 
+#include "core/kernels/gradient.h"
+
 namespace cosformer {
 
 /// The widest rows for which the fused kernels are meant; wider models are split inside their matrix products.
@@ -22,11 +24,10 @@ struct NormRows {
   const T* bias = nullptr;
 };
 
-/// Where the gradients of a norm's parameters are added; null where not wanted.
+/// Of a norm's parameters.
 template <class T>
 struct NormGradients {
-  T* dweight = nullptr;
-  T* dbias = nullptr;
+  Gradient<T> dweight, dbias;
 };
 
 /// y = norm(x) Wᵀ + b, weight [out, width], bias [out] or null, y [R, out].
@@ -38,14 +39,13 @@ struct NormLinear {
   T* y = nullptr;
 };
 
-/// dy [R, out] is null where no gradient comes back; dweight and dbias are added to, null where not wanted.
+/// dy [R, out] is null if no gradient comes back; those of the weights are 0 then.
 template <class T>
 struct NormLinearGradient {
   std::int64_t out = 0;
   const T* weight = nullptr;
   const T* dy = nullptr;
-  T* dweight = nullptr;
-  T* dbias = nullptr;
+  Gradient<T> dweight, dbias;
 };
 
 /// All `layers` of one normalised x. Writes `mean` and `inverse_deviation` [R], which the backward pass needs.
@@ -53,10 +53,10 @@ template <class T>
 void norm_linear_forward(const NormRows<T>& norm, double eps, std::span<const NormLinear<T>> layers, T* mean,
                          T* inverse_deviation);
 
-/// dx [R, width] is written, or added to where `accumulate`. The normalised rows are computed again.
+/// The gradients of x [R, width] and of all parameters. The normalised rows are computed again.
 template <class T>
 void norm_linear_backward(const NormRows<T>& norm, const T* mean, const T* inverse_deviation,
-                          std::span<const NormLinearGradient<T>> layers, T* dx, bool accumulate,
+                          std::span<const NormLinearGradient<T>> layers, const Gradient<T>& dx,
                           const NormGradients<T>& gradients);
 
 }  // namespace cosformer

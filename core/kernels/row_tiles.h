@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/kernels/gradient.h"
 #include "core/kernels/tiles.h"
 #include "core/parallel.h"
 #include "core/simd/row_loops.h"
@@ -44,8 +45,9 @@ class SegmentSums {
     sums_.fill_zero();
   }
   T* of(std::int64_t segment) const { return sums_[segment]; }
-  /// target += numbers [first, first + count) of all segments, in their order; a null target takes nothing.
-  void add_to(T* target, std::int64_t first, std::int64_t count) const {
+  /// The sum of numbers [first, first + count) of all segments, in their order.
+  void put(const Gradient<T>& gradient, std::int64_t first, std::int64_t count) const {
+    T* const target = begin_sum(gradient, count);
     if (target == nullptr) return;
     for (std::int64_t segment = 0; segment < segments_; ++segment)
       loops<T>().add_scaled(T{1}, sums_[segment] + first, target, count);

@@ -16,11 +16,12 @@ template <class T>
 void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
                                Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<T> out, T* log_sum_exp);
 
-/// Writes (does not accumulate) the gradients of the three inputs, recomputing the scores tile by tile.
+/// The gradients of the three inputs, recomputing the scores tile by tile.
 template <class T>
 void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
                                 Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<const T> out,
-                                const T* log_sum_exp, Heads<const T> dout, Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue);
+                                const T* log_sum_exp, Heads<const T> dout, const Gradient<T>& dquery,
+                                const Gradient<T>& dkey, const Gradient<T>& dvalue);
 
 /// The same numbers with the whole T×S matrix of every head stored: the baseline that the paper compares with.
 /// Writes `probabilities` [B, H, T, S] and `out`.
@@ -34,7 +35,7 @@ void softmax_attention_materialized_forward(const AttentionSizes& sizes, const A
 template <class T>
 void softmax_attention_materialized_backward(const AttentionSizes& sizes, T scale, Heads<const T> query, Heads<const T> key,
                                              Heads<const T> value, const T* probabilities, Heads<const T> dout, T* scratch,
-                                             Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue,
+                                             const Gradient<T>& dquery, const Gradient<T>& dkey, const Gradient<T>& dvalue,
                                              const DropoutMask* dropout = nullptr);
 
 }  // namespace cosformer

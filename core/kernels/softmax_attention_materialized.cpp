@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/kernels/attention/attention_gradients.h"
 #include "core/kernels/softmax_attention.h"
 #include "core/kernels/softmax_attention_scores.h"
 #include "core/parallel.h"
@@ -68,11 +69,15 @@ void softmax_attention_materialized_forward(const AttentionSizes& sizes, const A
 template <class T>
 void softmax_attention_materialized_backward(const AttentionSizes& sizes, T scale, Heads<const T> query, Heads<const T> key,
                                              Heads<const T> value, const T* probabilities, Heads<const T> dout, T* scratch,
-                                             Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue, const DropoutMask* dropout) {
+                                             const Gradient<T>& dquery, const Gradient<T>& dkey, const Gradient<T>& dvalue,
+                                             const DropoutMask* dropout) {
+  const detail::WrittenGradients<T> written(sizes, dquery, dkey, dvalue);
   detail::check_softmax_attention(sizes, {});
   const std::int64_t length = sizes.queries, S = sizes.keys, D = sizes.head_dim, E = sizes.value_dim;
   parallel_for(sizes.batch * sizes.heads, [&](std::int64_t task) {
     const std::int64_t b = task / sizes.heads, h = task % sizes.heads;
+    const Rows<T> dq = rows_of(written.query.heads(), b, h), dk = rows_of(written.key.heads(), b, h),
+                  dv = rows_of(written.value.heads(), b, h);
     const Rows<const T> p{probabilities + task * length * S, S};
     const Rows<T> ds{scratch + task * length * S, S};
     const Scratch<T> scaled_q(length, D), k(S, D), v(S, E), turned_v(E, S);
@@ -83,8 +88,7 @@ void softmax_attention_materialized_backward(const AttentionSizes& sizes, T scal
     detail::copy_rows<T>(S, E, rows_of(value, b, h), used.data(), v.rows());
     // `ds` holds the weights after dropout until their product with dout is done.
     if (dropout) drop_weights<T>(*dropout, task, length, S, p, ds);
-    multiply<T>(S, E, length, Factor<T>::transposed(dropout ? Rows<const T>(ds) : p), rows_of(dout, b, h), false,
-                rows_of(dvalue, b, h));
+    multiply<T>(S, E, length, Factor<T>::transposed(dropout ? Rows<const T>(ds) : p), rows_of(dout, b, h), false, dv);
     detail::transpose<T>(S, E, v.rows(), turned_v.rows());
     multiply<T>(length, S, E, rows_of(dout, b, h), turned_v.rows(), false, ds);
     if (dropout) drop_weights<T>(*dropout, task, length, S, ds, ds);
@@ -92,21 +96,22 @@ void softmax_attention_materialized_backward(const AttentionSizes& sizes, T scal
       const T delta = loops<T>().dot(p[i], ds[i], S);
       for (std::int64_t j = 0; j < S; ++j) ds[i][j] = p[i][j] * (ds[i][j] - delta);
     }
-    multiply<T>(S, D, length, Factor<T>::transposed(ds), scaled_q.rows(), false, rows_of(dkey, b, h));
-    multiply<T>(length, D, S, ds, k.rows(), false, rows_of(dquery, b, h));
-    detail::scaled_rows<T>(length, D, scale, rows_of(dquery, b, h), rows_of(dquery, b, h));
+    multiply<T>(S, D, length, Factor<T>::transposed(ds), scaled_q.rows(), false, dk);
+    multiply<T>(length, D, S, ds, k.rows(), false, dq);
+    detail::scaled_rows<T>(length, D, scale, dq, dq);
     // 0 · dout is NaN where dout is not finite; keys out of sight get exactly 0 all the same.
-    detail::copy_rows<T>(S, D, rows_of(dkey, b, h), used.data(), rows_of(dkey, b, h));
-    detail::copy_rows<T>(S, E, rows_of(dvalue, b, h), used.data(), rows_of(dvalue, b, h));
+    detail::copy_rows<T>(S, D, dk, used.data(), dk);
+    detail::copy_rows<T>(S, E, dv, used.data(), dv);
   });
+  written.finish();
 }
 
 #define COSFORMER_INSTANTIATE(T)                                                                                         \
   template void softmax_attention_materialized_forward<T>(const AttentionSizes&, const AttentionVisibility&, T,          \
                                                           Heads<const T>, Heads<const T>, Heads<const T>, Heads<T>, T*); \
-  template void softmax_attention_materialized_backward<T>(const AttentionSizes&, T, Heads<const T>, Heads<const T>,     \
-                                                           Heads<const T>, const T*, Heads<const T>, T*, Heads<T>,       \
-                                                           Heads<T>, Heads<T>, const DropoutMask*);
+  template void softmax_attention_materialized_backward<T>(                                                              \
+      const AttentionSizes&, T, Heads<const T>, Heads<const T>, Heads<const T>, const T*, Heads<const T>, T*,            \
+      const Gradient<T>&, const Gradient<T>&, const Gradient<T>&, const DropoutMask*);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)
 #undef COSFORMER_INSTANTIATE

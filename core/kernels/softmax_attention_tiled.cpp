@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/kernels/attention/attention_gradients.h"
 #include "core/kernels/softmax_attention.h"
 #include "core/kernels/softmax_attention_scores.h"
 #include "core/parallel.h"
@@ -108,15 +109,17 @@ void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisib
 template <class T>
 void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
                                 Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<const T> out,
-                                const T* log_sum_exp, Heads<const T> dout, Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue) {
+                                const T* log_sum_exp, Heads<const T> dout, const Gradient<T>& dquery,
+                                const Gradient<T>& dkey, const Gradient<T>& dvalue) {
   detail::check_softmax_attention(sizes, visibility);
   const std::int64_t D = sizes.head_dim, E = sizes.value_dim;
   const TileSize tile(visibility);
+  const detail::WrittenGradients<T> written(sizes, dquery, dkey, dvalue);
   parallel_for(sizes.batch * sizes.heads, [&](std::int64_t task) {
     const std::int64_t b = task / sizes.heads, h = task % sizes.heads;
     const detail::ItemVisibility item(visibility, sizes, b);
     const T* row_log_sum_exp = log_sum_exp + task * sizes.queries;
-    const Rows<T> dq = rows_of(dquery, b, h);
+    const Rows<T> dq = rows_of(written.query.heads(), b, h);
     const Scratch<T> scaled_q(sizes.queries, D), g(sizes.queries, E), delta(1, sizes.queries);
     const Scratch<T> k(tile.keys, D), turned_k(D, tile.keys), v(tile.keys, E), turned_v(E, tile.keys),
         p(tile.queries, tile.keys), dp(tile.queries, tile.keys);
@@ -163,11 +166,12 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
         detail::add_transposed<T>(count, columns, D, dp.rows(), scaled_q.from(first), dk.from(from));
         detail::add_weighted<T>(count, columns, D, dp.rows(), k.from(from), dq.from(first));
       }
-      detail::copy_rows<T>(width, D, dk.rows(), tile_mask, rows_of(dkey, b, h).from(begin));
-      detail::copy_rows<T>(width, E, dv.rows(), tile_mask, rows_of(dvalue, b, h).from(begin));
+      detail::copy_rows<T>(width, D, dk.rows(), tile_mask, rows_of(written.key.heads(), b, h).from(begin));
+      detail::copy_rows<T>(width, E, dv.rows(), tile_mask, rows_of(written.value.heads(), b, h).from(begin));
     }
     detail::scaled_rows<T>(sizes.queries, D, scale, dq, dq);
   });
+  written.finish();
 }
 
 #define COSFORMER_INSTANTIATE(T)                                                                                        \
@@ -175,7 +179,7 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
                                              Heads<const T>, Heads<const T>, Heads<T>, T*);                             \
   template void softmax_attention_backward<T>(const AttentionSizes&, const AttentionVisibility&, T, Heads<const T>,     \
                                               Heads<const T>, Heads<const T>, Heads<const T>, const T*, Heads<const T>, \
-                                              Heads<T>, Heads<T>, Heads<T>);
+                                              const Gradient<T>&, const Gradient<T>&, const Gradient<T>&);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)
 #undef COSFORMER_INSTANTIATE

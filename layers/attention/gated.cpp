@@ -28,8 +28,7 @@ class GatedState : public AttentionState {
     const AttentionSizes sizes{q.dim(0), 1, 1, q.dim(2), q.dim(3), v.dim(3)};
     if (!state_.defined()) state_ = Tensor::zeros({sizes.batch, sizes.heads, sizes.head_dim, sizes.value_dim}, q.dtype());
     Tensor out = Tensor::empty({sizes.batch, 1, sizes.heads, sizes.value_dim}, q.dtype());
-    dispatch_float(q.dtype(), [&](auto type) {
-      using T = decltype(type);
+    dispatch_float(q.dtype(), [&]<class T>(T) {
       gated_linear_attention_step<T>(sizes, static_cast<T>(scale_), heads_of<T>(q), heads_of<T>(k), heads_of<T>(v),
                                      heads_of<T>(z), state_.data<T>(), mutable_heads_of<T>(out));
     });

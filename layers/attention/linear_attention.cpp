@@ -29,8 +29,7 @@ class LinearAttentionState : public AttentionState {
       state_ = Tensor::zeros({sizes.batch, sizes.heads, linear_attention_state_size(sizes, options_)}, q.dtype());
     }
     Tensor out = Tensor::empty({sizes.batch, 1, sizes.heads, sizes.value_dim}, q.dtype());
-    dispatch_float(q.dtype(), [&](auto type) {
-      using T = decltype(type);
+    dispatch_float(q.dtype(), [&]<class T>(T) {
       linear_attention_step<T>(sizes, options_, position_, heads_of<T>(q), heads_of<T>(k), heads_of<T>(v), state_.data<T>(),
                                mutable_heads_of<T>(out));
     });

@@ -146,6 +146,26 @@ TEST_CASE("operators add to a gradient that is there already") {
   }
 }
 
+TEST_CASE("a variable that is two inputs of an operator gets both gradients") {
+  for (const OperatorCase& row : operator_cases()) {
+    for (std::size_t i = 0; i < row.shapes.size(); ++i) {
+      for (std::size_t j = i + 1; j < row.shapes.size(); ++j) {
+        if (row.shapes[i] != row.shapes[j]) continue;
+        // The same numbers twice, once as two leaves.
+        std::vector<Variable> apart = variables(row, DType::float64, true), one = apart;
+        apart[j] = Variable::leaf(apart[i].value().clone());
+        one[j] = one[i];
+        const Gradients expected = backward(test_loss(row.apply(apart))), found = backward(test_loss(row.apply(one)));
+        Values sums = as_doubles(expected.of(apart[i]));
+        const Values second = as_doubles(expected.of(apart[j]));
+        for (std::size_t k = 0; k < sums.size(); ++k) sums[k] += second[k];
+        require_close(concat(row.op, ", ", row.sample, ", inputs ", i, " and ", j), sums, as_doubles(found.of(one[i])),
+                      {.rel = 1e-12, .abs = 1e-12});
+      }
+    }
+  }
+}
+
 TEST_CASE("operators refuse inputs that do not fit, by name") {
   for (const BadInput& row : bad_inputs()) {
     CAPTURE(row.op, row.sample);

@@ -73,9 +73,14 @@ void check_plain(std::int64_t rows, std::int64_t vocab, double smoothing, double
   CHECK(sum.counted == expected.counted);
   CHECK(sum.correct == expected.correct);
   require_close("row loss", expected.row_loss, row_loss, {.rel = rel, .abs = rel});
-  cross_entropy_backward(rows, vocab, d.data(), targets.data(), smoothing, log_sum_exp.data(), T(0.5), d.data());
+  cross_entropy_backward(rows, vocab, d.data(), targets.data(), smoothing, log_sum_exp.data(), T(0.5),
+                         Gradient<T>{d.data()});
+  std::vector<T> added = d;
+  cross_entropy_backward(rows, vocab, logits.data(), targets.data(), smoothing, log_sum_exp.data(), T(0.5),
+                         Gradient<T>{added.data(), true});
   for (T& value : d) value *= T(2);
   require_close("dlogits", expected.dlogits, d, {.rel = rel, .abs = rel});
+  require_close("dlogits added", d, added, {.rel = 0});
 }
 
 template <class T>
@@ -116,13 +121,17 @@ void check_linear(std::int64_t rows, std::int64_t width, std::int64_t vocab, dou
       rows, width, vocab, hidden.data(), weight.data(), with_bias ? bias.data() : nullptr, targets.data(), smoothing};
   std::vector<T> row_loss(static_cast<std::size_t>(rows), T{9}), dh(hidden.size(), T{9}), dw(weight.size(), T{1}),
       db(bias.size(), T{2});
-  const LinearCrossEntropyGradients<T> gradients{kScale, dh.data(), dw.data(), db.data()};
+  const LinearCrossEntropyGradients<T> gradients{kScale, {dh.data()}, {dw.data(), true}, {db.data(), true}};
   const CrossEntropySum sum = linear_cross_entropy<T>(input, row_loss.data(), &gradients);
   require_close("loss", expected.loss, sum.loss, {.rel = rel, .abs = rel});
   CHECK(sum.counted == expected.counted);
   CHECK(sum.correct == expected.correct);
   require_close("row loss", expected.row_loss, row_loss, {.rel = rel, .abs = rel});
   require_close("dhidden", dhidden, dh, {.rel = 4 * rel, .abs = rel});
+  const LinearCrossEntropyGradients<T> more{kScale, {dh.data(), true}, {}, {}};
+  linear_cross_entropy<T>(input, nullptr, &more);
+  for (double& value : dhidden) value *= 2;
+  require_close("dhidden added", dhidden, dh, {.rel = 8 * rel, .abs = 2 * rel});
   require_close("dweight", dweight, dw, {.rel = 4 * rel, .abs = rel});
   require_close("dbias", dbias, db, {.rel = 4 * rel, .abs = rel});
 
@@ -165,7 +174,7 @@ TEST_CASE("Cross-entropy from hidden states never holds the logits of all rows")
   const auto targets = some_targets(kRows, kVocab, false);
   std::vector<float> dhidden(hidden.size()), dweight(weight.size());
   const LinearCrossEntropy<float> input{kRows, kWidth, kVocab, hidden.data(), weight.data(), nullptr, targets.data(), 0};
-  const LinearCrossEntropyGradients<float> gradients{1, dhidden.data(), dweight.data(), nullptr};
+  const LinearCrossEntropyGradients<float> gradients{1, {dhidden.data()}, {dweight.data(), true}, {}};
   reset_peak_memory();
   const std::int64_t before = memory_use().live_bytes;
   CHECK(linear_cross_entropy<float>(input, nullptr, &gradients).counted == kRows);
@@ -181,7 +190,7 @@ TEST_CASE("Extreme logits give a finite loss and gradient") {
       cross_entropy_forward<float>(2, 3, logits.data(), targets.data(), 0, row_loss.data(), log_sum_exp.data());
   require_close("loss", std::log1p(std::exp(-10.0)), sum.loss, {.rel = 0, .abs = 1e-7});
   CHECK(sum.correct == 2);
-  cross_entropy_backward<float>(2, 3, logits.data(), targets.data(), 0, log_sum_exp.data(), 1, d.data());
+  cross_entropy_backward<float>(2, 3, logits.data(), targets.data(), 0, log_sum_exp.data(), 1, {d.data()});
   require_close("dlogits", std::vector<double>{0, 0, 0, 0, 4.5397869e-05, -4.5397869e-05}, d, {.rel = 0, .abs = 1e-6});
 }
 
@@ -210,7 +219,7 @@ TEST_CASE("Losses of no counted row are 0") {
   const std::vector<std::int32_t> targets(3, kIgnoredTarget);
   std::vector<float> dhidden(6, 5.0F), dweight(8, 5.0F);
   const LinearCrossEntropy<float> input{3, 2, 4, values.data(), values.data(), nullptr, targets.data(), 0};
-  const LinearCrossEntropyGradients<float> gradients{1, dhidden.data(), dweight.data(), nullptr};
+  const LinearCrossEntropyGradients<float> gradients{1, {dhidden.data()}, {dweight.data(), true}, {}};
   const CrossEntropySum sum = linear_cross_entropy<float>(input, nullptr, &gradients);
   CHECK((sum.loss == 0 && sum.counted == 0));
   CHECK(dhidden == std::vector<float>(6, 0.0F));
@@ -227,7 +236,7 @@ TEST_CASE("Cross-entropy has the same bits on any number of threads") {
     float* out = result.data();
     const LinearCrossEntropy<float> input{kRows,         kWidth,      kVocab,         hidden.data(),
                                           weight.data(), bias.data(), targets.data(), 0.1};
-    const LinearCrossEntropyGradients<float> gradients{1, out, out + kRows * kWidth, out + (kRows + kVocab) * kWidth};
+    const LinearCrossEntropyGradients<float> gradients{1, {out}, {out + kRows * kWidth}, {out + (kRows + kVocab) * kWidth}};
     result.push_back(static_cast<float>(linear_cross_entropy<float>(input, nullptr, &gradients).loss));
     out = result.data() + (kRows + kVocab) * kWidth + kVocab;
     result.push_back(static_cast<float>(

@@ -66,9 +66,9 @@ void check_activation(ScalarFunction f, std::int64_t n, double abs) {
   std::vector<T> found(x.size()), gradient = start;
   activation_forward(f, x.data(), found.data(), n);
   require_close("f(x)", y, found, {.rel = 0, .abs = abs});
-  activation_backward(f, x.data(), dy.data(), found.data(), n);
+  activation_backward(f, x.data(), dy.data(), Gradient<T>{found.data()}, n);
   require_close("dx", dx, found, {.rel = 0, .abs = abs});
-  activation_backward(f, x.data(), dy.data(), gradient.data(), n, true);
+  activation_backward(f, x.data(), dy.data(), Gradient<T>{gradient.data(), true}, n);
   require_close("dx added", added, gradient, {.rel = 0, .abs = abs});
 }
 
@@ -102,11 +102,11 @@ TEST_CASE("Activations keep NaN and give the slope of the negative side at 0") {
   }
   const float zero = 0, one = 1;
   float slope = -1;
-  activation_backward(ScalarFunction::relu, &zero, &one, &slope, 1);
+  activation_backward(ScalarFunction::relu, &zero, &one, Gradient<float>{&slope}, 1);
   CHECK(slope == 0);
-  activation_backward(ScalarFunction::leaky_relu, &zero, &one, &slope, 1);
+  activation_backward(ScalarFunction::leaky_relu, &zero, &one, Gradient<float>{&slope}, 1);
   CHECK(slope == 0.01F);
-  activation_backward(ScalarFunction::elu, &zero, &one, &slope, 1);
+  activation_backward(ScalarFunction::elu, &zero, &one, Gradient<float>{&slope}, 1);
   CHECK(slope == 1);
 }
 
@@ -121,7 +121,7 @@ TEST_CASE("A bias is added to rows before an activation, and gets the sum of the
       sums[i % bias.size()] += dy[i];
     }
     std::vector<float> added = start;
-    column_sums(dy.data(), rows, width, width, added.data());
+    column_sums(dy.data(), rows, width, width, Gradient<float>{added.data(), true});
     require_close("column sums", sums, added, {.rel = 2e-6});
 
     for (const auto& [name, f, never_negative, description] : scalar_functions()) {
@@ -131,12 +131,21 @@ TEST_CASE("A bias is added to rows before an activation, and gets the sum of the
       require_close("u", u, pre, {.rel = 1e-7});
       activation_forward(f, pre.data(), expected_y.data(), rows * width);
       require_close("f(u)", expected_y, y, {.rel = 0});
-      bias_activation_backward(f, pre.data(), dy.data(), du.data(), dbias.data(), rows, width);
-      activation_backward(f, pre.data(), dy.data(), expected_du.data(), rows * width);
+      bias_activation_backward(f, pre.data(), dy.data(), Gradient<float>{du.data()}, Gradient<float>{dbias.data(), true},
+                               rows, width);
+      activation_backward(f, pre.data(), dy.data(), Gradient<float>{expected_du.data()}, rows * width);
       require_close("du", expected_du, du, {.rel = 0});
       std::vector<double> expected_dbias(start.begin(), start.end());
       for (std::size_t i = 0; i < du.size(); ++i) expected_dbias[i % bias.size()] += du[i];
       require_close("dbias", expected_dbias, dbias, {.rel = 2e-6});
+      std::vector<float> twice = du, alone(start.size());
+      bias_activation_backward(f, pre.data(), dy.data(), Gradient<float>{twice.data(), true}, Gradient<float>{}, rows,
+                               width);
+      for (float& value : du) value *= 2;
+      require_close("du added", du, twice, {.rel = 0});
+      bias_activation_backward(f, pre.data(), dy.data(), Gradient<float>{}, Gradient<float>{alone.data()}, rows, width);
+      for (std::size_t i = 0; i < alone.size(); ++i) alone[i] += start[i];
+      require_close("dbias alone", dbias, alone, {.rel = 2e-6});
     }
   }
 }
@@ -144,8 +153,10 @@ TEST_CASE("A bias is added to rows before an activation, and gets the sum of the
 TEST_CASE("Column sums skip what lies between strided rows") {
   const std::vector<float> x = {1, 2, 99, 3, 4, 99, 5, 6};
   std::vector<float> sums = {10, 20};
-  column_sums(x.data(), 3, 2, 3, sums.data());
+  column_sums(x.data(), 3, 2, 3, Gradient<float>{sums.data(), true});
   CHECK(sums == std::vector<float>{19, 32});
+  column_sums(x.data(), 3, 2, 3, Gradient<float>{sums.data()});
+  CHECK(sums == std::vector<float>{9, 12});
 }
 
 TEST_CASE("Elementwise loops have the same bits on any number of threads") {
@@ -156,7 +167,8 @@ TEST_CASE("Elementwise loops have the same bits on any number of threads") {
     require_same_bits_on_any_threads("activation", [&] {
       std::vector<float> u(x.size()), y(x.size()), dbias(kWidth);
       bias_activation_forward(f, x.data(), bias.data(), u.data(), y.data(), kRows, kWidth);
-      bias_activation_backward(f, u.data(), y.data(), u.data(), dbias.data(), kRows, kWidth);
+      bias_activation_backward(f, u.data(), y.data(), Gradient<float>{u.data()}, Gradient<float>{dbias.data()}, kRows,
+                               kWidth);
       y.insert(y.end(), u.begin(), u.end());
       y.insert(y.end(), dbias.begin(), dbias.end());
       return y;

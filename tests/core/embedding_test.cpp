@@ -41,7 +41,7 @@ TEST_CASE("Embedding copies rows and adds their gradients, also of repeated ids"
       }
       embedding_forward(table.data(), kVocab, width, ids.data(), count, y.data());
       CHECK(y == rows);
-      embedding_backward(width, ids.data(), count, dy.data(), dtable.data());
+      embedding_backward(kVocab, width, ids.data(), count, dy.data(), Gradient<float>{dtable.data(), true});
       require_close("dtable", expected, dtable, {.rel = 1e-5});
     }
   }
@@ -69,8 +69,8 @@ TEST_CASE("The table's gradient has the same bits on any number of threads") {
   const auto ids = some_ids(kCount, 30);
   const auto dy = random_values<float>(kCount * kWidth, 4);
   require_same_bits_on_any_threads("embedding gradient", [&] {
-    std::vector<float> dtable(30 * kWidth);
-    embedding_backward(kWidth, ids.data(), kCount, dy.data(), dtable.data());
+    std::vector<float> dtable(30 * kWidth, 7.0F);
+    embedding_backward(30, kWidth, ids.data(), kCount, dy.data(), Gradient<float>{dtable.data()});
     return dtable;
   });
 }

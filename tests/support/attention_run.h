@@ -3,6 +3,7 @@
 /// Runs the attention kernels on contiguous double operands [B, length, H, width], in the type and memory layout asked for.
 
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "core/kernels/linear_attention/linear_attention.h"
@@ -24,7 +25,7 @@ struct AttentionResult {
 
 enum class Layout {
   contiguous,
-  fused  ///< all operands, results and gradients interleaved row by row in one wide buffer
+  fused  ///< each operand and result interleaved with two others row by row in one wide buffer; gradients are contiguous
 };
 
 inline AttentionSizes sizes_of(const AttentionCase& shape) {
@@ -70,6 +71,9 @@ class Operand {
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<double>(elements_[place(i)]);
     return all;
   }
+  void set(const std::vector<double>& values) {
+    for (std::size_t i = 0; i < values.size(); ++i) elements_[place(i)] = static_cast<T>(values[i]);
+  }
   /// Elements outside the operand that still hold their guard value; all of them if nothing strayed.
   bool guards_are_intact() const {
     std::vector<T> rest = elements_;
@@ -94,6 +98,23 @@ class Operand {
   std::vector<T> elements_;
 };
 
+/// Runs the backward pass once more, adding: every gradient must be twice what it was, to the bit.
+template <class T, class Run>
+void check_added(Run&& run_backward, Operand<T>& dquery, Operand<T>& dkey, Operand<T>& dvalue) {
+  Operand<T>* const all[] = {&dquery, &dkey, &dvalue};
+  std::vector<std::vector<double>> once;
+  for (const Operand<T>* operand : all) once.push_back(operand->values());
+  run_backward(true);
+  for (std::size_t k = 0; k < once.size(); ++k) {
+    std::vector<double> twice = once[k];
+    for (double& value : twice) value *= 2;
+    const std::vector<double> found = all[k]->values();
+    // Bytes, so that NaN is equal to itself.
+    REQUIRE(std::memcmp(found.data(), twice.data(), twice.size() * sizeof(double)) == 0);
+    all[k]->set(once[k]);
+  }
+}
+
 /// All operands of a run; `forward` and `backward` are the kernels under test.
 template <class T, class Forward, class Backward>
 AttentionResult run_attention(const AttentionCase& shape, const AttentionInputs& inputs, Layout layout, Forward forward,
@@ -103,13 +124,18 @@ AttentionResult run_attention(const AttentionCase& shape, const AttentionInputs&
   Operand<T> value(shape, shape.keys, shape.value_dim, layout, &inputs.value);
   Operand<T> dout(shape, shape.queries, shape.value_dim, layout, &inputs.dout);
   Operand<T> out(shape, shape.queries, shape.value_dim, layout, nullptr);
-  Operand<T> dquery(shape, shape.queries, shape.head_dim, layout, nullptr);
-  Operand<T> dkey(shape, shape.keys, shape.head_dim, layout, nullptr);
-  Operand<T> dvalue(shape, shape.keys, shape.value_dim, layout, nullptr);
+  Operand<T> dquery(shape, shape.queries, shape.head_dim, Layout::contiguous, nullptr);
+  Operand<T> dkey(shape, shape.keys, shape.head_dim, Layout::contiguous, nullptr);
+  Operand<T> dvalue(shape, shape.keys, shape.value_dim, Layout::contiguous, nullptr);
   std::vector<T> row_sums(static_cast<std::size_t>(shape.batch * shape.queries * shape.heads), T{-5});
   forward(query.read(), key.read(), value.read(), out.view(), row_sums.data());
-  backward(query.read(), key.read(), value.read(), out.read(), row_sums.data(), dout.read(), dquery.view(), dkey.view(),
-           dvalue.view());
+  const auto run_backward = [&](bool add) {
+    const auto gradient = [add](Operand<T>& operand) { return Gradient<T>{operand.view().data, add}; };
+    backward(query.read(), key.read(), value.read(), out.read(), row_sums.data(), dout.read(), gradient(dquery),
+             gradient(dkey), gradient(dvalue));
+  };
+  run_backward(false);
+  check_added(run_backward, dquery, dkey, dvalue);
   REQUIRE((out.guards_are_intact() && dquery.guards_are_intact() && dkey.guards_are_intact() && dvalue.guards_are_intact()));
   return {out.values(), dquery.values(), dkey.values(), dvalue.values(),
           std::vector<double>(row_sums.begin(), row_sums.end())};

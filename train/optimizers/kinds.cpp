@@ -21,8 +21,7 @@ struct Numbers {
 template <auto kRule>
 void update_by(const OptimizerConfig& config, const OptimizerStep& step, const Tensor& gradient, Tensor& value,
                std::span<Tensor> slots) {
-  dispatch_float(value.dtype(), [&](auto type) {
-    using T = decltype(type);
+  dispatch_float(value.dtype(), [&]<class T>(T) {
     Numbers<T> numbers{gradient.data<T>(), value.data<T>(), {}, value.size()};
     for (std::size_t i = 0; i < slots.size(); ++i) numbers.slots[i] = slots[i].data<T>();
     kRule(config, step, numbers);

@@ -81,7 +81,7 @@ double gradient_norm(const std::vector<Parameter>& parameters, const Gradients& 
     const Tensor gradient = gradients.of(parameter.variable);
     if (!gradient.defined()) continue;
     const Tensor dense = gradient.contiguous();
-    dispatch_float(dense.dtype(), [&](auto type) { sum += sum_of_squares(dense.data<decltype(type)>(), dense.size()); });
+    dispatch_float(dense.dtype(), [&]<class T>(T) { sum += sum_of_squares(dense.data<T>(), dense.size()); });
   }
   return std::sqrt(sum);
 }

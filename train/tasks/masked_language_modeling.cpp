@@ -146,8 +146,7 @@ class MaskedLanguageModeling : public Task {
   static CrossEntropySum score(const Model& model, const MaskedTokens& masked) {
     const LinearWeights output = model.lm_head().output(Pass{});
     const Tensor hidden = masked.features.value().contiguous(), weight = output.weight.value(), bias = output.bias.value();
-    return dispatch_float(hidden.dtype(), [&](auto type) {
-      using T = decltype(type);
+    return dispatch_float(hidden.dtype(), [&]<class T>(T) {
       const LinearCrossEntropy<T> input{hidden.dim(0),
                                         hidden.dim(1),
                                         weight.dim(0),

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "core/kernels/gradient.h"
 #include "core/simd/row_loops.h"
 
 namespace cosformer {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/kernels/attention/attention_gradients.h"
 #include "core/kernels/attention/attention_tiles.h"
 #include "core/parallel.h"
 
@@ -261,14 +262,20 @@ void gated_linear_attention_forward(const AttentionSizes& sizes, const Attention
 template <class T>
 void gated_linear_attention_backward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
                                      Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<const T> gate,
-                                     Heads<const T> dout, Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue, Heads<T> dgate) {
+                                     Heads<const T> dout, const Gradient<T>& dquery, const Gradient<T>& dkey,
+                                     const Gradient<T>& dvalue, const Gradient<T>& dgate) {
   check_arguments(sizes, visibility);
+  const detail::WrittenGradients<T> written(sizes, dquery, dkey, dvalue);
+  const detail::WrittenGradient<T> gates(dgate, sizes.batch, sizes.keys, sizes.heads, sizes.head_dim);
   for_each_head<T>(sizes, visibility, scale, query, key, value, gate,
                    [&](std::int64_t b, std::int64_t h, const Head<T>& head) {
-                     query_gradient<T>(head, rows_of(dout, b, h), rows_of(dquery, b, h));
-                     key_value_gate_gradient<T>(head, rows_of(dout, b, h), rows_of(dquery, b, h), rows_of(dkey, b, h),
-                                                rows_of(dvalue, b, h), rows_of(dgate, b, h));
+                     const Rows<T> dq = rows_of(written.query.heads(), b, h);
+                     query_gradient<T>(head, rows_of(dout, b, h), dq);
+                     key_value_gate_gradient<T>(head, rows_of(dout, b, h), dq, rows_of(written.key.heads(), b, h),
+                                                rows_of(written.value.heads(), b, h), rows_of(gates.heads(), b, h));
                    });
+  written.finish();
+  gates.finish();
 }
 
 template <class T>
@@ -290,13 +297,13 @@ void gated_linear_attention_step(const AttentionSizes& sizes, T scale, Heads<con
   });
 }
 
-#define COSFORMER_INSTANTIATE(T)                                                                                         \
-  template void gated_linear_attention_forward<T>(const AttentionSizes&, const AttentionVisibility&, T, Heads<const T>,  \
-                                                  Heads<const T>, Heads<const T>, Heads<const T>, Heads<T>);             \
-  template void gated_linear_attention_backward<T>(const AttentionSizes&, const AttentionVisibility&, T, Heads<const T>, \
-                                                   Heads<const T>, Heads<const T>, Heads<const T>, Heads<const T>,       \
-                                                   Heads<T>, Heads<T>, Heads<T>, Heads<T>);                              \
-  template void gated_linear_attention_step<T>(const AttentionSizes&, T, Heads<const T>, Heads<const T>, Heads<const T>, \
+#define COSFORMER_INSTANTIATE(T)                                                                                            \
+  template void gated_linear_attention_forward<T>(const AttentionSizes&, const AttentionVisibility&, T, Heads<const T>,     \
+                                                  Heads<const T>, Heads<const T>, Heads<const T>, Heads<T>);                \
+  template void gated_linear_attention_backward<T>(                                                                         \
+      const AttentionSizes&, const AttentionVisibility&, T, Heads<const T>, Heads<const T>, Heads<const T>, Heads<const T>, \
+      Heads<const T>, const Gradient<T>&, const Gradient<T>&, const Gradient<T>&, const Gradient<T>&);                      \
+  template void gated_linear_attention_step<T>(const AttentionSizes&, T, Heads<const T>, Heads<const T>, Heads<const T>,    \
                                                Heads<const T>, T*, Heads<T>);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/kernels/attention/attention_gradients.h"
 #include "core/kernels/linear_attention/checks.h"
 #include "core/kernels/linear_attention/head.h"
 #include "core/parallel.h"
@@ -150,8 +151,10 @@ template <class T>
 void linear_attention_backward(const AttentionSizes& sizes, const AttentionVisibility& visibility,
                                const LinearAttentionOptions& given, Heads<const T> query, Heads<const T> key,
                                Heads<const T> value, Heads<const T> out, const T* normalizer, const T* saved,
-                               Heads<const T> dout, Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue) {
+                               Heads<const T> dout, const Gradient<T>& dquery, const Gradient<T>& dkey,
+                               const Gradient<T>& dvalue) {
   check_arguments(sizes, visibility, given);
+  const detail::WrittenGradients<T> written(sizes, dquery, dkey, dvalue);
   LinearAttentionOptions options = given;
   options.form = chosen_form(sizes, visibility, given);
   const LinearHeads<T> heads(sizes, visibility, options, query, key, value);
@@ -164,23 +167,27 @@ void linear_attention_backward(const AttentionSizes& sizes, const AttentionVisib
     for (std::int64_t h = 0; h < sizes.heads; ++h) {
       const T* own = saved == nullptr ? nullptr : saved + (b * sizes.heads + h) * saved_size;
       gradients.push_back({rows_of(out, b, h), normalizer_of(normalizer, sizes, b, h), own, rows_of(dout, b, h),
-                           rows_of(dquery, b, h), rows_of(dkey, b, h), rows_of(dvalue, b, h)});
+                           rows_of(written.query.heads(), b, h), rows_of(written.key.heads(), b, h),
+                           rows_of(written.value.heads(), b, h)});
     }
   }
   const LinearAttentionForm form = options.form;
-  if (form == LinearAttentionForm::linear) return detail::linear_backward<T>(heads.all(), sizes.heads, gradients);
-  if (form == LinearAttentionForm::chunked) {
-    return for_each_head_group(sizes, [&](std::size_t first, std::size_t count) {
+  if (form == LinearAttentionForm::linear) {
+    detail::linear_backward<T>(heads.all(), sizes.heads, gradients);
+  } else if (form == LinearAttentionForm::chunked) {
+    for_each_head_group(sizes, [&](std::size_t first, std::size_t count) {
       detail::chunked_backward<T>(heads.all().subspan(first, count), options.chunk_size,
                                   std::span(std::as_const(gradients)).subspan(first, count));
     });
+  } else {
+    parallel_for(static_cast<std::int64_t>(gradients.size()), [&](std::int64_t i) {
+      const LinearHead<T>& head = heads.all()[static_cast<std::size_t>(i)];
+      const LinearHeadGradients<T>& gradient = gradients[static_cast<std::size_t>(i)];
+      if (form == LinearAttentionForm::quadratic) return detail::quadratic_backward(head, gradient);
+      detail::recurrent_backward(head, gradient);
+    });
   }
-  parallel_for(static_cast<std::int64_t>(gradients.size()), [&](std::int64_t i) {
-    const LinearHead<T>& head = heads.all()[static_cast<std::size_t>(i)];
-    const LinearHeadGradients<T>& gradient = gradients[static_cast<std::size_t>(i)];
-    if (form == LinearAttentionForm::quadratic) return detail::quadratic_backward(head, gradient);
-    detail::recurrent_backward(head, gradient);
-  });
+  written.finish();
 }
 
 std::int64_t linear_attention_state_size(const AttentionSizes& sizes, const LinearAttentionOptions& options) {
@@ -235,14 +242,15 @@ void linear_attention_step(const AttentionSizes& sizes, const LinearAttentionOpt
   });
 }
 
-#define COSFORMER_INSTANTIATE(T)                                                                                           \
-  template void linear_attention_forward<T>(const AttentionSizes&, const AttentionVisibility&,                             \
-                                            const LinearAttentionOptions&, Heads<const T>, Heads<const T>, Heads<const T>, \
-                                            Heads<T>, T*, T*);                                                             \
-  template void linear_attention_backward<T>(                                                                              \
-      const AttentionSizes&, const AttentionVisibility&, const LinearAttentionOptions&, Heads<const T>, Heads<const T>,    \
-      Heads<const T>, Heads<const T>, const T*, const T*, Heads<const T>, Heads<T>, Heads<T>, Heads<T>);                   \
-  template void linear_attention_step<T>(const AttentionSizes&, const LinearAttentionOptions&, std::int64_t,               \
+#define COSFORMER_INSTANTIATE(T)                                                                                            \
+  template void linear_attention_forward<T>(const AttentionSizes&, const AttentionVisibility&,                              \
+                                            const LinearAttentionOptions&, Heads<const T>, Heads<const T>, Heads<const T>,  \
+                                            Heads<T>, T*, T*);                                                              \
+  template void linear_attention_backward<T>(const AttentionSizes&, const AttentionVisibility&,                             \
+                                             const LinearAttentionOptions&, Heads<const T>, Heads<const T>, Heads<const T>, \
+                                             Heads<const T>, const T*, const T*, Heads<const T>, const Gradient<T>&,        \
+                                             const Gradient<T>&, const Gradient<T>&);                                       \
+  template void linear_attention_step<T>(const AttentionSizes&, const LinearAttentionOptions&, std::int64_t,                \
                                          Heads<const T>, Heads<const T>, Heads<const T>, T*, Heads<T>);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)

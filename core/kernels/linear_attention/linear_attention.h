@@ -76,13 +76,14 @@ void linear_attention_forward(const AttentionSizes& sizes, const AttentionVisibi
                               const LinearAttentionOptions& options, Heads<const T> query, Heads<const T> key,
                               Heads<const T> value, Heads<T> out, T* normalizer, T* saved);
 
-/// Writes (does not accumulate) the gradients of the three inputs. Nothing of size T×S (but in the quadratic form, one
+/// The gradients of the three inputs. Nothing of size T×S (but in the quadratic form, one
 /// head at a time) or T×D×E is stored. Masked keys and values get gradients of exactly 0.
 template <class T>
 void linear_attention_backward(const AttentionSizes& sizes, const AttentionVisibility& visibility,
                                const LinearAttentionOptions& options, Heads<const T> query, Heads<const T> key,
                                Heads<const T> value, Heads<const T> out, const T* normalizer, const T* saved,
-                               Heads<const T> dout, Heads<T> dquery, Heads<T> dkey, Heads<T> dvalue);
+                               Heads<const T> dout, const Gradient<T>& dquery, const Gradient<T>& dkey,
+                               const Gradient<T>& dvalue);
 
 /// Elements of the recurrent state of one head: parts·D × (E + 1), the last column the normaliser's.
 std::int64_t linear_attention_state_size(const AttentionSizes& sizes, const LinearAttentionOptions& options);
