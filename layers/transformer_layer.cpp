@@ -1,6 +1,6 @@
 #include "layers/transformer_layer.h"
 
-#include "core/kernels/norm_linear.h"
+#include "core/kernels/blocks/norm_linear.h"
 #include "layers/attention/registry.h"
 
 namespace cosformer {

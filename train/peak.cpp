@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "core/kernels/gemm.h"
+#include "core/kernels/matmul/gemm.h"
 #include "core/tensor.h"
 
 namespace cosformer {

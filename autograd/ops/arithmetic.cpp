@@ -2,7 +2,7 @@
 #include "autograd/ops.h"
 #include "core/error.h"
 #include "core/kernels/elementwise.h"
-#include "core/kernels/gemm.h"
+#include "core/kernels/matmul/gemm.h"
 #include "core/parallel.h"
 
 namespace cosformer {

@@ -2,7 +2,7 @@
 #include "autograd/ops.h"
 #include "autograd/ops/attention_operands.h"
 #include "core/error.h"
-#include "core/kernels/favor_features.h"
+#include "core/kernels/favor/favor_features.h"
 
 namespace cosformer {
 

@@ -1,4 +1,4 @@
-#include "core/kernels/feed_forward.h"
+#include "core/kernels/blocks/feed_forward.h"
 
 #include <algorithm>
 #include <array>

@@ -4,7 +4,7 @@
 #include "autograd/ops.h"
 #include "autograd/ops/rows.h"
 #include "core/kernels/elementwise.h"
-#include "core/kernels/gemm.h"
+#include "core/kernels/matmul/gemm.h"
 
 namespace cosformer {
 

@@ -1,4 +1,4 @@
-#include "core/kernels/linear_residual.h"
+#include "core/kernels/blocks/linear_residual.h"
 
 #include "autograd/backward.h"
 #include "autograd/ops.h"

@@ -1,4 +1,4 @@
-#include "core/kernels/norm_linear.h"
+#include "core/kernels/blocks/norm_linear.h"
 
 #include <utility>
 

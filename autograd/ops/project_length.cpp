@@ -1,7 +1,7 @@
 #include "autograd/backward.h"
 #include "autograd/ops.h"
 #include "core/error.h"
-#include "core/kernels/gemm.h"
+#include "core/kernels/matmul/gemm.h"
 
 namespace cosformer {
 
@@ -39,18 +39,19 @@ Variable project_length(const Variable& x, const Variable& weights, const Shared
   });
   return Variable::from_operation("project_length", out, {&x, &weights}, [=](const Tensor& dout, InputGradients& inputs) {
     const Tensor dy = dout.contiguous();
-    Tensor dx = Tensor::empty(source.shape(), source.dtype()), dw = Tensor::empty(w.shape(), w.dtype());
+    Tensor dx = Tensor::empty(source.shape(), source.dtype());
     dispatch_float(dy.dtype(), [&]<class T>(T) {
+      const Gradient<T> dw = inputs.gradient<T>(1);
       for (std::int64_t b = 0; b < batch; ++b) {
         const T* d = dy.data<T>() + b * rows * width;
         gemm<T>(Transpose::no, Transpose::no, length, width, rows, w.data<T>() + b * length * rows, rows, d, width, false,
                 dx.data<T>() + b * length * width, width);
+        if (!dw.data) continue;
         gemm<T>(Transpose::no, Transpose::yes, length, rows, width, source.data<T>() + b * length * width, width, d, width,
-                false, dw.data<T>() + b * length * rows, rows);
+                dw.add, dw.data + b * length * rows, rows);
       }
     });
     inputs.add(0, real_rows(dx, mask));
-    inputs.add(1, dw);
   });
 }
 

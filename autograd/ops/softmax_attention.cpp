@@ -1,8 +1,9 @@
-#include "core/kernels/softmax_attention.h"
+#include "core/kernels/softmax_attention/softmax_attention.h"
 
 #include "autograd/backward.h"
 #include "autograd/ops.h"
 #include "autograd/ops/attention_operands.h"
+#include "core/kernels/softmax_attention/materialized.h"
 
 namespace cosformer {
 

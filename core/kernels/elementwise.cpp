@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/kernels/row_blocks.h"
+#include "core/kernels/row_sums.h"
 #include "core/parallel.h"
 #include "core/simd/row_loops.h"
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "core/kernels/row_blocks.h"
+#include "core/kernels/row_sums.h"
 #include "core/parallel.h"
 #include "core/simd/row_loops.h"
 

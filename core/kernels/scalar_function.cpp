@@ -4,28 +4,28 @@
 #include <array>
 #include <type_traits>
 
-#include "core/kernels/tiles.h"
+#include "core/kernels/scratch_matrix.h"
 #include "core/simd/row_loops.h"
 
 namespace cosformer {
 
 namespace {
 
-using detail::Rows;
+using detail::MatrixView;
 
 /// Elements that a pass over a temporary array handles at a time.
 constexpr std::int64_t kPiece = 512;
 
 /// A function given number by number.
 template <class F, class T>
-void value_rows(std::int64_t rows, std::int64_t width, Rows<const T> x, Rows<T> y) {
+void value_rows(std::int64_t rows, std::int64_t width, MatrixView<const T> x, MatrixView<T> y) {
   for (std::int64_t i = 0; i < rows; ++i) {
     for (std::int64_t j = 0; j < width; ++j) y[i][j] = F::value(x[i][j]);
   }
 }
 
 template <class F, class T>
-void gradient_rows(std::int64_t rows, std::int64_t width, Rows<const T> x, Rows<const T> dy, Rows<T> dx) {
+void gradient_rows(std::int64_t rows, std::int64_t width, MatrixView<const T> x, MatrixView<const T> dy, MatrixView<T> dx) {
   for (std::int64_t i = 0; i < rows; ++i) {
     for (std::int64_t j = 0; j < width; ++j) dx[i][j] = F::slope(x[i][j]) * dy[i][j];
   }
@@ -44,7 +44,7 @@ struct SquaredRelu {
 
 /// x, or F::kSlope · x if x < 0. In single precision the vector loops do it.
 template <class F, class T>
-void leaky_rows(std::int64_t rows, std::int64_t width, Rows<const T> x, Rows<T> y) {
+void leaky_rows(std::int64_t rows, std::int64_t width, MatrixView<const T> x, MatrixView<T> y) {
   if constexpr (std::is_same_v<T, float>) {
     simd::tile_loops().leaky(static_cast<float>(F::kSlope), rows, width, x.data, x.stride, y.data, y.stride);
   } else {
@@ -53,7 +53,8 @@ void leaky_rows(std::int64_t rows, std::int64_t width, Rows<const T> x, Rows<T> 
 }
 
 template <class F, class T>
-void leaky_gradient_rows(std::int64_t rows, std::int64_t width, Rows<const T> x, Rows<const T> dy, Rows<T> dx) {
+void leaky_gradient_rows(std::int64_t rows, std::int64_t width, MatrixView<const T> x, MatrixView<const T> dy,
+                         MatrixView<T> dx) {
   if constexpr (std::is_same_v<T, float>) {
     simd::tile_loops().leaky_gradient(static_cast<float>(F::kSlope), rows, width, x.data, x.stride, dy.data, dy.stride,
                                       dx.data, dx.stride);
@@ -80,7 +81,7 @@ struct Relu : Leaky<Relu> {
 /// Calls `body(row, begin, count, exponentials)` for pieces of rows, with exp(min(x, 0)) of the piece: the slope of elu and,
 /// with max(x, 0) added, elu(x) + 1.
 template <class T, class Body>
-void for_each_exponential(std::int64_t rows, std::int64_t width, Rows<const T> x, Body&& body) {
+void for_each_exponential(std::int64_t rows, std::int64_t width, MatrixView<const T> x, Body&& body) {
   std::array<T, kPiece> exponentials;
   for (std::int64_t i = 0; i < rows; ++i) {
     for (std::int64_t begin = 0; begin < width; begin += kPiece) {
@@ -94,7 +95,7 @@ void for_each_exponential(std::int64_t rows, std::int64_t width, Rows<const T> x
 }
 
 template <class T>
-void elu_rows(std::int64_t rows, std::int64_t width, Rows<const T> x, Rows<T> y) {
+void elu_rows(std::int64_t rows, std::int64_t width, MatrixView<const T> x, MatrixView<T> y) {
   for_each_exponential(rows, width, x, [&](std::int64_t i, std::int64_t begin, std::int64_t count, const T* exponentials) {
     const T* from = x[i] + begin;
     T* to = y[i] + begin;
@@ -103,19 +104,21 @@ void elu_rows(std::int64_t rows, std::int64_t width, Rows<const T> x, Rows<T> y)
 }
 
 template <class T>
-void elu_gradient_rows(std::int64_t rows, std::int64_t width, Rows<const T> x, Rows<const T> dy, Rows<T> dx) {
+void elu_gradient_rows(std::int64_t rows, std::int64_t width, MatrixView<const T> x, MatrixView<const T> dy,
+                       MatrixView<T> dx) {
   for_each_exponential(rows, width, x, [&](std::int64_t i, std::int64_t begin, std::int64_t count, const T* exponentials) {
     for (std::int64_t j = 0; j < count; ++j) dx[i][begin + j] = exponentials[j] * dy[i][begin + j];
   });
 }
 
 template <class T>
-void gelu_rows(std::int64_t rows, std::int64_t width, Rows<const T> x, Rows<T> y) {
+void gelu_rows(std::int64_t rows, std::int64_t width, MatrixView<const T> x, MatrixView<T> y) {
   for (std::int64_t i = 0; i < rows; ++i) loops<T>().gelu(x[i], y[i], width);
 }
 
 template <class T>
-void gelu_gradient_rows(std::int64_t rows, std::int64_t width, Rows<const T> x, Rows<const T> dy, Rows<T> dx) {
+void gelu_gradient_rows(std::int64_t rows, std::int64_t width, MatrixView<const T> x, MatrixView<const T> dy,
+                        MatrixView<T> dx) {
   for (std::int64_t i = 0; i < rows; ++i) loops<T>().gelu_backward(x[i], dy[i], dx[i], width);
 }
 
@@ -127,8 +130,8 @@ void gelu_with_slope(const T* x, T* y, T* slope, std::int64_t n) {
 /// What computes a function on rows.
 template <class T>
 struct Loops {
-  void (*value)(std::int64_t rows, std::int64_t width, Rows<const T> x, Rows<T> y);
-  void (*gradient)(std::int64_t rows, std::int64_t width, Rows<const T> x, Rows<const T> dy, Rows<T> dx);
+  void (*value)(std::int64_t rows, std::int64_t width, MatrixView<const T> x, MatrixView<T> y);
+  void (*gradient)(std::int64_t rows, std::int64_t width, MatrixView<const T> x, MatrixView<const T> dy, MatrixView<T> dx);
   /// Value and slope of one row at once; null: by the two above.
   void (*with_slope)(const T* x, T* y, T* slope, std::int64_t n) = nullptr;
 };

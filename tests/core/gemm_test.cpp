@@ -1,4 +1,4 @@
-#include "core/kernels/gemm.h"
+#include "core/kernels/matmul/gemm.h"
 
 #include <array>
 #include <cstdint>

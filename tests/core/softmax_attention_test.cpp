@@ -1,4 +1,4 @@
-#include "core/kernels/softmax_attention.h"
+#include "core/kernels/softmax_attention/softmax_attention.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/kernels/elementwise.h"
+#include "core/kernels/softmax_attention/materialized.h"
 #include "core/parallel.h"
 #include "tests/catch.h"
 #include "tests/support/attention_reference.h"

@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "core/kernels/linear_attention/linear_attention.h"
-#include "core/kernels/softmax_attention.h"
+#include "core/kernels/softmax_attention/materialized.h"
+#include "core/kernels/softmax_attention/softmax_attention.h"
 #include "tests/catch.h"
 #include "tests/support/attention_reference.h"
 #include "tests/support/random_values.h"

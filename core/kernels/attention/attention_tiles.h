@@ -5,13 +5,13 @@
 /// Letters: B batch, T queries, S keys, H heads, D head_dim, E value dim, C chunk.
 
 #include "core/kernels/attention/attention_types.h"
-#include "core/kernels/tiles.h"
+#include "core/kernels/scratch_matrix.h"
 
 namespace cosformer::detail {
 
 /// Rows of head h of item b.
 template <class T>
-Rows<T> rows_of(const Heads<T>& heads, std::int64_t b, std::int64_t h) {
+MatrixView<T> rows_of(const Heads<T>& heads, std::int64_t b, std::int64_t h) {
   return {heads.rows(b, h), heads.seq_stride};
 }
 

@@ -9,9 +9,11 @@ namespace cosformer::detail {
 /// These throw ShapeError.
 void check_sizes(const AttentionSizes& sizes);
 void check_steps(const AttentionSizes& sizes, const LinearAttentionOptions& options, bool causal);
-void check_arguments(const AttentionSizes& sizes, const AttentionVisibility& visibility, const LinearAttentionOptions& options);
+void check_arguments(const AttentionSizes& sizes, const AttentionVisibility& visibility,
+                     const LinearAttentionOptions& options);
 
-/// The form asked for, else the one with the least arithmetic. (Causal: the chunked form with one chunk is the quadratic one.)
+/// The form asked for, else the one with the least arithmetic. (Causal: the chunked form with one chunk is the quadratic
+/// one.)
 LinearAttentionForm chosen_form(const AttentionSizes& sizes, const AttentionVisibility& visibility,
                                 const LinearAttentionOptions& options);
 

@@ -46,7 +46,7 @@ class ChunkReweighting {
     return head(h).carried ? Factors<T>{{table_[row(h) + 2]}, 1} : head(h).key_factors.from(begin);
   }
   /// Moves a head's sum on by one chunk.
-  void carry(std::int64_t h, std::int64_t rows, std::int64_t width, Rows<T> sum) const {
+  void carry(std::int64_t h, std::int64_t rows, std::int64_t width, MatrixView<T> sum) const {
     if (head(h).carried) carry_rows(head(h).weights[chunk_], rows, width, sum);
   }
 
@@ -61,7 +61,7 @@ class ChunkReweighting {
 
   std::span<const LinearHead<T>> heads_;
   std::int64_t chunk_;
-  Scratch<T> table_;
+  ScratchMatrix<T> table_;
   std::vector<std::int64_t> row_of_head_;
 };
 
@@ -99,9 +99,9 @@ void chunked_forward(std::span<const LinearHead<T>> heads, std::int64_t chunk_si
   const ChunkReweighting<T> reweighting(heads, C);
   // One product gives the outputs of a chunk: [q̃ | scores] · [state ; v]. `ones` gives the normalisers: [Σ k̃ | 1 … 1]. Each
   // head has its own state, and room for v below it.
-  const Scratch<T> left(C, W + C), rights(H * (W + C), E), phi_q(C, D), phi_k(C, D), turned_k(D, C), rotated_k(C, W),
+  const ScratchMatrix<T> left(C, W + C), rights(H * (W + C), E), phi_q(C, D), phi_k(C, D), turned_k(D, C), rotated_k(C, W),
       sums(C, E);
-  const Scratch<T> ones(H, W + C), normalizers(2, C);
+  const ScratchMatrix<T> ones(H, W + C), normalizers(2, C);
   for (std::int64_t h = 0; h < H; ++h) {
     zero_rows(W, E, rights.from(h * (W + C)));
     std::fill(ones[h], ones[h] + W, T{0});
@@ -120,31 +120,31 @@ void chunked_forward(std::span<const LinearHead<T>> heads, std::int64_t chunk_si
         expect_rows(upcoming, rows, E, other.value.from(next.begin));
         expect_rows(upcoming, rows, E, outputs[static_cast<std::size_t>(next.head)].out.from(next.begin));
       }
-      const Rows<T> scores = left.from(0, W), right = rights.from(h * (W + C)), values = right.from(W);
-      feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
-      feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k.rows());
+      const MatrixView<T> scores = left.from(0, W), right = rights.from(h * (W + C)), values = right.from(W);
+      feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.view());
+      feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k.view());
       copy_rows(count, E, head.value.from(begin), head.mask_from(begin), values);
-      transpose<T>(count, D, phi_k.rows(), turned_k.rows());
-      multiply<T>(count, count, D, phi_q.rows(), turned_k.rows(), false, scores,
+      transpose<T>(count, D, phi_k.view(), turned_k.view());
+      multiply<T>(count, count, D, phi_q.view(), turned_k.view(), false, scores,
                   {.band = Band::lower_columns, .upcoming = &upcoming});
       weigh_diagonals(count, count, reweighting.lower(h), scores);
       // The first chunk has no state.
       const std::int64_t skipped = begin == 0 ? W : 0;
-      if (begin > 0) rotate_rows<T>(count, D, phi_q.rows(), reweighting.queries(h, begin), left.rows());
-      multiply<T>(count, E, W + count - skipped, left.from(0, skipped), right.from(skipped), false, sums.rows(),
+      if (begin > 0) rotate_rows<T>(count, D, phi_q.view(), reweighting.queries(h, begin), left.view());
+      multiply<T>(count, E, W + count - skipped, left.from(0, skipped), right.from(skipped), false, sums.view(),
                   {.band = Band::lower_inner, .fixed = W - skipped, .upcoming = &upcoming});
       row_dots<T>(count, W + count - skipped, left.from(0, skipped), {ones[h] + skipped, 0}, normalizers[0]);
       for (std::int64_t i = 0; i < count; ++i) {
         *output.normalizer[begin + i] = normalizers[0][i];
         normalizers[1][i] = 1 / guarded(normalizers[0][i]);
       }
-      scale_rows<T>(count, E, normalizers[1], sums.rows(), output.out.from(begin));
+      scale_rows<T>(count, E, normalizers[1], sums.view(), output.out.from(begin));
       if (begin + count == length) continue;
-      rotate_rows<T>(count, D, phi_k.rows(), reweighting.keys(h, begin), rotated_k.rows());
+      rotate_rows<T>(count, D, phi_k.view(), reweighting.keys(h, begin), rotated_k.view());
       reweighting.carry(h, W, E, right);
       reweighting.carry(h, 1, W, {ones[h], 0});
-      multiply<T>(W, E, count, Factor<T>::transposed(rotated_k.rows()), values, true, right, {.upcoming = &upcoming});
-      add_rows<T>(count, W, rotated_k.rows(), ones[h]);
+      multiply<T>(W, E, count, Factor<T>::transposed(rotated_k.view()), values, true, right, {.upcoming = &upcoming});
+      add_rows<T>(count, W, rotated_k.view(), ones[h]);
     }
   });
 }
@@ -155,13 +155,13 @@ namespace {
 /// row a head.
 template <class T>
 void chunked_query_gradient(std::span<const LinearHead<T>> heads, std::int64_t C, const ChunkReweighting<T>& reweighting,
-                            std::span<const LinearHeadGradients<T>> all_gradients, Rows<T> b) {
+                            std::span<const LinearHeadGradients<T>> all_gradients, MatrixView<T> b) {
   const LinearHead<T>& shape = heads.front();
   const std::int64_t D = shape.head_dim, E = shape.value_dim, X = shape.parts() * (E + 1), H = std::ssize(heads);
   // [ã⁺ | dscores] · [state ; φ(k)], a state for each head
-  const Scratch<T> left(C, X + C), rights(H * (X + C), D), values(C, E + 1), turned_values(E + 1, C), a(C, E + 1),
+  const ScratchMatrix<T> left(C, X + C), rights(H * (X + C), D), values(C, E + 1), turned_values(E + 1, C), a(C, E + 1),
       rotated_values(C, X);
-  const Scratch<T> dphi_q(C, D);
+  const ScratchMatrix<T> dphi_q(C, D);
   for (std::int64_t h = 0; h < H; ++h) zero_rows(X, D, rights.from(h * (X + C)));
   for_each_chunk(shape.queries, C, [&](std::int64_t begin, std::int64_t count) {
     for (std::int64_t h = 0; h < H; ++h) {
@@ -179,25 +179,25 @@ void chunked_query_gradient(std::span<const LinearHead<T>> heads, std::int64_t C
         expect_rows(upcoming, rows, D, other.query.from(next.begin));
         expect_rows(upcoming, rows, D, others.dquery.from(next.begin));
       }
-      const Rows<T> dscores = left.from(0, X), right = rights.from(h * (X + C)), phi_k = right.from(X);
+      const MatrixView<T> dscores = left.from(0, X), right = rights.from(h * (X + C)), phi_k = right.from(X);
       feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k);
-      extended_value_rows(count, E, head.value.from(begin), head.mask_from(begin), values.rows());
+      extended_value_rows(count, E, head.value.from(begin), head.mask_from(begin), values.view());
       normalizer_gradients(gradients, begin, count, E, b[h] + begin);
-      extended_gradient_rows<T>(gradients, begin, count, E, b[h] + begin, a.rows());
-      transpose<T>(count, E + 1, values.rows(), turned_values.rows());
-      multiply<T>(count, count, E + 1, a.rows(), turned_values.rows(), false, dscores,
+      extended_gradient_rows<T>(gradients, begin, count, E, b[h] + begin, a.view());
+      transpose<T>(count, E + 1, values.view(), turned_values.view());
+      multiply<T>(count, count, E + 1, a.view(), turned_values.view(), false, dscores,
                   {.band = Band::lower_columns, .upcoming = &upcoming});
       weigh_diagonals(count, count, reweighting.lower(h), dscores);
       const std::int64_t skipped = begin == 0 ? X : 0;
-      if (begin > 0) rotate_extended_rows<T>(count, E, a.rows(), reweighting.queries(h, begin), left.rows());
-      multiply<T>(count, D, X + count - skipped, left.from(0, skipped), right.from(skipped), false, dphi_q.rows(),
+      if (begin > 0) rotate_extended_rows<T>(count, E, a.view(), reweighting.queries(h, begin), left.view());
+      multiply<T>(count, D, X + count - skipped, left.from(0, skipped), right.from(skipped), false, dphi_q.view(),
                   {.band = Band::lower_inner, .fixed = X - skipped, .upcoming = &upcoming});
-      feature_gradient_rows<T>(head.map, count, D, head.query.from(begin), nullptr, dphi_q.rows(),
+      feature_gradient_rows<T>(head.map, count, D, head.query.from(begin), nullptr, dphi_q.view(),
                                gradients.dquery.from(begin));
       if (begin + count == head.queries) continue;
-      rotate_extended_rows<T>(count, E, values.rows(), reweighting.keys(h, begin), rotated_values.rows());
+      rotate_extended_rows<T>(count, E, values.view(), reweighting.keys(h, begin), rotated_values.view());
       reweighting.carry(h, X, D, right);
-      multiply<T>(X, D, count, Factor<T>::transposed(rotated_values.rows()), phi_k, true, right, {.upcoming = &upcoming});
+      multiply<T>(X, D, count, Factor<T>::transposed(rotated_values.view()), phi_k, true, right, {.upcoming = &upcoming});
     }
   });
 }
@@ -206,16 +206,17 @@ void chunked_query_gradient(std::span<const LinearHead<T>> heads, std::int64_t C
 /// transpose without b, Σ q̃ᵀ a.
 template <class T>
 void chunked_key_value_gradient(std::span<const LinearHead<T>> heads, std::int64_t C, const ChunkReweighting<T>& reweighting,
-                                std::span<const LinearHeadGradients<T>> all_gradients, Rows<const T> b) {
+                                std::span<const LinearHeadGradients<T>> all_gradients, MatrixView<const T> b) {
   const LinearHead<T>& shape = heads.front();
   const std::int64_t D = shape.head_dim, E = shape.value_dim, W = shape.parts() * D, X = shape.parts() * (E + 1);
   const std::int64_t H = std::ssize(heads);
   // [dscoresᵀ | ṽ⁺] · [φ(q) ; state] and [scoresᵀ | k̃] · [a ; stateᵀ]. Only the last chunk may be short, and it has no
   // state; each head has its own.
-  const Scratch<T> key_left(C, C + X), key_rights(H * (C + X), D), value_left(C, C + W), value_rights(H * (C + W), E + 1);
-  const Scratch<T> phi_k(C, D), turned_q(D, C), values(C, E + 1), turned_a(E + 1, C), rotated_a(C, X), dphi_k(C, D),
+  const ScratchMatrix<T> key_left(C, C + X), key_rights(H * (C + X), D), value_left(C, C + W),
+      value_rights(H * (C + W), E + 1);
+  const ScratchMatrix<T> phi_k(C, D), turned_q(D, C), values(C, E + 1), turned_a(E + 1, C), rotated_a(C, X), dphi_k(C, D),
       dvalues(C, E);
-  const Rows<T> dscores = key_left.rows(), scores = value_left.rows();
+  const MatrixView<T> dscores = key_left.view(), scores = value_left.view();
   for (std::int64_t h = 0; h < H; ++h) zero_rows(X, D, key_rights.from(h * (C + X) + C));
   for_each_chunk_from_end(shape.queries, C, [&](std::int64_t begin, std::int64_t count) {
     for (std::int64_t h = 0; h < H; ++h) {
@@ -232,36 +233,36 @@ void chunked_key_value_gradient(std::span<const LinearHead<T>> heads, std::int64
         expect_rows(upcoming, C, D, others.dkey.from(next.begin));
         expect_rows(upcoming, C, E, others.dvalue.from(next.begin));
       }
-      const Rows<T> phi_q = key_rights.from(h * (C + X)), a = value_rights.from(h * (C + W));
-      const Rows<T> state = phi_q.from(C), turned_state = a.from(C);
+      const MatrixView<T> phi_q = key_rights.from(h * (C + X)), a = value_rights.from(h * (C + W));
+      const MatrixView<T> state = phi_q.from(C), turned_state = a.from(C);
       const std::uint8_t* mask = head.mask_from(begin);
       const bool has_state = begin + count < head.queries;
       feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q);
-      feature_rows(head.map, count, D, head.key.from(begin), mask, phi_k.rows());
-      extended_value_rows(count, E, head.value.from(begin), mask, values.rows());
+      feature_rows(head.map, count, D, head.key.from(begin), mask, phi_k.view());
+      extended_value_rows(count, E, head.value.from(begin), mask, values.view());
       extended_gradient_rows<T>(gradients, begin, count, E, b[h] + begin, a);
-      transpose<T>(count, E + 1, a, turned_a.rows());
-      transpose<T>(count, D, phi_q, turned_q.rows());
-      multiply<T>(count, count, E + 1, values.rows(), turned_a.rows(), false, dscores,
+      transpose<T>(count, E + 1, a, turned_a.view());
+      transpose<T>(count, D, phi_q, turned_q.view());
+      multiply<T>(count, count, E + 1, values.view(), turned_a.view(), false, dscores,
                   {.band = Band::upper_columns, .upcoming = &upcoming});
-      multiply<T>(count, count, D, phi_k.rows(), turned_q.rows(), false, scores,
+      multiply<T>(count, count, D, phi_k.view(), turned_q.view(), false, scores,
                   {.band = Band::upper_columns, .upcoming = &upcoming});
       weigh_diagonals(count, count, reweighting.upper(h), dscores);
       weigh_diagonals(count, count, reweighting.upper(h), scores);
       if (has_state) {
-        rotate_extended_rows<T>(count, E, values.rows(), reweighting.keys(h, begin), key_left.from(0, C));
-        rotate_rows<T>(count, D, phi_k.rows(), reweighting.keys(h, begin), value_left.from(0, C));
+        rotate_extended_rows<T>(count, E, values.view(), reweighting.keys(h, begin), key_left.from(0, C));
+        rotate_rows<T>(count, D, phi_k.view(), reweighting.keys(h, begin), value_left.from(0, C));
       }
-      multiply<T>(count, D, has_state ? C + X : count, dscores, phi_q, false, dphi_k.rows(),
+      multiply<T>(count, D, has_state ? C + X : count, dscores, phi_q, false, dphi_k.view(),
                   {.band = Band::upper_inner, .upcoming = &upcoming});
-      multiply<T>(count, E, has_state ? C + W : count, scores, a, false, dvalues.rows(),
+      multiply<T>(count, E, has_state ? C + W : count, scores, a, false, dvalues.view(),
                   {.band = Band::upper_inner, .upcoming = &upcoming});
-      feature_gradient_rows<T>(head.map, count, D, head.key.from(begin), mask, dphi_k.rows(), gradients.dkey.from(begin));
-      copy_rows<T>(count, E, dvalues.rows(), mask, gradients.dvalue.from(begin));
+      feature_gradient_rows<T>(head.map, count, D, head.key.from(begin), mask, dphi_k.view(), gradients.dkey.from(begin));
+      copy_rows<T>(count, E, dvalues.view(), mask, gradients.dvalue.from(begin));
       if (begin == 0) continue;
-      rotate_extended_rows<T>(count, E, a, reweighting.queries(h, begin), rotated_a.rows());
+      rotate_extended_rows<T>(count, E, a, reweighting.queries(h, begin), rotated_a.view());
       reweighting.carry(h, X, D, state);
-      multiply<T>(X, D, count, Factor<T>::transposed(rotated_a.rows()), phi_q, true, state, {.upcoming = &upcoming});
+      multiply<T>(X, D, count, Factor<T>::transposed(rotated_a.view()), phi_q, true, state, {.upcoming = &upcoming});
       for (std::int64_t part = 0; part < head.parts(); ++part) {
         transpose<T>(E, D, state.from(part * E), turned_state.from(part * D));
       }
@@ -276,9 +277,9 @@ void chunked_backward(std::span<const LinearHead<T>> heads, std::int64_t chunk_s
                       std::span<const LinearHeadGradients<T>> gradients) {
   const std::int64_t C = std::min(chunk_size, heads.front().queries);
   const ChunkReweighting<T> reweighting(heads, C);
-  const Scratch<T> b(std::ssize(heads), heads.front().queries);
-  chunked_query_gradient<T>(heads, C, reweighting, gradients, b.rows());
-  chunked_key_value_gradient<T>(heads, C, reweighting, gradients, b.rows());
+  const ScratchMatrix<T> b(std::ssize(heads), heads.front().queries);
+  chunked_query_gradient<T>(heads, C, reweighting, gradients, b.view());
+  chunked_key_value_gradient<T>(heads, C, reweighting, gradients, b.view());
 }
 
 template void chunked_forward<float>(std::span<const LinearHead<float>>, std::int64_t,

@@ -22,7 +22,7 @@ constexpr std::int64_t kGradientRows = 64;
 
 /// Sets the rows whose mask is 0 to 0.
 template <class T>
-void zero_masked_rows(std::int64_t count, std::int64_t width, const std::uint8_t* mask, Rows<T> target) {
+void zero_masked_rows(std::int64_t count, std::int64_t width, const std::uint8_t* mask, MatrixView<T> target) {
   if (mask == nullptr) return;
   for (std::int64_t i = 0; i < count; ++i) {
     if (mask[i] == 0) zero_rows(1, width, target.from(i));
@@ -41,9 +41,9 @@ std::vector<std::int64_t> index_of_distinct(std::span<const double> steps, std::
 
 /// The factors of positions 0 to length - 1 for each step, in rows that follow one another.
 template <class T>
-Scratch<T> consecutive_factors(const ReweightingKind& kind, std::span<const double> steps, std::int64_t length) {
+ScratchMatrix<T> consecutive_factors(const ReweightingKind& kind, std::span<const double> steps, std::int64_t length) {
   const auto count = static_cast<std::int64_t>(steps.size());
-  Scratch<T> rows(kind.parts * count, length);
+  ScratchMatrix<T> rows(kind.parts * count, length);
   parallel_for(count, [&](std::int64_t row) {
     T* parts[Factors<T>::kMostParts] = {};
     for (std::int64_t part = 0; part < kind.parts; ++part) parts[part] = rows[kind.parts * row + part];
@@ -85,8 +85,8 @@ ReweightingTables<T>::Side::Side(const ReweightingKind& kind, std::span<const do
   per_head_ = kind.of_heads ? 1 : 0;
   row_of_slot_.resize(static_cast<std::size_t>(sizes.batch * heads));
   const std::int64_t last = *std::max_element(positions, positions + sizes.batch * length);
-  const Scratch<T> consecutive = consecutive_factors<T>(kind, distinct, last + 1);
-  rows_ = Scratch<T>(parts_ * sizes.batch * heads, length);
+  const ScratchMatrix<T> consecutive = consecutive_factors<T>(kind, distinct, last + 1);
+  rows_ = ScratchMatrix<T>(parts_ * sizes.batch * heads, length);
   parallel_for(sizes.batch * heads, [&](std::int64_t slot) {
     const std::int64_t b = slot / heads;
     const std::int64_t from = row_of_step[static_cast<std::size_t>(kind.of_heads ? slot % heads : b)];
@@ -120,7 +120,7 @@ ReweightingTables<T>::ReweightingTables(const AttentionSizes& sizes, const Atten
   std::vector<double> distinct;
   row_of_step_ = index_of_distinct(options.steps.query, &distinct);
   const std::int64_t count = longest_distance(sizes, visibility, options) + 1;
-  weights_ = Scratch<T>(std::ssize(distinct), count);
+  weights_ = ScratchMatrix<T>(std::ssize(distinct), count);
   parallel_for(std::ssize(distinct), [&](std::int64_t row) {
     for (std::int64_t d = 0; d < count; ++d) {
       weights_[row][d] = static_cast<T>(kind.weight(static_cast<double>(d) * distinct[static_cast<std::size_t>(row)]));
@@ -129,21 +129,22 @@ ReweightingTables<T>::ReweightingTables(const AttentionSizes& sizes, const Atten
 }
 
 template <class T>
-void feature_rows(ScalarFunction map, std::int64_t count, std::int64_t width, Rows<const T> source, const std::uint8_t* mask,
-                  Rows<T> target) {
+void feature_rows(ScalarFunction map, std::int64_t count, std::int64_t width, MatrixView<const T> source,
+                  const std::uint8_t* mask, MatrixView<T> target) {
   function_rows(map, count, width, source.data, source.stride, target.data, target.stride);
   zero_masked_rows(count, width, mask, target);
 }
 
 template <class T>
-void feature_gradient_rows(ScalarFunction map, std::int64_t count, std::int64_t width, Rows<const T> x,
-                           const std::uint8_t* mask, Rows<const T> dfeature, Rows<T> dx) {
+void feature_gradient_rows(ScalarFunction map, std::int64_t count, std::int64_t width, MatrixView<const T> x,
+                           const std::uint8_t* mask, MatrixView<const T> dfeature, MatrixView<T> dx) {
   function_gradient_rows(map, count, width, x.data, x.stride, dfeature.data, dfeature.stride, dx.data, dx.stride);
   zero_masked_rows(count, width, mask, dx);
 }
 
 template <class T>
-void rotate_rows(std::int64_t count, std::int64_t width, Rows<const T> x, const Factors<T>& factors, Rows<T> target) {
+void rotate_rows(std::int64_t count, std::int64_t width, MatrixView<const T> x, const Factors<T>& factors,
+                 MatrixView<T> target) {
   if (!factors) return copy_rows<T>(count, width, x, nullptr, target);
   for (std::int64_t part = 0; part < factors.parts; ++part) {
     scale_rows(count, width, factors.rows[part], x, target.from(0, part * width));
@@ -151,8 +152,8 @@ void rotate_rows(std::int64_t count, std::int64_t width, Rows<const T> x, const 
 }
 
 template <class T>
-void rotate_extended_rows(std::int64_t count, std::int64_t width, Rows<const T> x, const Factors<T>& factors,
-                          Rows<T> target) {
+void rotate_extended_rows(std::int64_t count, std::int64_t width, MatrixView<const T> x, const Factors<T>& factors,
+                          MatrixView<T> target) {
   rotate_rows(count, width, x, factors, target);
   for (std::int64_t i = 0; i < count; ++i) {
     const T last = x[i][width];
@@ -163,7 +164,7 @@ void rotate_extended_rows(std::int64_t count, std::int64_t width, Rows<const T> 
 }
 
 template <class T>
-void carry_rows(T factor, std::int64_t rows, std::int64_t width, Rows<T> sums) {
+void carry_rows(T factor, std::int64_t rows, std::int64_t width, MatrixView<T> sums) {
   if (factor == T{1}) return;
   for (std::int64_t i = 0; i < rows; ++i) loops<T>().scale(factor, sums[i], sums[i], width);
 }
@@ -180,7 +181,7 @@ void normalizer_gradients(const LinearHeadGradients<T>& gradients, std::int64_t 
 
 template <class T>
 void extended_gradient_rows(const LinearHeadGradients<T>& gradients, std::int64_t begin, std::int64_t count,
-                            std::int64_t value_dim, const T* normalizer_gradients, Rows<T> target) {
+                            std::int64_t value_dim, const T* normalizer_gradients, MatrixView<T> target) {
   T inverses[kGradientRows];
   for (std::int64_t first = 0; first < count; first += kGradientRows) {
     const std::int64_t rows = std::min(kGradientRows, count - first);
@@ -194,7 +195,7 @@ void extended_gradient_rows(const LinearHeadGradients<T>& gradients, std::int64_
 
 template <class T>
 void extended_gradient_rows(const LinearHeadGradients<T>& gradients, std::int64_t begin, std::int64_t count,
-                            std::int64_t value_dim, Rows<T> target) {
+                            std::int64_t value_dim, MatrixView<T> target) {
   T b[kGradientRows];
   for (std::int64_t first = 0; first < count; first += kGradientRows) {
     const std::int64_t rows = std::min(kGradientRows, count - first);
@@ -204,26 +205,27 @@ void extended_gradient_rows(const LinearHeadGradients<T>& gradients, std::int64_
 }
 
 template <class T>
-void extended_value_rows(std::int64_t count, std::int64_t value_dim, Rows<const T> value, const std::uint8_t* mask,
-                         Rows<T> target) {
+void extended_value_rows(std::int64_t count, std::int64_t value_dim, MatrixView<const T> value, const std::uint8_t* mask,
+                         MatrixView<T> target) {
   copy_rows<T>(count, value_dim, value, mask, target);
   for (std::int64_t i = 0; i < count; ++i) target[i][value_dim] = mask != nullptr && mask[i] == 0 ? T{0} : T{1};
 }
 
-#define COSFORMER_INSTANTIATE(T)                                                                                          \
-  template class ReweightingTables<T>;                                                                                    \
-  template void feature_rows<T>(ScalarFunction, std::int64_t, std::int64_t, Rows<const T>, const std::uint8_t*, Rows<T>); \
-  template void feature_gradient_rows<T>(ScalarFunction, std::int64_t, std::int64_t, Rows<const T>, const std::uint8_t*,  \
-                                         Rows<const T>, Rows<T>);                                                         \
-  template void rotate_rows<T>(std::int64_t, std::int64_t, Rows<const T>, const Factors<T>&, Rows<T>);                    \
-  template void rotate_extended_rows<T>(std::int64_t, std::int64_t, Rows<const T>, const Factors<T>&, Rows<T>);           \
-  template void carry_rows<T>(T, std::int64_t, std::int64_t, Rows<T>);                                                    \
-  template void normalizer_gradients<T>(const LinearHeadGradients<T>&, std::int64_t, std::int64_t, std::int64_t, T*);     \
-  template void extended_gradient_rows<T>(const LinearHeadGradients<T>&, std::int64_t, std::int64_t, std::int64_t,        \
-                                          const T*, Rows<T>);                                                             \
-  template void extended_gradient_rows<T>(const LinearHeadGradients<T>&, std::int64_t, std::int64_t, std::int64_t,        \
-                                          Rows<T>);                                                                       \
-  template void extended_value_rows<T>(std::int64_t, std::int64_t, Rows<const T>, const std::uint8_t*, Rows<T>);
+#define COSFORMER_INSTANTIATE(T)                                                                                            \
+  template class ReweightingTables<T>;                                                                                      \
+  template void feature_rows<T>(ScalarFunction, std::int64_t, std::int64_t, MatrixView<const T>, const std::uint8_t*,       \
+                                MatrixView<T>);                                                                             \
+  template void feature_gradient_rows<T>(ScalarFunction, std::int64_t, std::int64_t, MatrixView<const T>,                   \
+                                         const std::uint8_t*, MatrixView<const T>, MatrixView<T>);                          \
+  template void rotate_rows<T>(std::int64_t, std::int64_t, MatrixView<const T>, const Factors<T>&, MatrixView<T>);          \
+  template void rotate_extended_rows<T>(std::int64_t, std::int64_t, MatrixView<const T>, const Factors<T>&, MatrixView<T>); \
+  template void carry_rows<T>(T, std::int64_t, std::int64_t, MatrixView<T>);                                                \
+  template void normalizer_gradients<T>(const LinearHeadGradients<T>&, std::int64_t, std::int64_t, std::int64_t, T*);       \
+  template void extended_gradient_rows<T>(const LinearHeadGradients<T>&, std::int64_t, std::int64_t, std::int64_t,          \
+                                          const T*, MatrixView<T>);                                                         \
+  template void extended_gradient_rows<T>(const LinearHeadGradients<T>&, std::int64_t, std::int64_t, std::int64_t,          \
+                                          MatrixView<T>);                                                                   \
+  template void extended_value_rows<T>(std::int64_t, std::int64_t, MatrixView<const T>, const std::uint8_t*, MatrixView<T>);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)
 #undef COSFORMER_INSTANTIATE

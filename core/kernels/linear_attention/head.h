@@ -60,13 +60,13 @@ class ReweightingTables {
    private:
     std::int64_t parts_, per_item_ = 0, per_head_ = 0;  ///< slots that an item and a head further is
     std::vector<std::int64_t> row_of_slot_;
-    Scratch<T> rows_;
+    ScratchMatrix<T> rows_;
   };
 
   bool of_heads_;
   Side queries_, keys_;
   std::vector<std::int64_t> row_of_step_;
-  Scratch<T> weights_;
+  ScratchMatrix<T> weights_;
 };
 
 /// The inputs of one head.
@@ -79,7 +79,7 @@ struct LinearHead {
   bool causal = false;
   ScalarFunction map = ScalarFunction::relu;
   AttentionNormalization normalization = AttentionNormalization::sum;
-  Rows<const T> query, key, value;
+  MatrixView<const T> query, key, value;
   const std::uint8_t* key_mask = nullptr;  ///< [S] or null
   Factors<T> query_factors, key_factors;
   const T* weights = nullptr;  ///< r(d · step) of distances d; null without re-weighting
@@ -97,19 +97,19 @@ struct LinearHead {
 /// Where the forward pass of one head writes.
 template <class T>
 struct LinearHeadOutput {
-  Rows<T> out;
-  Rows<T> normalizer;  ///< one column
-  T* saved = nullptr;  ///< of the linear form: Σ_j [v_j | 1]~ᵀ φ(k_j) (X × D) of all keys; null = not kept
+  MatrixView<T> out;
+  MatrixView<T> normalizer;  ///< one column
+  T* saved = nullptr;        ///< of the linear form: Σ_j [v_j | 1]~ᵀ φ(k_j) (X × D) of all keys; null = not kept
 };
 
 /// What the backward pass of one head reads and writes beside the inputs.
 template <class T>
 struct LinearHeadGradients {
-  Rows<const T> out;
-  Rows<const T> normalizer;  ///< one column
-  const T* saved = nullptr;  ///< as the forward pass left it
-  Rows<const T> dout;
-  Rows<T> dquery, dkey, dvalue;
+  MatrixView<const T> out;
+  MatrixView<const T> normalizer;  ///< one column
+  const T* saved = nullptr;        ///< as the forward pass left it
+  MatrixView<const T> dout;
+  MatrixView<T> dquery, dkey, dvalue;
 };
 
 /// The forms, one head at a time; each has a file of its own. Inside a loop of `parallel_for`.
@@ -133,7 +133,7 @@ void chunked_backward(std::span<const LinearHead<T>> heads, std::int64_t chunk_s
 
 /// One token: state [W, E + 1] += k̃ᵀ [v | 1], out = q̃ᵀ state / guard.
 template <class T>
-void recurrent_step(const LinearHead<T>& head, Rows<T> state, T* out);
+void recurrent_step(const LinearHead<T>& head, MatrixView<T> state, T* out);
 
 /// The form that is not causal runs over all heads at once: it also cuts the length where there are few. `heads` are B · H
 /// in number, H of them of each item.
@@ -159,26 +159,27 @@ bool guard_is_active(T normalizer) {
 
 /// target = φ(source) for `count` rows; rows whose mask is 0 become 0.
 template <class T>
-void feature_rows(ScalarFunction map, std::int64_t count, std::int64_t width, Rows<const T> source, const std::uint8_t* mask,
-                  Rows<T> target);
+void feature_rows(ScalarFunction map, std::int64_t count, std::int64_t width, MatrixView<const T> source,
+                  const std::uint8_t* mask, MatrixView<T> target);
 
 /// dx = φ'(x) · dfeature for `count` rows; rows whose mask is 0 become 0.
 template <class T>
-void feature_gradient_rows(ScalarFunction map, std::int64_t count, std::int64_t width, Rows<const T> x,
-                           const std::uint8_t* mask, Rows<const T> dfeature, Rows<T> dx);
+void feature_gradient_rows(ScalarFunction map, std::int64_t count, std::int64_t width, MatrixView<const T> x,
+                           const std::uint8_t* mask, MatrixView<const T> dfeature, MatrixView<T> dx);
 
 /// target row = [x f_0 | x f_1], or x where there are no factors.
 template <class T>
-void rotate_rows(std::int64_t count, std::int64_t width, Rows<const T> x, const Factors<T>& factors, Rows<T> target);
+void rotate_rows(std::int64_t count, std::int64_t width, MatrixView<const T> x, const Factors<T>& factors,
+                 MatrixView<T> target);
 
 /// The same for extended rows [x | y]: [x f_0 | x f_1 | y f_0 | y f_1], or [x | y] where there are no factors.
 template <class T>
-void rotate_extended_rows(std::int64_t count, std::int64_t width, Rows<const T> x, const Factors<T>& factors,
-                          Rows<T> target);
+void rotate_extended_rows(std::int64_t count, std::int64_t width, MatrixView<const T> x, const Factors<T>& factors,
+                          MatrixView<T> target);
 
 /// Multiplies the rows of a sum by what it is carried with; 1 leaves them alone.
 template <class T>
-void carry_rows(T factor, std::int64_t rows, std::int64_t width, Rows<T> sums);
+void carry_rows(T factor, std::int64_t rows, std::int64_t width, MatrixView<T> sums);
 
 /// b_i = -(dout_i · out_i) / D_i, or 0 where the guard is active.
 template <class T>
@@ -188,15 +189,15 @@ void normalizer_gradients(const LinearHeadGradients<T>& gradients, std::int64_t 
 /// target row = [a | b] with a_i = dout_i / guard(D_i).
 template <class T>
 void extended_gradient_rows(const LinearHeadGradients<T>& gradients, std::int64_t begin, std::int64_t count,
-                            std::int64_t value_dim, const T* normalizer_gradients, Rows<T> target);
+                            std::int64_t value_dim, const T* normalizer_gradients, MatrixView<T> target);
 /// The same with b taken on the way.
 template <class T>
 void extended_gradient_rows(const LinearHeadGradients<T>& gradients, std::int64_t begin, std::int64_t count,
-                            std::int64_t value_dim, Rows<T> target);
+                            std::int64_t value_dim, MatrixView<T> target);
 
 /// target row = [v | 1]; rows whose mask is 0 become 0.
 template <class T>
-void extended_value_rows(std::int64_t count, std::int64_t value_dim, Rows<const T> value, const std::uint8_t* mask,
-                         Rows<T> target);
+void extended_value_rows(std::int64_t count, std::int64_t value_dim, MatrixView<const T> value, const std::uint8_t* mask,
+                         MatrixView<T> target);
 
 }  // namespace cosformer::detail

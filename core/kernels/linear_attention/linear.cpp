@@ -11,9 +11,9 @@ namespace {
 template <class T>
 void sum_keys(const Group<T>& group, const Segments& segments, std::int64_t segment, const PartialSums<T>& all_sums) {
   const std::int64_t D = group.shape().head_dim, E = group.shape().value_dim, W = group.shape().parts() * D;
-  const Scratch<T> phi_k(kTile, D), rotated_k(kTile, W), values(kTile, E);
+  const ScratchMatrix<T> phi_k(kTile, D), rotated_k(kTile, W), values(kTile, E);
   group.for_each_head([&](std::int64_t h, const LinearHead<T>&) {
-    const Rows<T> sums = all_sums.piece(h, segment);
+    const MatrixView<T> sums = all_sums.piece(h, segment);
     zero_rows(W, E, sums);
     zero_rows(1, W, sums.from(W));
   });
@@ -26,13 +26,13 @@ void sum_keys(const Group<T>& group, const Segments& segments, std::int64_t segm
       },
       [&](const HeadTile<T>& tile, simd::UpcomingRows& upcoming) {
         const auto& [h, head, begin, count] = tile;
-        const Rows<T> sums = all_sums.piece(h, segment);
-        feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k.rows());
-        copy_rows(count, E, head.value.from(begin), head.mask_from(begin), values.rows());
-        rotate_rows<T>(count, D, phi_k.rows(), head.key_factors.from(begin), rotated_k.rows());
-        multiply<T>(W, E, count, Factor<T>::transposed(rotated_k.rows()), values.rows(), true, sums,
+        const MatrixView<T> sums = all_sums.piece(h, segment);
+        feature_rows(head.map, count, D, head.key.from(begin), head.mask_from(begin), phi_k.view());
+        copy_rows(count, E, head.value.from(begin), head.mask_from(begin), values.view());
+        rotate_rows<T>(count, D, phi_k.view(), head.key_factors.from(begin), rotated_k.view());
+        multiply<T>(W, E, count, Factor<T>::transposed(rotated_k.view()), values.view(), true, sums,
                     {.upcoming = &upcoming});
-        add_rows<T>(count, W, rotated_k.rows(), sums[W]);
+        add_rows<T>(count, W, rotated_k.view(), sums[W]);
       });
 }
 
@@ -41,7 +41,7 @@ template <class T>
 void read_sums(const Group<T>& group, const Segments& segments, std::int64_t segment, const PartialSums<T>& all_sums,
                std::span<const LinearHeadOutput<T>> outputs) {
   const std::int64_t D = group.shape().head_dim, E = group.shape().value_dim, W = group.shape().parts() * D;
-  const Scratch<T> phi_q(kTile, D), rotated_q(kTile, W), results(kTile, E);
+  const ScratchMatrix<T> phi_q(kTile, D), rotated_q(kTile, W), results(kTile, E);
   group.for_each_tile(
       segments, segment, group.shape().queries,
       [&](const HeadTile<T>& tile, simd::UpcomingRows& upcoming) {
@@ -51,26 +51,26 @@ void read_sums(const Group<T>& group, const Segments& segments, std::int64_t seg
       },
       [&](const HeadTile<T>& tile, simd::UpcomingRows& upcoming) {
         const auto& [h, head, begin, count] = tile;
-        const Rows<const T> sums = all_sums.piece(h, 0);
+        const MatrixView<const T> sums = all_sums.piece(h, 0);
         const LinearHeadOutput<T>& output = outputs[static_cast<std::size_t>(h)];
-        feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
-        rotate_rows<T>(count, D, phi_q.rows(), head.query_factors.from(begin), rotated_q.rows());
-        multiply<T>(count, E, W, rotated_q.rows(), sums, false, results.rows(), {.upcoming = &upcoming});
+        feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.view());
+        rotate_rows<T>(count, D, phi_q.view(), head.query_factors.from(begin), rotated_q.view());
+        multiply<T>(count, E, W, rotated_q.view(), sums, false, results.view(), {.upcoming = &upcoming});
         T normalizers[kTile], inverses[kTile];
-        row_dots<T>(count, W, rotated_q.rows(), {sums[W], 0}, normalizers);
+        row_dots<T>(count, W, rotated_q.view(), {sums[W], 0}, normalizers);
         for (std::int64_t i = 0; i < count; ++i) {
           *output.normalizer[begin + i] = normalizers[i];
           inverses[i] = 1 / guarded(normalizers[i]);
         }
-        scale_rows<T>(count, E, inverses, results.rows(), output.out.from(begin));
+        scale_rows<T>(count, E, inverses, results.view(), output.out.from(begin));
       });
 }
 
 /// The same sums as Σ_j [v_j | 1]~ᵀ φ(k_j) (X × D), as the gradient of the queries reads them.
 template <class T>
-void save_sums(const LinearHead<T>& head, Rows<const T> sums, T* saved) {
+void save_sums(const LinearHead<T>& head, MatrixView<const T> sums, T* saved) {
   const std::int64_t D = head.head_dim, E = head.value_dim, parts = head.parts();
-  const Rows<T> rows{saved, D};
+  const MatrixView<T> rows{saved, D};
   for (std::int64_t part = 0; part < parts; ++part) {
     transpose<T>(D, E, sums.from(part * D), rows.from(part * E));
     copy_rows<T>(1, D, sums.from(parts * D, part * D), nullptr, rows.from(parts * E + part));
@@ -82,7 +82,7 @@ template <class T>
 void query_gradient(const Group<T>& group, const Segments& segments, std::int64_t segment,
                     std::span<const LinearHeadGradients<T>> all_gradients, const PartialSums<T>& all_sums) {
   const std::int64_t D = group.shape().head_dim, E = group.shape().value_dim, X = group.shape().parts() * (E + 1);
-  const Scratch<T> phi_q(kTile, D), a(kTile, E + 1), rotated_a(kTile, X), dphi_q(kTile, D);
+  const ScratchMatrix<T> phi_q(kTile, D), a(kTile, E + 1), rotated_a(kTile, X), dphi_q(kTile, D);
   group.for_each_head([&](std::int64_t h, const LinearHead<T>&) { zero_rows(X, D, all_sums.piece(h, segment)); });
   group.for_each_tile(
       segments, segment, group.shape().queries,
@@ -97,14 +97,14 @@ void query_gradient(const Group<T>& group, const Segments& segments, std::int64_
       [&](const HeadTile<T>& tile, simd::UpcomingRows& upcoming) {
         const auto& [h, head, begin, count] = tile;
         const LinearHeadGradients<T>& gradients = all_gradients[static_cast<std::size_t>(h)];
-        const Rows<const T> key_sums{gradients.saved, D};
-        const Rows<T> sums = all_sums.piece(h, segment);
-        feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
-        extended_gradient_rows<T>(gradients, begin, count, E, a.rows());
-        rotate_extended_rows<T>(count, E, a.rows(), head.query_factors.from(begin), rotated_a.rows());
-        multiply<T>(count, D, X, rotated_a.rows(), key_sums, false, dphi_q.rows(), {.upcoming = &upcoming});
-        multiply<T>(X, D, count, Factor<T>::transposed(rotated_a.rows()), phi_q.rows(), true, sums, {.upcoming = &upcoming});
-        feature_gradient_rows<T>(head.map, count, D, head.query.from(begin), nullptr, dphi_q.rows(),
+        const MatrixView<const T> key_sums{gradients.saved, D};
+        const MatrixView<T> sums = all_sums.piece(h, segment);
+        feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.view());
+        extended_gradient_rows<T>(gradients, begin, count, E, a.view());
+        rotate_extended_rows<T>(count, E, a.view(), head.query_factors.from(begin), rotated_a.view());
+        multiply<T>(count, D, X, rotated_a.view(), key_sums, false, dphi_q.view(), {.upcoming = &upcoming});
+        multiply<T>(X, D, count, Factor<T>::transposed(rotated_a.view()), phi_q.view(), true, sums, {.upcoming = &upcoming});
+        feature_gradient_rows<T>(head.map, count, D, head.query.from(begin), nullptr, dphi_q.view(),
                                  gradients.dquery.from(begin));
       });
 }
@@ -115,8 +115,8 @@ void key_value_gradient(const Group<T>& group, const Segments& segments, std::in
                         const PartialSums<T>& all_sums, std::span<const LinearHeadGradients<T>> all_gradients) {
   const std::int64_t parts = group.shape().parts();
   const std::int64_t D = group.shape().head_dim, E = group.shape().value_dim, W = parts * D, X = parts * (E + 1);
-  const Scratch<T> phi_k(kTile, D), rotated_k(kTile, W), values(kTile, E + 1), rotated_values(kTile, X);
-  const Scratch<T> dphi_k(kTile, D), dvalues(kTile, E), all_value_sums(group.size() * W, E);
+  const ScratchMatrix<T> phi_k(kTile, D), rotated_k(kTile, W), values(kTile, E + 1), rotated_values(kTile, X);
+  const ScratchMatrix<T> dphi_k(kTile, D), dvalues(kTile, E), all_value_sums(group.size() * W, E);
   const auto value_sums_of = [&](std::int64_t h) { return all_value_sums.from((h - group.first()) * W); };
   // The same sums for the values, Σ_i q̃_iᵀ a_i (W × E).
   group.for_each_head([&](std::int64_t h, const LinearHead<T>&) {
@@ -137,16 +137,16 @@ void key_value_gradient(const Group<T>& group, const Segments& segments, std::in
       [&](const HeadTile<T>& tile, simd::UpcomingRows& upcoming) {
         const auto& [h, head, begin, count] = tile;
         const LinearHeadGradients<T>& gradients = all_gradients[static_cast<std::size_t>(h)];
-        const Rows<const T> sums = all_sums.piece(h, 0), value_sums = value_sums_of(h);
+        const MatrixView<const T> sums = all_sums.piece(h, 0), value_sums = value_sums_of(h);
         const std::uint8_t* mask = head.mask_from(begin);
-        feature_rows(head.map, count, D, head.key.from(begin), mask, phi_k.rows());
-        extended_value_rows(count, E, head.value.from(begin), mask, values.rows());
-        rotate_rows<T>(count, D, phi_k.rows(), head.key_factors.from(begin), rotated_k.rows());
-        rotate_extended_rows<T>(count, E, values.rows(), head.key_factors.from(begin), rotated_values.rows());
-        multiply<T>(count, D, X, rotated_values.rows(), sums, false, dphi_k.rows(), {.upcoming = &upcoming});
-        multiply<T>(count, E, W, rotated_k.rows(), value_sums, false, dvalues.rows(), {.upcoming = &upcoming});
-        feature_gradient_rows<T>(head.map, count, D, head.key.from(begin), mask, dphi_k.rows(), gradients.dkey.from(begin));
-        copy_rows<T>(count, E, dvalues.rows(), mask, gradients.dvalue.from(begin));
+        feature_rows(head.map, count, D, head.key.from(begin), mask, phi_k.view());
+        extended_value_rows(count, E, head.value.from(begin), mask, values.view());
+        rotate_rows<T>(count, D, phi_k.view(), head.key_factors.from(begin), rotated_k.view());
+        rotate_extended_rows<T>(count, E, values.view(), head.key_factors.from(begin), rotated_values.view());
+        multiply<T>(count, D, X, rotated_values.view(), sums, false, dphi_k.view(), {.upcoming = &upcoming});
+        multiply<T>(count, E, W, rotated_k.view(), value_sums, false, dvalues.view(), {.upcoming = &upcoming});
+        feature_gradient_rows<T>(head.map, count, D, head.key.from(begin), mask, dphi_k.view(), gradients.dkey.from(begin));
+        copy_rows<T>(count, E, dvalues.view(), mask, gradients.dvalue.from(begin));
       });
 }
 

@@ -22,9 +22,9 @@ using detail::LinearHead;
 using detail::LinearHeadGradients;
 using detail::LinearHeadOutput;
 using detail::mask_of;
+using detail::MatrixView;
 using detail::positions_of;
 using detail::ReweightingTables;
-using detail::Rows;
 using detail::rows_of;
 using detail::state_parts;
 
@@ -83,7 +83,7 @@ void for_each_head_group(const AttentionSizes& sizes, Visit&& visit) {
 
 /// The normaliser [B, T, H] of one head as a column.
 template <class T>
-Rows<T> normalizer_of(T* normalizer, const AttentionSizes& sizes, std::int64_t b, std::int64_t h) {
+MatrixView<T> normalizer_of(T* normalizer, const AttentionSizes& sizes, std::int64_t b, std::int64_t h) {
   return {normalizer + b * sizes.queries * sizes.heads + h, sizes.heads};
 }
 

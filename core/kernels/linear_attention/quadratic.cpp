@@ -24,7 +24,7 @@ void multiply_by_factors(const Factors<T>& query, const Factors<T>& keys, std::i
 /// see.
 template <class T>
 void reweight_and_mask(const LinearHead<T>& head, std::int64_t begin, std::int64_t count, std::int64_t keys,
-                       Rows<T> scores) {
+                       MatrixView<T> scores) {
   for (std::int64_t i = 0; i < count; ++i) {
     T* row = scores[i];
     const std::int64_t visible = head.causal ? std::min(keys, begin + i + 1) : keys;
@@ -52,8 +52,8 @@ T row_normalizer(AttentionNormalization normalization, const T* scores, std::int
 
 /// dscores_ij += b_i · sign(s_ij), sign(0) = 0: what the L1 norm adds to the gradient of a similarity.
 template <class T>
-void add_norm_gradient(std::int64_t count, std::int64_t keys, Rows<const T> scores, const Rows<T>& a, std::int64_t value_dim,
-                       Rows<T> dscores) {
+void add_norm_gradient(std::int64_t count, std::int64_t keys, MatrixView<const T> scores, const MatrixView<T>& a,
+                       std::int64_t value_dim, MatrixView<T> dscores) {
   for (std::int64_t i = 0; i < count; ++i) {
     const T b = a[i][value_dim];
     const T* s = scores[i];
@@ -67,18 +67,18 @@ void add_norm_gradient(std::int64_t count, std::int64_t keys, Rows<const T> scor
 template <class T>
 void quadratic_forward(const LinearHead<T>& head, const LinearHeadOutput<T>& output) {
   const std::int64_t D = head.head_dim, E = head.value_dim, S = head.keys;
-  const Scratch<T> phi_k(S, D), turned_k(D, S), values(S, E), phi_q(kQueryBlock, D), scores(kQueryBlock, S),
+  const ScratchMatrix<T> phi_k(S, D), turned_k(D, S), values(S, E), phi_q(kQueryBlock, D), scores(kQueryBlock, S),
       sums(kQueryBlock, E);
-  feature_rows(head.map, S, D, head.key, head.key_mask, phi_k.rows());
-  transpose<T>(S, D, phi_k.rows(), turned_k.rows());
-  copy_rows(S, E, head.value, head.key_mask, values.rows());
+  feature_rows(head.map, S, D, head.key, head.key_mask, phi_k.view());
+  transpose<T>(S, D, phi_k.view(), turned_k.view());
+  copy_rows(S, E, head.value, head.key_mask, values.view());
   for (std::int64_t begin = 0; begin < head.queries; begin += kQueryBlock) {
     const std::int64_t count = std::min(kQueryBlock, head.queries - begin);
     const std::int64_t keys = head.causal ? begin + count : S;
-    feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
-    multiply<T>(count, keys, D, phi_q.rows(), turned_k.rows(), false, scores.rows());
-    reweight_and_mask(head, begin, count, keys, scores.rows());
-    multiply<T>(count, E, keys, scores.rows(), values.rows(), false, sums.rows());
+    feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.view());
+    multiply<T>(count, keys, D, phi_q.view(), turned_k.view(), false, scores.view());
+    reweight_and_mask(head, begin, count, keys, scores.view());
+    multiply<T>(count, E, keys, scores.view(), values.view(), false, sums.view());
     for (std::int64_t i = 0; i < count; ++i) {
       const T normalizer = row_normalizer<T>(head.normalization, scores[i], keys);
       *output.normalizer[begin + i] = normalizer;
@@ -91,36 +91,36 @@ void quadratic_forward(const LinearHead<T>& head, const LinearHeadOutput<T>& out
 template <class T>
 void quadratic_backward(const LinearHead<T>& head, const LinearHeadGradients<T>& gradients) {
   const std::int64_t D = head.head_dim, E = head.value_dim, S = head.keys;
-  const Scratch<T> phi_k(S, D), turned_k(D, S), values(S, E + 1), turned_values(E + 1, S), phi_q(kQueryBlock, D),
+  const ScratchMatrix<T> phi_k(S, D), turned_k(D, S), values(S, E + 1), turned_values(E + 1, S), phi_q(kQueryBlock, D),
       a(kQueryBlock, E + 1);
-  const Scratch<T> scores(kQueryBlock, S), dscores(kQueryBlock, S), dphi_q(kQueryBlock, D);
-  Scratch<T> dphi_k(S, D), dvalues(S, E);
+  const ScratchMatrix<T> scores(kQueryBlock, S), dscores(kQueryBlock, S), dphi_q(kQueryBlock, D);
+  ScratchMatrix<T> dphi_k(S, D), dvalues(S, E);
   dphi_k.fill_zero();
   dvalues.fill_zero();
-  feature_rows(head.map, S, D, head.key, head.key_mask, phi_k.rows());
-  extended_value_rows(S, E, head.value, head.key_mask, values.rows());
-  transpose<T>(S, D, phi_k.rows(), turned_k.rows());
-  transpose<T>(S, E + 1, values.rows(), turned_values.rows());
+  feature_rows(head.map, S, D, head.key, head.key_mask, phi_k.view());
+  extended_value_rows(S, E, head.value, head.key_mask, values.view());
+  transpose<T>(S, D, phi_k.view(), turned_k.view());
+  transpose<T>(S, E + 1, values.view(), turned_values.view());
   for (std::int64_t begin = 0; begin < head.queries; begin += kQueryBlock) {
     const std::int64_t count = std::min(kQueryBlock, head.queries - begin);
     const std::int64_t keys = head.causal ? begin + count : S;
-    feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.rows());
-    extended_gradient_rows<T>(gradients, begin, count, E, a.rows());
-    multiply<T>(count, keys, D, phi_q.rows(), turned_k.rows(), false, scores.rows());
-    reweight_and_mask(head, begin, count, keys, scores.rows());
+    feature_rows<T>(head.map, count, D, head.query.from(begin), nullptr, phi_q.view());
+    extended_gradient_rows<T>(gradients, begin, count, E, a.view());
+    multiply<T>(count, keys, D, phi_q.view(), turned_k.view(), false, scores.view());
+    reweight_and_mask(head, begin, count, keys, scores.view());
     // The column of ones that ends the values adds b_i for every key; the L1 norm's term has the similarity's sign.
     const bool l1 = head.normalization == AttentionNormalization::l1;
-    multiply<T>(count, keys, l1 ? E : E + 1, a.rows(), turned_values.rows(), false, dscores.rows());
-    if (l1) add_norm_gradient<T>(count, keys, scores.rows(), a.rows(), E, dscores.rows());
-    reweight_and_mask(head, begin, count, keys, dscores.rows());
-    multiply<T>(count, D, keys, dscores.rows(), phi_k.rows(), false, dphi_q.rows());
-    multiply<T>(keys, D, count, Factor<T>::transposed(dscores.rows()), phi_q.rows(), true, dphi_k.rows());
-    multiply<T>(keys, E, count, Factor<T>::transposed(scores.rows()), a.rows(), true, dvalues.rows());
-    feature_gradient_rows<T>(head.map, count, D, head.query.from(begin), nullptr, dphi_q.rows(),
+    multiply<T>(count, keys, l1 ? E : E + 1, a.view(), turned_values.view(), false, dscores.view());
+    if (l1) add_norm_gradient<T>(count, keys, scores.view(), a.view(), E, dscores.view());
+    reweight_and_mask(head, begin, count, keys, dscores.view());
+    multiply<T>(count, D, keys, dscores.view(), phi_k.view(), false, dphi_q.view());
+    multiply<T>(keys, D, count, Factor<T>::transposed(dscores.view()), phi_q.view(), true, dphi_k.view());
+    multiply<T>(keys, E, count, Factor<T>::transposed(scores.view()), a.view(), true, dvalues.view());
+    feature_gradient_rows<T>(head.map, count, D, head.query.from(begin), nullptr, dphi_q.view(),
                              gradients.dquery.from(begin));
   }
-  feature_gradient_rows<T>(head.map, S, D, head.key, head.key_mask, dphi_k.rows(), gradients.dkey);
-  copy_rows<T>(S, E, dvalues.rows(), head.key_mask, gradients.dvalue);
+  feature_gradient_rows<T>(head.map, S, D, head.key, head.key_mask, dphi_k.view(), gradients.dkey);
+  copy_rows<T>(S, E, dvalues.view(), head.key_mask, gradients.dvalue);
 }
 
 template void quadratic_forward<float>(const LinearHead<float>&, const LinearHeadOutput<float>&);

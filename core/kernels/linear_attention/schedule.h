@@ -43,18 +43,20 @@ class PartialSums {
   PartialSums(std::int64_t heads, std::int64_t segments, std::int64_t rows, std::int64_t columns)
       : all_(heads * segments * rows, columns), segments_(segments), rows_(rows), columns_(columns) {}
 
-  Rows<T> piece(std::int64_t head, std::int64_t segment) const { return all_.from((head * segments_ + segment) * rows_); }
+  MatrixView<T> piece(std::int64_t head, std::int64_t segment) const {
+    return all_.from((head * segments_ + segment) * rows_);
+  }
   /// Leaves the sum of all pieces of a head in its first piece.
   void sum(std::int64_t head) const {
-    const Rows<T> first = piece(head, 0);
+    const MatrixView<T> first = piece(head, 0);
     for (std::int64_t segment = 1; segment < segments_; ++segment) {
-      const Rows<T> other = piece(head, segment);
+      const MatrixView<T> other = piece(head, segment);
       for (std::int64_t row = 0; row < rows_; ++row) loops<T>().add_scaled(T{1}, other[row], first[row], columns_);
     }
   }
 
  private:
-  Scratch<T> all_;
+  ScratchMatrix<T> all_;
   std::int64_t segments_, rows_, columns_;
 };
 

@@ -8,7 +8,7 @@
 #include <chrono>
 #include <cstring>
 
-#include "core/kernels/gemm.h"
+#include "core/kernels/matmul/gemm.h"
 #include "core/memory.h"
 #include "core/parallel.h"
 #include "core/simd/row_loops.h"

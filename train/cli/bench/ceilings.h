@@ -7,8 +7,8 @@
 
 namespace cosformer {
 
-/// Floating-point operations a second of the best of several large float32 matrix products through core/kernels/gemm.h, each
-/// run for about `seconds`, on the present number of threads.
+/// Floating-point operations a second of the best of several large float32 matrix products through
+/// core/kernels/matmul/gemm.h, each run for about `seconds`, on the present number of threads.
 double matmul_ceiling(double seconds);
 
 /// Floating-point operations a second of independent fused multiply-adds on registers, on the present number of threads: no

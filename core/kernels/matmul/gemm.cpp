@@ -1,4 +1,4 @@
-#include "core/kernels/gemm.h"
+#include "core/kernels/matmul/gemm.h"
 
 #include <cblas.h>
 
@@ -9,7 +9,7 @@
 #include <string_view>
 #include <type_traits>
 
-#include "core/kernels/tiled_product.h"
+#include "core/kernels/matmul/tiled_product.h"
 #include "core/memory.h"
 #include "core/parallel.h"
 #include "core/serial_blas.h"

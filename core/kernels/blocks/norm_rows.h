@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "core/kernels/norm_linear.h"
-#include "core/kernels/tiles.h"
+#include "core/kernels/blocks/norm_linear.h"
+#include "core/kernels/scratch_matrix.h"
 #include "core/simd/row_loops.h"
 
 namespace cosformer::detail {
@@ -13,7 +13,7 @@ namespace cosformer::detail {
 /// target = norm of rows [begin, begin + count); sets their `mean` and `inverse_deviation` (indexed by row of the whole).
 template <class T>
 void normalize_rows(const NormRows<T>& norm, double eps, std::int64_t begin, std::int64_t count, T* mean,
-                    T* inverse_deviation, Rows<T> target) {
+                    T* inverse_deviation, MatrixView<T> target) {
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t r = begin + i;
     T variance = 0;
@@ -27,7 +27,7 @@ void normalize_rows(const NormRows<T>& norm, double eps, std::int64_t begin, std
 /// The same with `mean` and `inverse_deviation` known.
 template <class T>
 void renormalize_rows(const NormRows<T>& norm, std::int64_t begin, std::int64_t count, const T* mean,
-                      const T* inverse_deviation, Rows<T> target) {
+                      const T* inverse_deviation, MatrixView<T> target) {
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t r = begin + i;
     loops<T>().normalize(norm.x + r * norm.width, mean[r], inverse_deviation[r], norm.weight, norm.bias, target[i],
@@ -39,8 +39,8 @@ void renormalize_rows(const NormRows<T>& norm, std::int64_t begin, std::int64_t 
 /// `dweight` and `dbias`.
 template <class T>
 void normalize_rows_backward(const NormRows<T>& norm, std::int64_t begin, std::int64_t count, const T* mean,
-                             const T* inverse_deviation, Rows<const T> dy, Rows<const T> residual, Rows<T> dx, T* dweight,
-                             T* dbias) {
+                             const T* inverse_deviation, MatrixView<const T> dy, MatrixView<const T> residual,
+                             MatrixView<T> dx, T* dweight, T* dbias) {
   if (residual.data == nullptr) {
     zero_rows(count, norm.width, dx);
   } else {

@@ -1,4 +1,4 @@
-#include "core/kernels/favor_features.h"
+#include "core/kernels/favor/favor_features.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,10 +12,10 @@ namespace cosformer {
 
 namespace {
 
+using detail::MatrixView;
 using detail::multiply;
-using detail::Rows;
 using detail::rows_of;
-using detail::Scratch;
+using detail::ScratchMatrix;
 
 /// Rows whose features are in cache at once.
 constexpr std::int64_t kTile = 48;
@@ -42,13 +42,13 @@ void favor_features_forward(const FavorSizes& sizes, Heads<const T> x, const T* 
   const std::int64_t D = sizes.head_dim, F = sizes.features;
   const auto scale = static_cast<T>(input_scale(sizes)), share = static_cast<T>(feature_scale(sizes));
   for_each_head(sizes, [&](std::int64_t b, std::int64_t h) {
-    const Scratch<T> scaled(kTile, D), turned(D, F), products(kTile, F);
-    detail::transpose<T>(F, D, {projection + h * F * D, D}, turned.rows());
+    const ScratchMatrix<T> scaled(kTile, D), turned(D, F), products(kTile, F);
+    detail::transpose<T>(F, D, {projection + h * F * D, D}, turned.view());
     for_each_tile(sizes.length, [&](std::int64_t begin, std::int64_t count) {
-      const Rows<const T> rows = rows_of(x, b, h).from(begin);
-      const Rows<T> results = rows_of(features, b, h).from(begin);
+      const MatrixView<const T> rows = rows_of(x, b, h).from(begin);
+      const MatrixView<T> results = rows_of(features, b, h).from(begin);
       for (std::int64_t i = 0; i < count; ++i) loops<T>().scale(scale, rows[i], scaled[i], D);
-      multiply<T>(count, F, D, scaled.rows(), turned.rows(), false, products.rows());
+      multiply<T>(count, F, D, scaled.view(), turned.view(), false, products.view());
       for (std::int64_t i = 0; i < count; ++i) {
         const T half_norm = loops<T>().dot(scaled[i], scaled[i], D) / 2;
         loops<T>().exp_sum(products[i], T{1}, half_norm, products[i], F);
@@ -67,17 +67,17 @@ void favor_features_backward(const FavorSizes& sizes, Heads<const T> x, const T*
   const auto scale = static_cast<T>(input_scale(sizes)), floor = static_cast<T>(kFavorFloor * feature_scale(sizes));
   for_each_head(sizes, [&](std::int64_t b, std::int64_t h) {
     // g = dφ ∘ (φ without its floor): the gradient of the exponent.
-    const Scratch<T> g(kTile, F), products(kTile, D);
-    const Rows<const T> weights{projection + h * F * D, D};
+    const ScratchMatrix<T> g(kTile, F), products(kTile, D);
+    const MatrixView<const T> weights{projection + h * F * D, D};
     for_each_tile(sizes.length, [&](std::int64_t begin, std::int64_t count) {
-      const Rows<const T> rows = rows_of(x, b, h).from(begin), phis = rows_of(features, b, h).from(begin),
-                          gradients = rows_of(dfeatures, b, h).from(begin);
-      const Rows<T> results = rows_of(written.heads(), b, h).from(begin);
+      const MatrixView<const T> rows = rows_of(x, b, h).from(begin), phis = rows_of(features, b, h).from(begin),
+                                gradients = rows_of(dfeatures, b, h).from(begin);
+      const MatrixView<T> results = rows_of(written.heads(), b, h).from(begin);
       for (std::int64_t i = 0; i < count; ++i) {
         const T *phi = phis[i], *dphi = gradients[i];
         for (std::int64_t f = 0; f < F; ++f) g[i][f] = dphi[f] * (phi[f] - floor);
       }
-      multiply<T>(count, D, F, g.rows(), weights, false, products.rows());
+      multiply<T>(count, D, F, g.view(), weights, false, products.view());
       for (std::int64_t i = 0; i < count; ++i) {
         const T factor = -loops<T>().sum(g[i], F) * scale * scale;
         loops<T>().scale(scale, products[i], results[i], D);

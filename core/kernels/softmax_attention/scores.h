@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Which scores of a tile count, and the probabilities they give. Internal to the softmax_attention*.cpp files.
+/// Which scores of a tile count, and the probabilities they give. Internal to this folder.
 
 #include <algorithm>
 #include <cstdint>
@@ -83,8 +83,8 @@ struct TileColumns {
 
 /// C (rows × tile's columns) = A·B, without what the rows do not see.
 template <class T>
-void multiply_scores(std::int64_t rows, const TileColumns& columns, std::int64_t k, Rows<const T> a, Rows<const T> b,
-                     Rows<T> c) {
+void multiply_scores(std::int64_t rows, const TileColumns& columns, std::int64_t k, MatrixView<const T> a,
+                     MatrixView<const T> b, MatrixView<T> c) {
   if (columns.whole > 0) multiply<T>(rows, columns.whole, k, a, b, false, c);
   if (columns.diagonal > 0) {
     multiply<T>(rows, columns.diagonal, k, a, b.from(0, columns.whole), false, c.from(0, columns.whole),
@@ -94,8 +94,8 @@ void multiply_scores(std::int64_t rows, const TileColumns& columns, std::int64_t
 
 /// C += P·B, P (rows × tile's columns) zero where a row does not see.
 template <class T>
-void add_weighted(std::int64_t rows, const TileColumns& columns, std::int64_t n, Rows<const T> p, Rows<const T> b,
-                  Rows<T> c) {
+void add_weighted(std::int64_t rows, const TileColumns& columns, std::int64_t n, MatrixView<const T> p,
+                  MatrixView<const T> b, MatrixView<T> c) {
   if (columns.whole > 0) multiply<T>(rows, n, columns.whole, p, b, true, c);
   if (columns.diagonal > 0) {
     multiply<T>(rows, n, columns.diagonal, p.from(0, columns.whole), b.from(columns.whole), true, c,
@@ -105,8 +105,8 @@ void add_weighted(std::int64_t rows, const TileColumns& columns, std::int64_t n,
 
 /// C += Pᵀ·B, P as above.
 template <class T>
-void add_transposed(std::int64_t rows, const TileColumns& columns, std::int64_t n, Rows<const T> p, Rows<const T> b,
-                    Rows<T> c) {
+void add_transposed(std::int64_t rows, const TileColumns& columns, std::int64_t n, MatrixView<const T> p,
+                    MatrixView<const T> b, MatrixView<T> c) {
   if (columns.whole > 0) multiply<T>(columns.whole, n, rows, Factor<T>::transposed(p), b, true, c);
   if (columns.diagonal > 0) {
     multiply<T>(columns.diagonal, n, rows, Factor<T>::transposed(p.from(0, columns.whole)), b, true, c.from(columns.whole),
@@ -116,7 +116,7 @@ void add_transposed(std::int64_t rows, const TileColumns& columns, std::int64_t 
 
 /// Sets the scores of a tile that do not count to -infinity.
 template <class T>
-void hide_scores(const ItemVisibility& item, Range queries, Range keys, Rows<T> scores) {
+void hide_scores(const ItemVisibility& item, Range queries, Range keys, MatrixView<T> scores) {
   constexpr T kHidden = -std::numeric_limits<T>::infinity();
   const std::int64_t width = keys.end - keys.begin;
   for (std::int64_t i = queries.begin; i < queries.end; ++i) {
@@ -133,7 +133,7 @@ void hide_scores(const ItemVisibility& item, Range queries, Range keys, Rows<T> 
 
 /// target = factor · source.
 template <class T>
-void scaled_rows(std::int64_t count, std::int64_t width, T factor, Rows<const T> source, Rows<T> target) {
+void scaled_rows(std::int64_t count, std::int64_t width, T factor, MatrixView<const T> source, MatrixView<T> target) {
   for (std::int64_t i = 0; i < count; ++i) {
     for (std::int64_t d = 0; d < width; ++d) target[i][d] = factor * source[i][d];
   }

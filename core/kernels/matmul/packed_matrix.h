@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "core/kernels/tiles.h"
+#include "core/kernels/scratch_matrix.h"
 #include "core/parallel.h"
 
 namespace cosformer::detail {
@@ -16,29 +16,29 @@ template <class T>
 class PackedMatrix {
  public:
   /// B itself.
-  static PackedMatrix of(std::int64_t k, std::int64_t n, Rows<const T> matrix) {
-    return PackedMatrix(k, n,
-                        [&](std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns, Rows<T> to) {
-                          copy_rows<T>(rows, columns, matrix.from(row, column), nullptr, to);
-                        });
+  static PackedMatrix of(std::int64_t k, std::int64_t n, MatrixView<const T> matrix) {
+    return PackedMatrix(
+        k, n, [&](std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns, MatrixView<T> to) {
+          copy_rows<T>(rows, columns, matrix.from(row, column), nullptr, to);
+        });
   }
   /// Wᵀ of a weight W (n × k).
-  static PackedMatrix of_transpose(std::int64_t k, std::int64_t n, Rows<const T> weight) {
-    return PackedMatrix(k, n,
-                        [&](std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns, Rows<T> to) {
-                          transpose<T>(columns, rows, weight.from(column, row), to);
-                        });
+  static PackedMatrix of_transpose(std::int64_t k, std::int64_t n, MatrixView<const T> weight) {
+    return PackedMatrix(
+        k, n, [&](std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns, MatrixView<T> to) {
+          transpose<T>(columns, rows, weight.from(column, row), to);
+        });
   }
 
   /// Columns of every panel but the last.
   std::int64_t panel_columns() const { return width_; }
   /// The panel that begins with `column`, a multiple of `panel_columns()`, from its row `row` on.
-  Rows<const T> panel(std::int64_t column, std::int64_t row = 0) const {
+  MatrixView<const T> panel(std::int64_t column, std::int64_t row = 0) const {
     return {panels_.data() + column * k_ + row * width_, width_};
   }
 
   /// C (m × n) = A·B + `row` in every row; a null `row` is a row of zeros.
-  void multiply(std::int64_t m, Rows<const T> a, const T* row, Rows<T> c) const {
+  void multiply(std::int64_t m, MatrixView<const T> a, const T* row, MatrixView<T> c) const {
     for (std::int64_t column = 0; column < n_; column += width_) {
       multiply_add_row<T>(m, std::min(width_, n_ - column), k_, a, panel(column), row ? row + column : nullptr,
                           c.from(0, column));
@@ -55,7 +55,7 @@ class PackedMatrix {
     const auto pack = [&](std::int64_t piece) {
       const std::int64_t row = piece % pieces * kRows, column = piece / pieces * width_;
       copy_block(row, std::min(kRows, k - row), column, std::min(width_, n - column),
-                 Rows<T>{panels_.data() + column * k + row * width_, width_});
+                 MatrixView<T>{panels_.data() + column * k + row * width_, width_});
     };
     parallel_ranges(pieces * ((n + width_ - 1) / width_), kElementwiseGrain / (kRows * width_) + 1,
                     [&](std::int64_t begin, std::int64_t end) {
@@ -64,7 +64,7 @@ class PackedMatrix {
   }
 
   std::int64_t n_, k_, width_;
-  Scratch<T> panels_;
+  ScratchMatrix<T> panels_;
 };
 
 }  // namespace cosformer::detail

@@ -24,8 +24,8 @@ template <class T>
 void gemm(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
           std::int64_t lda, const T* b, std::int64_t ldb, bool accumulate, T* c, std::int64_t ldc, const T* row = nullptr);
 
-/// The same product by OpenBLAS on the calling thread: for small products of which a caller runs many side by side (one chunk
-/// of one attention head, say).
+/// The same product by OpenBLAS on the calling thread: for small products of which a caller runs many side by side (one
+/// chunk of one attention head, say).
 template <class T>
 void gemm_serial(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
                  std::int64_t lda, const T* b, std::int64_t ldb, bool accumulate, T* c, std::int64_t ldc);

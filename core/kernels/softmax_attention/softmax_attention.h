@@ -23,19 +23,4 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
                                 const T* log_sum_exp, Heads<const T> dout, const Gradient<T>& dquery,
                                 const Gradient<T>& dkey, const Gradient<T>& dvalue);
 
-/// The same numbers with the whole T×S matrix of every head stored: the baseline that the paper compares with.
-/// Writes `probabilities` [B, H, T, S] and `out`.
-template <class T>
-void softmax_attention_materialized_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
-                                            Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<T> out,
-                                            T* probabilities);
-
-/// Its backward pass; `dropout` is that of the forward pass or null, `scratch` has the size of `probabilities` and is
-/// overwritten.
-template <class T>
-void softmax_attention_materialized_backward(const AttentionSizes& sizes, T scale, Heads<const T> query, Heads<const T> key,
-                                             Heads<const T> value, const T* probabilities, Heads<const T> dout, T* scratch,
-                                             const Gradient<T>& dquery, const Gradient<T>& dkey, const Gradient<T>& dvalue,
-                                             const DropoutMask* dropout = nullptr);
-
 }  // namespace cosformer

@@ -1,9 +1,10 @@
+#include "core/kernels/softmax_attention/softmax_attention.h"
+
 #include <algorithm>
 #include <cmath>
 
 #include "core/kernels/attention/attention_gradients.h"
-#include "core/kernels/softmax_attention.h"
-#include "core/kernels/softmax_attention_scores.h"
+#include "core/kernels/softmax_attention/scores.h"
 #include "core/parallel.h"
 #include "core/simd/row_loops.h"
 
@@ -11,10 +12,10 @@ namespace cosformer {
 
 namespace {
 
+using detail::MatrixView;
 using detail::Range;
-using detail::Rows;
 using detail::rows_of;
-using detail::Scratch;
+using detail::ScratchMatrix;
 using detail::transpose;
 
 /// Rows of queries and keys whose scores are held at once: with their operands they fit the second-level cache. A window
@@ -66,25 +67,25 @@ void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisib
     const Range queries{task % tiles * tile.queries, std::min((task % tiles + 1) * tile.queries, sizes.queries)};
     const std::int64_t count = queries.end - queries.begin;
     const detail::ItemVisibility item(visibility, sizes, b);
-    const Scratch<T> scaled_q(tile.queries, D), k(tile.keys, D), turned_k(D, tile.keys), v(tile.keys, E),
+    const ScratchMatrix<T> scaled_q(tile.queries, D), k(tile.keys, D), turned_k(D, tile.keys), v(tile.keys, E),
         scores(tile.queries, tile.keys);
-    const Scratch<T> max(1, tile.queries), sum(1, tile.queries);
-    Scratch<T> sums(tile.queries, E);
+    const ScratchMatrix<T> max(1, tile.queries), sum(1, tile.queries);
+    ScratchMatrix<T> sums(tile.queries, E);
     sums.fill_zero();
     std::fill(max[0], max[0] + count, -kInfinity<T>);
     std::fill(sum[0], sum[0] + count, T{0});
-    detail::scaled_rows<T>(count, D, scale, rows_of(query, b, h).from(queries.begin), scaled_q.rows());
+    detail::scaled_rows<T>(count, D, scale, rows_of(query, b, h).from(queries.begin), scaled_q.view());
     const Range seen = visible_keys(item, queries, sizes.keys);
     for (std::int64_t begin = seen.begin; begin < seen.end; begin += tile.keys) {
       const Range keys{begin, std::min(begin + tile.keys, seen.end)};
       const std::int64_t width = keys.end - keys.begin;
       const std::uint8_t* tile_mask = item.key_mask == nullptr ? nullptr : item.key_mask + begin;
-      detail::copy_rows<T>(width, D, rows_of(key, b, h).from(begin), tile_mask, k.rows());
-      detail::copy_rows<T>(width, E, rows_of(value, b, h).from(begin), tile_mask, v.rows());
-      transpose<T>(width, D, k.rows(), turned_k.rows());
+      detail::copy_rows<T>(width, D, rows_of(key, b, h).from(begin), tile_mask, k.view());
+      detail::copy_rows<T>(width, E, rows_of(value, b, h).from(begin), tile_mask, v.view());
+      transpose<T>(width, D, k.view(), turned_k.view());
       const detail::TileColumns columns(item, queries, keys);
-      detail::multiply_scores<T>(count, columns, D, scaled_q.rows(), turned_k.rows(), scores.rows());
-      if (item.has_holes()) detail::hide_scores(item, queries, keys, scores.rows());
+      detail::multiply_scores<T>(count, columns, D, scaled_q.view(), turned_k.view(), scores.view());
+      if (item.has_holes()) detail::hide_scores(item, queries, keys, scores.view());
       for (std::int64_t i = 0; i < count; ++i) {
         const T correction = advance_row(scores[i], columns.seen(i), max[0] + i, sum[0] + i);
         std::fill(scores[i] + columns.seen(i), scores[i] + width, T{0});
@@ -95,7 +96,7 @@ void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisib
         }
         if (correction != 1) loops<T>().scale(correction, sums[i], sums[i], E);
       }
-      detail::add_weighted<T>(count, columns, E, scores.rows(), v.rows(), sums.rows());
+      detail::add_weighted<T>(count, columns, E, scores.view(), v.view(), sums.view());
     }
     T* row_log_sum_exp = log_sum_exp + (b * sizes.heads + h) * sizes.queries + queries.begin;
     for (std::int64_t i = 0; i < count; ++i) {
@@ -119,23 +120,23 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
     const std::int64_t b = task / sizes.heads, h = task % sizes.heads;
     const detail::ItemVisibility item(visibility, sizes, b);
     const T* row_log_sum_exp = log_sum_exp + task * sizes.queries;
-    const Rows<T> dq = rows_of(written.query.heads(), b, h);
-    const Scratch<T> scaled_q(sizes.queries, D), g(sizes.queries, E), delta(1, sizes.queries);
-    const Scratch<T> k(tile.keys, D), turned_k(D, tile.keys), v(tile.keys, E), turned_v(E, tile.keys),
+    const MatrixView<T> dq = rows_of(written.query.heads(), b, h);
+    const ScratchMatrix<T> scaled_q(sizes.queries, D), g(sizes.queries, E), delta(1, sizes.queries);
+    const ScratchMatrix<T> k(tile.keys, D), turned_k(D, tile.keys), v(tile.keys, E), turned_v(E, tile.keys),
         p(tile.queries, tile.keys), dp(tile.queries, tile.keys);
-    Scratch<T> dk(tile.keys, D), dv(tile.keys, E);
-    detail::scaled_rows<T>(sizes.queries, D, scale, rows_of(query, b, h), scaled_q.rows());
-    detail::copy_rows<T>(sizes.queries, E, rows_of(dout, b, h), nullptr, g.rows());
+    ScratchMatrix<T> dk(tile.keys, D), dv(tile.keys, E);
+    detail::scaled_rows<T>(sizes.queries, D, scale, rows_of(query, b, h), scaled_q.view());
+    detail::copy_rows<T>(sizes.queries, E, rows_of(dout, b, h), nullptr, g.view());
     detail::zero_rows(sizes.queries, D, dq);
-    detail::row_dots<T>(sizes.queries, E, g.rows(), rows_of(out, b, h), delta[0]);
+    detail::row_dots<T>(sizes.queries, E, g.view(), rows_of(out, b, h), delta[0]);
     for (std::int64_t begin = 0; begin < sizes.keys; begin += tile.keys) {
       const Range keys{begin, std::min(begin + tile.keys, sizes.keys)};
       const std::int64_t width = keys.end - keys.begin;
       const std::uint8_t* tile_mask = item.key_mask == nullptr ? nullptr : item.key_mask + begin;
-      detail::copy_rows<T>(width, D, rows_of(key, b, h).from(begin), tile_mask, k.rows());
-      detail::copy_rows<T>(width, E, rows_of(value, b, h).from(begin), tile_mask, v.rows());
-      transpose<T>(width, D, k.rows(), turned_k.rows());
-      transpose<T>(width, E, v.rows(), turned_v.rows());
+      detail::copy_rows<T>(width, D, rows_of(key, b, h).from(begin), tile_mask, k.view());
+      detail::copy_rows<T>(width, E, rows_of(value, b, h).from(begin), tile_mask, v.view());
+      transpose<T>(width, D, k.view(), turned_k.view());
+      transpose<T>(width, E, v.view(), turned_v.view());
       dk.fill_zero();
       dv.fill_zero();
       const Range seeing = visible_queries(item, keys, sizes.queries);
@@ -147,9 +148,9 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
         const std::int64_t from = std::max(keys.begin, seen.begin) - begin, seen_width = seen.end - begin - from;
         if (seen_width <= 0) continue;  // Between positions that are far apart a window holds no key.
         const detail::TileColumns columns(item, queries, {begin + from, seen.end});
-        detail::multiply_scores<T>(count, columns, D, scaled_q.from(first), turned_k.from(0, from), p.rows());
-        if (item.has_holes()) detail::hide_scores(item, queries, {begin + from, seen.end}, p.rows());
-        detail::multiply_scores<T>(count, columns, E, g.from(first), turned_v.from(0, from), dp.rows());
+        detail::multiply_scores<T>(count, columns, D, scaled_q.from(first), turned_k.from(0, from), p.view());
+        if (item.has_holes()) detail::hide_scores(item, queries, {begin + from, seen.end}, p.view());
+        detail::multiply_scores<T>(count, columns, E, g.from(first), turned_v.from(0, from), dp.view());
         for (std::int64_t i = 0; i < count; ++i) {
           // A query that sees nothing has log_sum_exp = -infinity; its probabilities are 0.
           const T shift = row_log_sum_exp[first + i] == -kInfinity<T> ? kInfinity<T> : row_log_sum_exp[first + i];
@@ -162,12 +163,12 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
           std::fill(p[i] + visible, p[i] + seen_width, T{0});
           std::fill(dp[i] + visible, dp[i] + seen_width, T{0});
         }
-        detail::add_transposed<T>(count, columns, E, p.rows(), g.from(first), dv.from(from));
-        detail::add_transposed<T>(count, columns, D, dp.rows(), scaled_q.from(first), dk.from(from));
-        detail::add_weighted<T>(count, columns, D, dp.rows(), k.from(from), dq.from(first));
+        detail::add_transposed<T>(count, columns, E, p.view(), g.from(first), dv.from(from));
+        detail::add_transposed<T>(count, columns, D, dp.view(), scaled_q.from(first), dk.from(from));
+        detail::add_weighted<T>(count, columns, D, dp.view(), k.from(from), dq.from(first));
       }
-      detail::copy_rows<T>(width, D, dk.rows(), tile_mask, rows_of(written.key.heads(), b, h).from(begin));
-      detail::copy_rows<T>(width, E, dv.rows(), tile_mask, rows_of(written.value.heads(), b, h).from(begin));
+      detail::copy_rows<T>(width, D, dk.view(), tile_mask, rows_of(written.key.heads(), b, h).from(begin));
+      detail::copy_rows<T>(width, E, dv.view(), tile_mask, rows_of(written.value.heads(), b, h).from(begin));
     }
     detail::scaled_rows<T>(sizes.queries, D, scale, dq, dq);
   });

@@ -1,9 +1,9 @@
-#include "core/kernels/tiled_product.h"
+#include "core/kernels/matmul/tiled_product.h"
 
 #include <algorithm>
 #include <optional>
 
-#include "core/kernels/packed_matrix.h"
+#include "core/kernels/matmul/packed_matrix.h"
 #include "core/parallel.h"
 #include "core/simd/row_loops.h"
 
@@ -62,8 +62,8 @@ Tiling choose_tiling(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_
 /// One product, cut and with its factors where the tiles find them.
 class Product {
  public:
-  Product(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, Rows<const float> a,
-          Rows<const float> b, bool accumulate, Rows<float> c, const float* row)
+  Product(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
+          MatrixView<const float> a, MatrixView<const float> b, bool accumulate, MatrixView<float> c, const float* row)
       : transposes_a_(transpose_a == Transpose::yes),
         transposes_b_(transpose_b == Transpose::yes),
         copies_a_(transposes_a_ && a.stride > kMostStride),
@@ -99,7 +99,7 @@ class Product {
   }
 
  private:
-  Rows<float> partial(std::int64_t range) const { return partial_->from((range - 1) * m_); }
+  MatrixView<float> partial(std::int64_t range) const { return partial_->from((range - 1) * m_); }
 
   void compute(std::int64_t piece) const {
     const std::int64_t range = piece % ranges_, tile = piece / ranges_;
@@ -108,26 +108,26 @@ class Product {
     const std::int64_t begin = range * tiling_.range, end = std::min(begin + tiling_.range, k_);
     const std::int64_t depth = even_piece(end - begin, transposes_a_ || rows > kMostRows ? kLeastDepth : kMostDepth, 1);
     const std::int64_t width = product_block<float>().columns;
-    const Rows<float> target = (range == 0 ? c_ : partial(range)).from(first);
-    const Scratch<float> copied_a(copies_a_ ? depth : 0, rows), copied_b(copies_b_ ? depth : 0, width);
+    const MatrixView<float> target = (range == 0 ? c_ : partial(range)).from(first);
+    const ScratchMatrix<float> copied_a(copies_a_ ? depth : 0, rows), copied_b(copies_b_ ? depth : 0, width);
     // Once even where the inner dimension is 0, for C has to be written.
     std::int64_t p = begin;
     do {
       const std::int64_t count = std::min(depth, end - p);
       Factor<float> factor = transposes_a_ ? Factor<float>::transposed(a_.from(p, first)) : a_.from(first, p);
       if (copies_a_) {
-        copy_rows<float>(count, rows, a_.from(p, first), nullptr, copied_a.rows());
-        factor = Factor<float>::transposed(copied_a.rows());
+        copy_rows<float>(count, rows, a_.from(p, first), nullptr, copied_a.view());
+        factor = Factor<float>::transposed(copied_a.view());
       }
       for (std::int64_t column = left; column < right; column += width) {
         const std::int64_t columns = std::min(width, right - column);
-        const Rows<const float> panel = packed_b_   ? packed_b_->panel(column, p)
-                                        : copies_b_ ? Rows<const float>(copied_b.rows())
-                                                    : b_.from(p, column);
+        const MatrixView<const float> panel = packed_b_   ? packed_b_->panel(column, p)
+                                              : copies_b_ ? MatrixView<const float>(copied_b.view())
+                                                          : b_.from(p, column);
         if (copies_b_ && transposes_b_) {
-          transpose<float>(columns, count, b_.from(column, p), copied_b.rows());
+          transpose<float>(columns, count, b_.from(column, p), copied_b.view());
         } else if (copies_b_) {
-          copy_rows<float>(count, columns, b_.from(p, column), nullptr, copied_b.rows());
+          copy_rows<float>(count, columns, b_.from(p, column), nullptr, copied_b.view());
         }
         simd::TileProduct product{rows,          columns,    count,        factor.data,          factor.row,
                                   factor.column, panel.data, panel.stride, target.data + column, target.stride};
@@ -147,17 +147,18 @@ class Product {
   std::int64_t m_, n_, k_;
   Tiling tiling_;
   std::int64_t column_tiles_, ranges_;
-  Rows<const float> a_, b_;
-  Rows<float> c_;
+  MatrixView<const float> a_, b_;
+  MatrixView<float> c_;
   const float* row_;
   std::optional<PackedMatrix<float>> packed_b_;
-  std::optional<Scratch<float>> partial_;
+  std::optional<ScratchMatrix<float>> partial_;
 };
 
 }  // namespace
 
 void tiled_product(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
-                   Rows<const float> a, Rows<const float> b, bool accumulate, Rows<float> c, const float* row) {
+                   MatrixView<const float> a, MatrixView<const float> b, bool accumulate, MatrixView<float> c,
+                   const float* row) {
   if (m <= 0 || n <= 0) return;
   Product(transpose_a, transpose_b, m, n, k, a, b, accumulate, c, row).run();
 }

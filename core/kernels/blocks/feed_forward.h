@@ -3,8 +3,8 @@
 /// A whole pre-norm feed-forward block, y = x + dropout(fc2(f(fc1(norm(x))))), tile by tile of rows. float or double; see
 /// norm_linear.h for when.
 
+#include "core/kernels/blocks/norm_linear.h"
 #include "core/kernels/elementwise.h"
-#include "core/kernels/norm_linear.h"
 
 namespace cosformer {
 
