@@ -14,6 +14,11 @@ What the two programs have to agree on:
   cosformer    s_ij = relu(q_i) . relu(k_j) cos(pi (i - j) / (2 M)), o_i = sum_j s_ij v_j / max(sum_j s_ij, 1e-6);
                causal attention: M is one constant, the task's seq_len, else the model's max_length;
                otherwise M = max(N, S) of the item itself, from its true lengths
+  gated        S_t = diag(a_t) S_(t-1) + k_t v_t^T, o_t = q_t S_t / sqrt(head_dim), a_t = sigmoid(z_t)^(1/16) with
+               z = gate_up(gate_down(x)) of the layer's input x, gate_down to 16 numbers and without a bias (Yang et al.,
+               2024, eq. 3 to 6); causal
+  linformer    softmax attention to E^T k and F^T v, E and F (max_length, projected_length) one pair for all heads of a
+               layer; padding is 0 before it is projected (Wang et al., 2020, eq. 7); not causal
   classes      out_proj(relu(dense(pooled))), dense is (embed_dim, embed_dim); pooling over real tokens only
   decoder of an encoder-decoder: self attention, encoder attention, feed-forward, in this order, each with its norm
 """
@@ -81,11 +86,16 @@ class Attention(nn.Module):
         if place == "self" and attention.get("self_reweighting_length", "auto") != "auto":
             self.length = attention["self_reweighting_length"]
         self.own_lengths = place == "cross" and attention.get("cross_reweighting") == "own_lengths"
-        if self.kind not in ("softmax", "softmax_materialized", "cosformer"):
+        if self.kind not in ("softmax", "softmax_materialized", "cosformer", "gated", "linformer"):
             raise ValueError(f"attention.kind = '{self.kind}' has no reference here")
         if self.length == "auto" and causal:
             self.length = config.get("task", {}).get("seq_len") or config["model"]["max_length"]
         self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(dim, dim) for _ in range(4))
+        if self.kind == "gated":
+            self.gate_down, self.gate_up = nn.Linear(dim, 16, bias=False), nn.Linear(16, dim)
+        if self.kind == "linformer":
+            shape = (config["model"]["max_length"], attention["projected_length"])
+            self.key_projection, self.value_projection = nn.Parameter(torch.zeros(shape)), nn.Parameter(torch.zeros(shape))
 
     def forward(self, query, memory, query_lengths, memory_lengths):
         """query (B, N, E), memory (B, S, E), lengths (B,) -> (B, N, E)."""
@@ -106,10 +116,30 @@ class Attention(nn.Module):
             angle = math.pi / 2 * share[:, None]
             scores = (F.relu(q) @ F.relu(k).transpose(2, 3)) * torch.cos(angle) * visible
             weights = scores / scores.sum(-1, keepdim=True).clamp(min=1e-6)
+        elif self.kind == "gated":
+            z = self.gate_up(self.gate_down(memory)).view(B, S, H, E // H).transpose(1, 2)
+            return self.out_proj(self.gated(q, k, v, z, memory_lengths).transpose(1, 2).reshape(B, N, E))
+        elif self.kind == "linformer":
+            real = (j <= memory_lengths[:, None, None])[:, None].to(q.dtype).transpose(2, 3)
+            keys, values = ((x * real).transpose(2, 3) @ p[:S] for x, p in ((k, self.key_projection), (v, self.value_projection)))
+            weights, v = (q @ keys / math.sqrt(E // H)).softmax(-1), values.transpose(2, 3)
         else:
             scores = q @ k.transpose(2, 3) / math.sqrt(E // H)
             weights = scores.masked_fill(~visible, -math.inf).softmax(-1)
         return self.out_proj((weights @ v).transpose(1, 2).reshape(B, N, E))
+
+
+    @staticmethod
+    def gated(q, k, v, z, lengths):
+        """Token by token; all (B, H, N, D). What is padded changes nothing."""
+        B, H, N, D = q.shape
+        state, outputs = torch.zeros(B, H, D, D, dtype=q.dtype), []
+        for t in range(N):
+            real = (t < lengths)[:, None, None, None]
+            next_state = torch.sigmoid(z[:, :, t, :, None]) ** (1 / 16) * state + k[:, :, t, :, None] * v[:, :, t, None, :]
+            state = torch.where(real, next_state, state)
+            outputs.append((q[:, :, t, :, None] * state).sum(2) / math.sqrt(D))
+        return torch.stack(outputs, 2)
 
 
 class Layer(nn.Module):

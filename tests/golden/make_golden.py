@@ -3,7 +3,7 @@
 
 Regenerate from anywhere (needs python3-torch and python3-numpy: `scripts/install_dependencies golden`):
 
-    tests/golden/make_golden.py
+    tests/golden/make_golden.py [CASE]...
 
 Each <case>.safetensors holds, beside the `config` in its metadata (tables task, model, attention, optimizer),
 
@@ -17,7 +17,7 @@ Each <case>.safetensors holds, beside the `config` in its metadata (tables task,
     losses (10,)                        the loss before each optimizer step, always on the same batch
 
 Parameters are float32 values; everything is computed in float64 from them and rounded to float32 when stored.
-The cases "mixed" have other attentions in the three places of an encoder-decoder.
+The cases "mixed" and "gated_linformer" have other attentions in the three places of an encoder-decoder.
 A key's bias cancels in softmax, so that its gradient is 0 but for rounding: compare grad/ and final/ by absolute error there.
 """
 
@@ -52,6 +52,10 @@ def make_config(kind, attention, norm):
     if kind == "encoder_decoder" and attention == "cosformer" and norm == "pre":
         model.update(positions="sinusoidal")
     attentions = {"kind": attention}
+    if attention == "linformer":
+        attentions.update(projected_length=4)
+    if attention == "gated_linformer":
+        attentions = {"kind": "gated", "encoder": "linformer", "projected_length": 5, "cross": "softmax"}
     if attention == "mixed" and norm == "pre":
         attentions = {"kind": "softmax", "encoder": "cosformer", "cross": "cosformer", "cross_reweighting": "own_lengths"}
         model.update(share_embeddings=True)
@@ -124,5 +128,9 @@ def write_case(name, config):
 
 if __name__ == "__main__":
     cases = list(itertools.product(("decoder", "encoder", "encoder_decoder"), ("softmax", "cosformer"), ("pre", "post")))
-    for case in cases + [("encoder_decoder", "mixed", "pre"), ("encoder_decoder", "mixed", "post")]:
-        write_case("_".join(case), make_config(*case))
+    cases += [("encoder_decoder", "mixed", "pre"), ("encoder_decoder", "mixed", "post")]
+    cases += [("decoder", "gated", "pre"), ("decoder", "gated", "post"), ("encoder", "linformer", "pre"),
+              ("encoder", "linformer", "post"), ("encoder_decoder", "gated_linformer", "pre")]
+    for case in cases:
+        if not sys.argv[1:] or "_".join(case) in sys.argv[1:]:
+            write_case("_".join(case), make_config(*case))
