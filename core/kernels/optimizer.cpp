@@ -35,20 +35,31 @@ void sgd_update(const SgdStep& step, const T* gradient, T* parameter, T* velocit
   });
 }
 
+/// -1, 0 or 1, by the bits: a comparison of floating-point numbers would keep the loop from being vectorised.
+template <class T>
+T sign_of(T x) {
+  using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  const Bits bits = std::bit_cast<Bits>(x), sign = bits & std::bit_cast<Bits>(T{-0.0});
+  return std::bit_cast<T>(sign | (bits != sign ? std::bit_cast<Bits>(T{1}) : Bits{0}));
+}
+
+/// Numbers by value: what a reference leads to could be one of the arrays, and the loop would not be vectorised.
+template <class T>
+void lion_loop(T factor, T beta1, T rest1, T beta2, T rest2, T rate, T decay, const T* gradient, T* parameter, T* m,
+               std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    const T g = factor * gradient[i];
+    parameter[i] -= rate * sign_of(beta1 * m[i] + rest1 * g) + decay * parameter[i];
+    m[i] = beta2 * m[i] + rest2 * g;
+  }
+}
+
 template <class T>
 void lion_update(const LionStep& step, const T* gradient, T* parameter, T* m, std::int64_t n) {
-  const T rate = static_cast<T>(step.learning_rate), decay = static_cast<T>(step.decay);
-  const T factor = static_cast<T>(step.gradient_scale);
-  const T beta1 = static_cast<T>(step.beta1), rest1 = static_cast<T>(1 - step.beta1);
-  const T beta2 = static_cast<T>(step.beta2), rest2 = static_cast<T>(1 - step.beta2);
   parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const T g = factor * gradient[i], c = beta1 * m[i] + rest1 * g;
-      // Two comparisons and no branch, so that the loop is vectorised.
-      const T sign = (c > 0 ? T{1} : T{0}) - (c < 0 ? T{1} : T{0});
-      parameter[i] -= rate * sign + decay * parameter[i];
-      m[i] = beta2 * m[i] + rest2 * g;
-    }
+    lion_loop(static_cast<T>(step.gradient_scale), static_cast<T>(step.beta1), static_cast<T>(1 - step.beta1),
+              static_cast<T>(step.beta2), static_cast<T>(1 - step.beta2), static_cast<T>(step.learning_rate),
+              static_cast<T>(step.decay), gradient + begin, parameter + begin, m + begin, end - begin);
   });
 }
 
