@@ -238,7 +238,8 @@ Tensor Tensor::clone() const {
 
 Tensor Tensor::to(DType dtype) const {
   Tensor copy = empty(shape_, dtype);
-  dispatch_any(dtype_, [&]<class From>(From) { dispatch_any(dtype, [&]<class To>(To) { convert<To, From>(*this, copy); }); });
+  dispatch_any(dtype_,
+               [&]<class From>(From) { dispatch_any(dtype, [&]<class To>(To) { convert<To, From>(*this, copy); }); });
   return copy;
 }
 
