@@ -71,20 +71,24 @@ std::vector<T> plain_product(const Sample& size, const std::vector<T>& a, const 
   return c;
 }
 
+struct Transposed {
+  bool a, b;
+};
+
 template <class T>
 bool computes_right_in(const Sample& size) {
   const std::vector<T> expected =
       plain_product(size, sample_matrix<T>(size.m, size.k, 1, false), sample_matrix<T>(size.k, size.n, 2, false));
-  for (const auto& [transposed_a, transposed_b] : {std::pair{false, false}, {false, true}, {true, false}}) {
-    const std::vector<T> a = sample_matrix<T>(size.m, size.k, 1, transposed_a),
-                         b = sample_matrix<T>(size.k, size.n, 2, transposed_b);
+  for (const Transposed& transposed : {Transposed{false, false}, {false, true}, {true, false}}) {
+    const std::vector<T> a = sample_matrix<T>(size.m, size.k, 1, transposed.a),
+                         b = sample_matrix<T>(size.k, size.n, 2, transposed.b);
     // What is there before must not be read.
     std::vector<T> c(expected.size(), std::numeric_limits<T>::quiet_NaN());
     const auto call = [&](auto product) {
-      product(CblasRowMajor, transposed_a ? CblasTrans : CblasNoTrans, transposed_b ? CblasTrans : CblasNoTrans,
+      product(CblasRowMajor, transposed.a ? CblasTrans : CblasNoTrans, transposed.b ? CblasTrans : CblasNoTrans,
               static_cast<blasint>(size.m), static_cast<blasint>(size.n), static_cast<blasint>(size.k), T{1}, a.data(),
-              static_cast<blasint>(transposed_a ? size.m : size.k), b.data(),
-              static_cast<blasint>(transposed_b ? size.k : size.n), T{0}, c.data(), static_cast<blasint>(size.n));
+              static_cast<blasint>(transposed.a ? size.m : size.k), b.data(),
+              static_cast<blasint>(transposed.b ? size.k : size.n), T{0}, c.data(), static_cast<blasint>(size.n));
     };
     if constexpr (sizeof(T) == sizeof(float)) {
       call(cblas_sgemm);

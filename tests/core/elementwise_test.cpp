@@ -163,11 +163,11 @@ TEST_CASE("Elementwise loops have the same bits on any number of threads") {
   constexpr std::int64_t kRows = 1500, kWidth = 48;
   const auto x = away_from_zero<float>(kRows * kWidth, 10);
   const auto bias = random_values<float>(kWidth, 11);
-  for (const auto& [name, f, never_negative, description] : scalar_functions()) {
+  for (const auto& row : scalar_functions()) {
     require_same_bits_on_any_threads("activation", [&] {
       std::vector<float> u(x.size()), y(x.size()), dbias(kWidth);
-      bias_activation_forward(f, x.data(), bias.data(), u.data(), y.data(), kRows, kWidth);
-      bias_activation_backward(f, u.data(), y.data(), Gradient<float>{u.data()}, Gradient<float>{dbias.data()}, kRows,
+      bias_activation_forward(row.value, x.data(), bias.data(), u.data(), y.data(), kRows, kWidth);
+      bias_activation_backward(row.value, u.data(), y.data(), Gradient<float>{u.data()}, Gradient<float>{dbias.data()}, kRows,
                                kWidth);
       y.insert(y.end(), u.begin(), u.end());
       y.insert(y.end(), dbias.begin(), dbias.end());
