@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/error.h"
 #include "core/utf8.h"
 
 namespace cosformer {
@@ -68,6 +69,14 @@ std::string printable(std::string_view text) {
     text.remove_prefix(next.bytes);
   }
   return shown + (text.empty() ? "\"" : "…\"");
+}
+
+std::string printable_list(std::span<const std::string_view> texts) {
+  constexpr std::size_t kMostShown = 10;
+  std::string list;
+  for (const std::string_view text : texts.first(std::min(texts.size(), kMostShown)))
+    list += concat(list.empty() ? "" : ", ", printable(text));
+  return texts.size() > kMostShown ? concat(list, " and ", texts.size() - kMostShown, " more") : list;
 }
 
 }  // namespace cosformer

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -32,5 +33,8 @@ std::string visible_lines(std::string_view text);
 
 /// `text` as a string of a message: "…", on one line, quotation marks and backslashes escaped, long text cut.
 std::string printable(std::string_view text);
+
+/// `printable` of each text, parted by commas: of more than ten the first ten, and how many follow.
+std::string printable_list(std::span<const std::string_view> texts);
 
 }  // namespace cosformer

@@ -34,10 +34,8 @@ constexpr Layout kMnli{
 std::size_t column_of(const std::vector<std::string_view>& header, const char* name, const fs::path& path) {
   const auto found = std::ranges::find(header, name);
   if (found == header.end()) {
-    std::string names;
-    for (const std::string_view column : header) names += concat(names.empty() ? "" : ", ", printable(column));
-    throw InputError(
-        concat(at_row(path, 1), "expected a column \"", name, "\", found ", names, " (GLUE's test files have no labels)"));
+    throw InputError(concat(at_row(path, 1), "expected a column \"", name, "\", found ", printable_list(header),
+                            " (GLUE's test files have no labels)"));
   }
   return static_cast<std::size_t>(found - header.begin());
 }

@@ -1,5 +1,9 @@
 #include "core/printable.h"
 
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "tests/catch.h"
 
 namespace cosformer {
@@ -61,6 +65,15 @@ TEST_CASE("In quotes, marks and backslashes are escaped and long text is cut bet
   const std::string shown = printable(wide);
   CHECK(shown.ends_with("é…\""));
   CHECK(visible(shown) == shown);
+}
+
+TEST_CASE("A list of texts shows ten of them and how many there are besides") {
+  const std::vector<std::string> texts(12, "a\tb");
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  CHECK(printable_list({}).empty());
+  CHECK(printable_list(std::span(views).first(2)) == R"("a\tb", "a\tb")");
+  CHECK(printable_list(std::span(views).first(10)).ends_with(R"(, "a\tb")"));
+  CHECK(printable_list(views).ends_with(R"(, "a\tb" and 2 more)"));
 }
 
 }  // namespace
