@@ -8,12 +8,12 @@
 
 #include "tests/fuzz/fuzz_file.h"
 #include "train/config/config.h"
-#include "train/report/experiment.h"
-#include "train/report/run_log.h"
-#include "train/report/sweep_folder.h"
-#include "train/report/text.h"
-#include "train/run/metrics.h"
-#include "train/sweep/sweep_file.h"
+#include "train/experiments/experiment.h"
+#include "train/experiments/run_log.h"
+#include "train/experiments/sweep/sweep_file.h"
+#include "train/experiments/sweep_results.h"
+#include "train/experiments/text.h"
+#include "train/store/metrics.h"
 
 namespace cosformer::fuzz {
 namespace {

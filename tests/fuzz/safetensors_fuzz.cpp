@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "core/error.h"
-#include "train/run/safetensors.h"
+#include "train/store/safetensors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace cosformer;

@@ -9,7 +9,7 @@
 
 #include "core/checksum.h"
 #include "core/error.h"
-#include "train/run/checkpoint.h"
+#include "train/store/checkpoint.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace cosformer;

@@ -4,7 +4,7 @@
 
 #include "tests/catch.h"
 #include "tests/integration/tiny_project.h"
-#include "train/run/checkpoint.h"
+#include "train/store/checkpoint.h"
 
 namespace cosformer {
 namespace {

@@ -4,7 +4,7 @@
 #include "core/random.h"
 #include "tests/catch.h"
 #include "tests/integration/tiny_project.h"
-#include "train/run/checkpoint.h"
+#include "train/store/checkpoint.h"
 
 namespace cosformer {
 namespace {
@@ -130,7 +130,8 @@ TEST_CASE("A fine-tuning run is the same across threads and a resume, with the c
   const auto& positive = result["classes"][1];
   const double both = positive["examples"].get<double>() + positive["predicted"].get<double>();
   CHECK(result["f1"].get<double>() == Approx(2 * positive["correct"].get<double>() / both));
-  // A run without a usable checkpoint does not begin anew by itself, and where it is asked to, what it began with is missing.
+  // A run without a usable checkpoint does not begin anew by itself, and where it is asked to, what it began with is
+  // missing.
   for (const std::int64_t step : project.checkpoints("early")) {
     fs::resize_file(project.checkpoint("early", step) / "model.safetensors", 100);
   }

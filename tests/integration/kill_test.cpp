@@ -6,7 +6,7 @@
 
 #include "tests/catch.h"
 #include "tests/integration/tiny_project.h"
-#include "train/run/atomic_file.h"
+#include "train/store/atomic_file.h"
 
 namespace cosformer {
 namespace {

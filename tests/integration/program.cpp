@@ -6,7 +6,7 @@
 
 #include <csignal>
 
-#include "train/run/signals.h"
+#include "train/store/signals.h"
 
 namespace cosformer::test {
 

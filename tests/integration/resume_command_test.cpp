@@ -3,7 +3,7 @@
 
 #include "tests/catch.h"
 #include "tests/integration/tiny_project.h"
-#include "train/run/run_state.h"
+#include "train/store/run_state.h"
 
 namespace cosformer {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "tests/catch.h"
 #include "tests/integration/tiny_project.h"
-#include "train/run/tensorboard.h"
+#include "train/store/tensorboard.h"
 
 namespace cosformer {
 namespace {

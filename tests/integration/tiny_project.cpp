@@ -7,7 +7,7 @@
 #include "core/checksum.h"
 #include "core/random.h"
 #include "tests/catch.h"
-#include "train/run/checkpoint_store.h"
+#include "train/store/checkpoint_store.h"
 
 namespace cosformer::test {
 

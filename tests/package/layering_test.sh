@@ -5,8 +5,8 @@ check_layering=$1
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 
-rooms=(core autograd layers data train/store train/config train/tasks train/loop train/experiments train/experiments/sweep
-       train/experiments/report train/cli)
+rooms=(core autograd layers data train/store train/optimizers train/config train/tasks train/loop train/experiments
+       train/experiments/sweep train/experiments/report train/cli)
 # What each may include beside itself.
 declare -A allowed=(
   [core]=""
@@ -14,12 +14,13 @@ declare -A allowed=(
   [layers]="core autograd"
   [data]="core"
   [train/store]="core autograd layers data"
-  [train/config]="core autograd layers data"
-  [train/tasks]="core autograd layers data train/store train/config"
-  [train/loop]="core autograd layers data train/store train/config train/tasks"
-  [train/experiments]="core autograd layers data train/store train/config train/tasks train/loop"
-  [train/experiments/sweep]="core autograd layers data train/store train/config train/tasks train/loop train/experiments"
-  [train/experiments/report]="core autograd layers data train/store train/config train/tasks train/loop train/experiments"
+  [train/optimizers]="core autograd layers"
+  [train/config]="core autograd layers data train/optimizers"
+  [train/tasks]="core autograd layers data train/store train/optimizers train/config"
+  [train/loop]="core autograd layers data train/store train/optimizers train/config train/tasks"
+  [train/experiments]="core autograd layers data train/store train/optimizers train/config train/tasks train/loop"
+  [train/experiments/sweep]="core autograd layers data train/store train/optimizers train/config train/tasks train/loop train/experiments"
+  [train/experiments/report]="core autograd layers data train/store train/optimizers train/config train/tasks train/loop train/experiments"
   [train/cli]="${rooms[*]}"
 )
 for room in "${rooms[@]}"; do mkdir -p "$tree/$room"; echo '#pragma once' >"$tree/$room/a.h"; done

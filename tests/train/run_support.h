@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "train/run/file_system.h"
+#include "train/store/file_system.h"
 
 namespace cosformer::test {
 

@@ -16,9 +16,9 @@
 #include "train/cli/data_verb.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
-#include "train/console.h"
-#include "train/progress.h"
-#include "train/run/signals.h"
+#include "train/loop/progress.h"
+#include "train/store/console.h"
+#include "train/store/signals.h"
 
 namespace cosformer {
 

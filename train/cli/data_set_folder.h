@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "data/generators/generated_files.h"
-#include "train/run/atomic_file.h"
-#include "train/run/file_system.h"
+#include "train/store/atomic_file.h"
+#include "train/store/file_system.h"
 
 namespace cosformer {
 

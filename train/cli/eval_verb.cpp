@@ -8,9 +8,9 @@
 #include "core/parallel.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
-#include "train/loaded_model.h"
-#include "train/logging.h"
-#include "train/progress.h"
+#include "train/loop/progress.h"
+#include "train/store/logging.h"
+#include "train/tasks/loaded_model.h"
 
 namespace cosformer {
 

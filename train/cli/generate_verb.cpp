@@ -7,18 +7,18 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/median.h"
 #include "core/parallel.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
-#include "train/generator.h"
-#include "train/loaded_model.h"
-#include "train/logging.h"
-#include "train/median.h"
+#include "train/store/logging.h"
+#include "train/tasks/generator.h"
 #include "train/tasks/language_modeling.h"
+#include "train/tasks/loaded_model.h"
 #include "train/tasks/task_tokenizer.h"
+#include "train/tasks/text_stream.h"
 #include "train/tasks/translation.h"
-#include "train/text_stream.h"
-#include "train/translation/translator.h"
+#include "train/tasks/translation/translator.h"
 
 namespace cosformer {
 

@@ -11,9 +11,9 @@
 #include "core/printable.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
-#include "train/console.h"
-#include "train/plan.h"
-#include "train/run/checkpoint_store.h"
+#include "train/loop/plan.h"
+#include "train/store/checkpoint_store.h"
+#include "train/store/console.h"
 #include "train/tasks/task.h"
 
 namespace cosformer {

@@ -3,7 +3,7 @@
 /// Whether this machine can hold what a run needs.
 
 #include "train/cli/machine.h"
-#include "train/plan.h"
+#include "train/loop/plan.h"
 
 namespace cosformer {
 

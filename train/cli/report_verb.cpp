@@ -11,14 +11,14 @@
 #include "core/printable.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
-#include "train/console.h"
-#include "train/report/attention_maps.h"
-#include "train/report/collect.h"
-#include "train/report/export.h"
-#include "train/report/page.h"
-#include "train/report/run_log.h"
-#include "train/run/atomic_file.h"
-#include "train/run/signals.h"
+#include "train/experiments/report/attention_maps.h"
+#include "train/experiments/report/collect.h"
+#include "train/experiments/report/export.h"
+#include "train/experiments/report/page.h"
+#include "train/experiments/run_log.h"
+#include "train/store/atomic_file.h"
+#include "train/store/console.h"
+#include "train/store/signals.h"
 
 namespace cosformer {
 

@@ -12,14 +12,14 @@
 #include "train/cli/memory_check.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
-#include "train/earlier_run.h"
-#include "train/initial_weights.h"
-#include "train/logging.h"
-#include "train/peak.h"
-#include "train/plan.h"
-#include "train/report/run_log.h"
+#include "train/experiments/run_log.h"
+#include "train/loop/earlier_run.h"
+#include "train/loop/peak.h"
+#include "train/loop/plan.h"
+#include "train/loop/trainer.h"
+#include "train/store/logging.h"
+#include "train/tasks/initial_weights.h"
 #include "train/tasks/task_tokenizer.h"
-#include "train/trainer.h"
 
 namespace cosformer {
 

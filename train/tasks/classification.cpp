@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 #include "data/labelled_batches.h"
-#include "train/execution.h"
+#include "train/tasks/execution.h"
 #include "train/tasks/task_tokenizer.h"
 #include "train/tasks/token_weighted_length.h"
 

@@ -8,11 +8,11 @@
 
 #include "core/error.h"
 #include "data/language_model_batches.h"
-#include "train/execution.h"
-#include "train/generator.h"
 #include "train/tasks/corpora.h"
+#include "train/tasks/execution.h"
+#include "train/tasks/generator.h"
 #include "train/tasks/task_tokenizer.h"
-#include "train/text_stream.h"
+#include "train/tasks/text_stream.h"
 
 namespace cosformer {
 

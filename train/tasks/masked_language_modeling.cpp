@@ -9,8 +9,8 @@
 #include "core/error.h"
 #include "core/kernels/cross_entropy.h"
 #include "data/masked_token_batches.h"
-#include "train/execution.h"
 #include "train/tasks/corpora.h"
+#include "train/tasks/execution.h"
 #include "train/tasks/task_tokenizer.h"
 
 namespace cosformer {

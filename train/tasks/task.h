@@ -15,9 +15,9 @@
 #include "data/tokenizers/tokenizer.h"
 #include "layers/attention/reweighting_length.h"
 #include "layers/model.h"
-#include "train/accuracy.h"
 #include "train/config/config.h"
-#include "train/run/run_identity.h"
+#include "train/store/run_identity.h"
+#include "train/tasks/accuracy.h"
 
 namespace cosformer {
 

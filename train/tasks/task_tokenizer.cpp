@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "data/text_corpus.h"
 #include "data/tokenizers/registry.h"
-#include "train/run/atomic_file.h"
+#include "train/store/atomic_file.h"
 
 namespace cosformer {
 

@@ -10,11 +10,11 @@
 #include "autograd/ops.h"
 #include "core/error.h"
 #include "data/translation_batches.h"
-#include "train/execution.h"
+#include "train/tasks/execution.h"
 #include "train/tasks/task_tokenizer.h"
 #include "train/tasks/token_weighted_length.h"
-#include "train/translation/bleu.h"
-#include "train/translation/translator.h"
+#include "train/tasks/translation/bleu.h"
+#include "train/tasks/translation/translator.h"
 
 namespace cosformer {
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "core/error.h"
-#include "train/run/child_process.h"
+#include "train/store/child_process.h"
 
 namespace cosformer {
 

@@ -13,10 +13,10 @@
 #include "train/cli/bench/measure_in_child.h"
 #include "train/cli/bench/random_tokens.h"
 #include "train/cli/bench/timing.h"
-#include "train/execution.h"
-#include "train/gradient_step.h"
+#include "train/loop/gradient_step.h"
 #include "train/optimizers/optimizer.h"
 #include "train/optimizers/schedule.h"
+#include "train/tasks/execution.h"
 
 namespace cosformer {
 

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <vector>
 
-#include "train/median.h"
+#include "core/median.h"
 
 namespace cosformer {
 

@@ -1,0 +1,98 @@
+#include "train/experiments/experiment.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "train/config/schema.h"
+
+namespace cosformer {
+
+namespace {
+
+/// The value of a name, whatever it is.
+std::optional<double> find_value(const NamedValues& values, const std::string& name) {
+  for (const auto& [key, value] : values) {
+    if (key == name) return value;
+  }
+  return std::nullopt;
+}
+
+std::optional<double> find_value(const ReportedRun& run, const std::string& split, const std::string& name) {
+  if (split.empty()) return find_value(run.values, name);
+  const auto found = run.scores.find(split);
+  return found == run.scores.end() ? std::nullopt : find_value(found->second, name);
+}
+
+}  // namespace
+
+const char* status_name(RunStatus status) {
+  switch (status) {
+    case RunStatus::finished:
+      return "finished";
+    case RunStatus::running:
+      return "running";
+    case RunStatus::stopped:
+      return "stopped";
+    case RunStatus::failed:
+      return "failed";
+    case RunStatus::not_started:
+      return "not started";
+  }
+  return "";
+}
+
+std::optional<double> ReportedRun::value(const std::string& split, const std::string& metric) const {
+  const std::optional<double> found = find_value(*this, split, metric);
+  return found && std::isfinite(*found) ? found : std::nullopt;
+}
+
+bool ReportedRun::is_not_finite(const std::string& split, const std::string& metric) const {
+  const std::optional<double> found = find_value(*this, split, metric);
+  return found && !std::isfinite(*found);
+}
+
+std::string ReportedStage::title() const { return split.empty() ? metric : metric + " (" + split + ")"; }
+
+std::vector<const ReportedRun*> Experiment::runs_of(const std::string& group, std::size_t stage) const {
+  std::vector<const ReportedRun*> found;
+  for (const ReportedRun& run : runs) {
+    if (run.group == group && run.stage == stage) found.push_back(&run);
+  }
+  return found;
+}
+
+const PublishedFigure* Experiment::published_figure(const std::string& group, std::size_t stage) const {
+  const auto found = std::ranges::find_if(
+      published, [&](const PublishedFigure& figure) { return figure.group == group && figure.stage == stages[stage].name; });
+  return found == published.end() ? nullptr : &*found;
+}
+
+bool is_incidental_key(const std::string& key) {
+  return key == "train.seed" || key == "train.threads" || key == "task.tokenizer_folder" || key == "train.init_from" ||
+         key.starts_with("checkpoint.") || key.starts_with("logging.");
+}
+
+std::vector<VariedKey> varied_keys(const Experiment& experiment, std::size_t stage) {
+  std::vector<VariedKey> varied;
+  for (const Field& field : config_fields()) {
+    VariedKey row{std::string(field.key), {}};
+    if (is_incidental_key(row.key)) continue;
+    std::optional<std::string> common;
+    bool differs = false;
+    for (const std::string& group : experiment.groups) {
+      std::string value;
+      for (const ReportedRun* run : experiment.runs_of(group, stage)) {
+        if (!run->config) continue;
+        const std::string own = format_value(field.get(*run->config));
+        value = value.empty() || value == own ? own : "differs";
+        differs = differs || (common && *common != own);
+        common = own;
+      }
+      row.values.push_back(value);
+    }
+    if (differs) varied.push_back(std::move(row));
+  }
+  return varied;
+}
+
+}  // namespace cosformer

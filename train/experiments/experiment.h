@@ -1,0 +1,97 @@
+#pragma once
+/// \file
+/// Runs as a report sees them: plain values, read once, that every format is written from.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "train/config/config.h"
+#include "train/store/metrics.h"
+#include "train/store/samples.h"
+
+namespace cosformer {
+
+enum class RunStatus : std::uint8_t { finished, running, stopped, failed, not_started };
+/// "finished", "running", "stopped", "failed", "not started".
+const char* status_name(RunStatus status);
+
+using NamedValues = std::vector<std::pair<std::string, double>>;
+
+/// One run folder.
+struct ReportedRun {
+  std::string name;  ///< as shown: the folder that the user named, or the sweep's point
+  std::filesystem::path folder;
+  std::string group;  ///< the runs that differ in nothing but the seed share it
+  std::int64_t seed = 0;
+  std::size_t stage = 0;  ///< index into the experiment's stages
+  RunStatus status = RunStatus::not_started;
+  std::string reason;            ///< one line: why it is not finished; empty where it is
+  std::optional<Config> config;  ///< nothing where the run has not written it yet
+  std::vector<MetricRecord> metrics;
+  std::vector<TextSample> samples;            ///< what a language model wrote at its evaluations
+  std::map<std::string, NamedValues> scores;  ///< by split: what the best checkpoint, or the best evaluation, has
+  NamedValues values;                         ///< of the run itself: steps, best_step, seconds, tokens_per_second, …
+  std::vector<std::string> warnings;          ///< what of its checkpoints cannot be read, one line each
+  std::vector<std::string> environment;       ///< what run.log says of program and machine, one entry a session
+
+  /// The metric of a split, or with split = "" a value of the run itself; nothing where it is not finite.
+  std::optional<double> value(const std::string& split, const std::string& metric) const;
+  /// True where `value` gives nothing because the value is infinite or NaN.
+  bool is_not_finite(const std::string& split, const std::string& metric) const;
+};
+
+/// What the runs of a point do one after the other, and what is compared of each.
+struct ReportedStage {
+  std::string name;
+  std::string metric = "loss";
+  std::string split = "valid";  ///< "" = a value of the run itself
+  bool higher_is_better = false;
+
+  /// "loss (valid)".
+  std::string title() const;
+};
+
+/// A figure of somebody else that stands beside ours.
+struct PublishedFigure {
+  std::string group;
+  std::string stage;
+  double value = 0;
+  std::string source;
+};
+
+/// Runs that are compared: a sweep, or the run folders of one task that were named together.
+struct Experiment {
+  std::string name;
+  std::string question;  ///< empty where none was asked
+  bool is_sweep = false;
+  std::vector<ReportedStage> stages;
+  std::vector<std::string> groups;  ///< in the order to show them
+  std::string baseline = {};        ///< the group that the others are compared with; empty = the first
+  std::vector<ReportedRun> runs;
+  std::vector<PublishedFigure> published;
+
+  /// The runs of a group and stage.
+  std::vector<const ReportedRun*> runs_of(const std::string& group, std::size_t stage) const;
+  /// `baseline`, or the first group. There must be a group.
+  const std::string& compared_with() const { return baseline.empty() ? groups.front() : baseline; }
+  const PublishedFigure* published_figure(const std::string& group, std::size_t stage) const;
+};
+
+/// A key whose value is not the same in all groups.
+struct VariedKey {
+  std::string key;
+  std::vector<std::string> values;  ///< by group, as TOML; "differs" where runs of one group disagree, "" where unknown
+};
+/// Keys that differ between the groups of a stage. Seeds, threads, the tokenizer's folder, checkpoint and logging settings
+/// do not make a difference of their own.
+std::vector<VariedKey> varied_keys(const Experiment& experiment, std::size_t stage);
+
+/// True for keys that tell one run of a group from another, or only say what is written and where.
+bool is_incidental_key(const std::string& key);
+
+}  // namespace cosformer

@@ -1,0 +1,16 @@
+#pragma once
+/// \file
+/// The courses of runs as charts.
+
+#include <vector>
+
+#include "train/experiments/experiment.h"
+#include "train/experiments/report/line_chart.h"
+
+namespace cosformer {
+
+/// Of a stage: the loss by step and by seconds of training, and where another metric is judged, that by step. Training loss
+/// smoothed, thin and pale; validation in full; one series a group, one line a run. Charts without a line are left out.
+std::vector<LineChart> course_charts(const Experiment& experiment, std::size_t stage);
+
+}  // namespace cosformer

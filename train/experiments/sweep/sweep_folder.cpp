@@ -1,0 +1,177 @@
+#include "train/experiments/sweep/sweep_folder.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "train/config/schema.h"
+#include "train/experiments/sweep_results.h"
+#include "train/store/atomic_file.h"
+#include "train/store/sealed_json.h"
+
+namespace cosformer {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kMaxSweepBytes = kMaxTomlBytes;
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+/// True where a folder holds nothing but what a crash before sweep.json leaves.
+bool is_empty_sweep(const fs::path& path) {
+  std::error_code error;
+  for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (name != ".lock" && name != "sweep.toml" && !is_temporary_name(name)) return false;
+  }
+  check<Error>(!error, "cannot list ", path.string(), ": ", error.message());
+  return true;
+}
+
+nlohmann::ordered_json to_json_value(const Field& field, const std::string& toml) {
+  Config config;
+  assign(config, field, parse_toml("value = " + toml, "value").front().value);
+  return std::visit([](const auto& value) { return nlohmann::ordered_json(value); }, field.get(config));
+}
+
+nlohmann::ordered_json describe_sweep(const SweepPlan& plan) {
+  nlohmann::ordered_json stages = nlohmann::ordered_json::array(), points = stages, published = stages;
+  for (const ReportedStage& stage : plan.stages) {
+    stages.push_back({{"name", stage.name},
+                      {"metric", stage.metric},
+                      {"split", stage.split},
+                      {"higher_is_better", stage.higher_is_better}});
+  }
+  for (const SweepPoint& point : plan.points) {
+    nlohmann::ordered_json set = nlohmann::ordered_json::object();
+    for (const SweepSetting& setting : point.settings)
+      set[setting.key] = to_json_value(*find_field(setting.key), setting.value);
+    points.push_back({{"name", point.name}, {"group", point.group}, {"seed", point.seed}, {"set", set}});
+  }
+  for (const PublishedFigure& figure : plan.file.published) {
+    published.push_back(
+        {{"group", figure.group}, {"stage", figure.stage}, {"value", figure.value}, {"source", figure.source}});
+  }
+  return {{"format", "cosformer sweep"},
+          {"name", plan.file.name},
+          {"question", plan.file.question},
+          {"stages", stages},
+          {"points", points},
+          {"published", published}};
+}
+
+/// Keys that say where a run is, on what it runs and what it reports.
+bool may_differ(std::string_view key) {
+  constexpr std::string_view kFree[] = {"train.threads", "train.init_from", "train.log_every"};
+  return std::ranges::find(kFree, key) != std::end(kFree) || key.starts_with("checkpoint.") || key.starts_with("logging.");
+}
+
+/// Throws InputError where the trained run was planned with another config than now.
+void check_not_contradicted(const SweepRun& run) {
+  const fs::path file = train_file(run);
+  const nlohmann::json trained = read_sealed_json(file);
+  check<InputError>(trained.contains(kPlannedConfigKey), file.string(), ": expected the key \"", kPlannedConfigKey, '"');
+  const Config planned = config_from_json(trained[kPlannedConfigKey].dump(), {}, file.string());
+  for (const ConfigDifference& difference : differences(planned, run.config)) {
+    check<InputError>(may_differ(difference.key), run.folder.string(), ": ", difference.key, " is ", difference.first,
+                      " in this finished run and ", difference.second, " in the sweep now; another --sweep-dir starts anew");
+  }
+}
+
+}  // namespace
+
+fs::path beside_run(const SweepRun& run, const char* ending) { return run.folder.string() + ending; }
+fs::path result_file(const SweepRun& run) { return run.folder / "result.json"; }
+fs::path train_file(const SweepRun& run) { return run.folder / "train.json"; }
+bool is_whole(const fs::path& file) { return is_there(file) && !seal_fault(file); }
+bool is_finished(const SweepRun& run) { return is_whole(result_file(run)) && is_whole(train_file(run)); }
+
+std::vector<std::string> damaged_files(const SweepPlan& plan) {
+  std::vector<std::string> lines;
+  for (const std::vector<SweepRun>& runs : plan.runs) {
+    for (const SweepRun& run : runs) {
+      for (const fs::path& file : {train_file(run), result_file(run)}) {
+        if (!is_there(file)) continue;
+        if (auto fault = seal_fault(file)) lines.push_back(std::move(*fault));
+      }
+    }
+  }
+  return lines;
+}
+
+void SweepFolder::check_usable(const fs::path& path, Mode mode, const SweepPlan& plan) {
+  if (!is_there(path)) return;
+  std::error_code ignored;
+  check<InputError>(fs::is_directory(path, ignored), path.string(), ": expected a folder for the sweep");
+  const bool is_sweep = is_sweep_folder(path);
+  check<InputError>(is_sweep || is_empty_sweep(path), path.string(),
+                    ": holds other files; empty it or choose another --sweep-dir");
+  check<InputError>(!is_sweep || mode == Mode::resume, path.string(),
+                    ": holds a sweep already; continue it with --resume or choose another --sweep-dir");
+  for (const std::vector<SweepRun>& runs : plan.runs) {
+    for (const SweepRun& run : runs) {
+      // A damaged one is made again.
+      if (is_whole(train_file(run))) check_not_contradicted(run);
+    }
+  }
+}
+
+SweepFolder::SweepFolder(FileSystem& files, const fs::path& path, const SweepPlan& plan)
+    : lock_([&] {
+        std::error_code error;
+        fs::create_directories(path, error);
+        check<InputError>(!error, path.string(), ": cannot be created: ", error.message());
+        return FileLock(files, path / ".lock", "this sweep, wait for it or choose another --sweep-dir");
+      }()) {
+  remove_leftovers(files, path);
+  replace_file(files, path / "sweep.toml", read_text_file(plan.file.path, kMaxSweepBytes));
+  replace_file(files, path / "sweep.json", seal(describe_sweep(plan), 1));
+}
+
+void check_same_point(const fs::path& folder, const SweepPlan& plan, std::size_t number) {
+  check<InputError>(is_sweep_folder(folder), folder.string(), ": is no sweep folder (it has no sweep.json)");
+  check<InputError>(number < plan.points.size(), "--point: expected 0 to ", plan.points.size() - 1, ", found ", number);
+  const Experiment written = read_sweep_description(folder);
+  const std::size_t run = number * written.stages.size();
+  check<InputError>(run < written.runs.size() && written.runs[run].name == plan.points[number].name, folder.string(),
+                    ": point ", number, " is ", run < written.runs.size() ? written.runs[run].name : "not there",
+                    ", the sweep file now has ", plan.points[number].name,
+                    "; write the script again with --launcher slurm --resume");
+}
+
+std::vector<std::string> forgotten_runs(const fs::path& folder, const SweepPlan& plan) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator point(folder / "runs", error), end; !error && point != end; point.increment(error)) {
+    std::error_code inner;
+    for (fs::directory_iterator stage(point->path(), inner); !inner && stage != end; stage.increment(inner)) {
+      const bool is_known = std::ranges::any_of(plan.runs, [&](const std::vector<SweepRun>& runs) {
+        return std::ranges::find(runs, stage->path(), &SweepRun::folder) != runs.end();
+      });
+      if (!is_known && is_there(stage->path() / "result.json"))
+        names.push_back(concat(point->path().filename().string(), "/", stage->path().filename().string()));
+    }
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+Experiment read_sweep_results(const fs::path& folder) {
+  Experiment experiment = read_sweep_description(folder);
+  for (ReportedRun& run : experiment.runs) {
+    if (is_whole(run.folder / "result.json") && read_result(run)) {
+      run.status = RunStatus::finished;
+    } else if (std::string reason = read_failure(run.folder); !reason.empty()) {
+      run.status = RunStatus::failed;
+      run.reason = std::move(reason);
+    }
+  }
+  return experiment;
+}
+
+}  // namespace cosformer

@@ -1,0 +1,99 @@
+#include "train/loop/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/parallel.h"
+#include "layers/model.h"
+#include "train/optimizers/optimizer.h"
+#include "train/tasks/execution.h"
+
+namespace cosformer {
+
+namespace {
+
+std::string mebibytes(std::int64_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
+
+/// 1234567 -> "1,234,567".
+std::string grouped(std::int64_t value) {
+  if (value < 1000) return fmt::format("{}", value);
+  return fmt::format("{},{:03}", grouped(value / 1000), value % 1000);
+}
+
+std::string duration(double seconds) {
+  if (seconds < 3600) return fmt::format("{:.1f} minutes", seconds / 60);
+  return seconds < 86400 ? fmt::format("{:.1f} hours", seconds / 3600) : fmt::format("{:.1f} days", seconds / 86400);
+}
+
+}  // namespace
+
+RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::int64_t seq_len) {
+  const Model model(model_config, static_cast<std::uint64_t>(config.train.seed), DType::float32,
+                    ParameterValues::shapes_only);
+  const std::int64_t rows = std::max<std::int64_t>(config.train.batch_size / config.train.accumulation, 1);
+  const std::int64_t texts = model_config.pair_features == PairFeatures::none ? 1 : 2;
+  RunPlan plan;
+  plan.groups = parameter_groups(model.parameters());
+  plan.parameters = count_elements(model.parameters());
+  plan.vocab_size = model_config.vocab_size;
+  plan.tokens_per_step = config.train.batch_size * texts * seq_len;
+  plan.shards = shard_count(model_config, config.train.shards, rows);
+  plan.training_flops_per_token = 3.0 * forward_flops_per_token(model_config, seq_len);
+  plan.run_flops = plan.training_flops_per_token * static_cast<double>(plan.tokens_per_step) *
+                   static_cast<double>(config.train.max_steps);
+  const std::int64_t shard_rows = (rows + plan.shards - 1) / plan.shards;
+  plan.memory = estimate_memory(
+      model_config, plan.parameters, optimizer_moments(config.optimizer),
+      {.rows = std::min(rows_at_once(plan.shards, rows, rows * texts * seq_len), shard_rows) * texts,
+       .seq_len = seq_len,
+       .at_once = std::min<std::int64_t>(plan.shards, num_threads()),
+       .threads = plan.shards == 1 ? num_threads() : 1,
+       // The sum of the micro-batches before this one exists as well.
+       .gradient_sets = gradient_sets(plan.shards, num_threads()) + (config.train.accumulation > 1 ? 1 : 0)});
+  return plan;
+}
+
+std::string format_plan(const RunPlan& plan, std::optional<double> peak_flops) {
+  std::string text;
+  const auto line = [&](const std::string& name, const std::string& value) {
+    text += fmt::format("{:<32}{:>16}\n", name, value);
+  };
+  for (const ParameterGroup& group : plan.groups) line(group.name, grouped(group.elements));
+  line("parameters", grouped(plan.parameters));
+  line("vocab_size", grouped(plan.vocab_size));
+  line("tokens a step", grouped(plan.tokens_per_step));
+  line("shards of a micro-batch", grouped(plan.shards));
+  line("training FLOPs a token", fmt::format("{:.4g}", plan.training_flops_per_token));
+  line("FLOPs of the run", fmt::format("{:.4g}", plan.run_flops));
+  if (peak_flops) line("the run at this machine's peak", duration(plan.run_flops / *peak_flops));
+  line("memory of a step, about", mebibytes(plan.memory.total()));
+  line("  parameters", mebibytes(plan.memory.parameters));
+  line("  gradients", mebibytes(plan.memory.gradients));
+  line("  optimizer", mebibytes(plan.memory.optimizer));
+  line("  activations", mebibytes(plan.memory.activations));
+  return text;
+}
+
+std::string plan_to_json(const RunPlan& plan, std::optional<double> peak_flops) {
+  nlohmann::ordered_json groups = nlohmann::ordered_json::object();
+  for (const ParameterGroup& group : plan.groups) groups[group.name] = group.elements;
+  nlohmann::ordered_json json = {{"parameters", plan.parameters},
+                                 {"parameters_by_part", groups},
+                                 {"vocab_size", plan.vocab_size},
+                                 {"tokens_per_step", plan.tokens_per_step},
+                                 {"shards", plan.shards},
+                                 {"training_flops_per_token", plan.training_flops_per_token},
+                                 {"run_flops", plan.run_flops},
+                                 {"memory_bytes",
+                                  {{"parameters", plan.memory.parameters},
+                                   {"gradients", plan.memory.gradients},
+                                   {"optimizer", plan.memory.optimizer},
+                                   {"activations", plan.memory.activations},
+                                   {"total", plan.memory.total()}}}};
+  if (peak_flops) json["seconds_at_peak"] = plan.run_flops / *peak_flops;
+  return json.dump();
+}
+
+}  // namespace cosformer

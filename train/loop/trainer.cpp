@@ -1,0 +1,293 @@
+#include "train/loop/trainer.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/figure_text.h"
+#include "layers/cost.h"
+#include "train/loop/gradient_step.h"
+#include "train/loop/peak.h"
+#include "train/optimizers/schedule.h"
+#include "train/store/atomic_file.h"
+#include "train/store/checkpoint_health.h"
+#include "train/store/model_parameters.h"
+#include "train/store/samples.h"
+
+namespace cosformer {
+
+namespace {
+
+double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+/// The steps whose indices a checkpoint keeps as evidence.
+constexpr std::size_t kKeptNonfiniteSteps = 100;
+
+}  // namespace
+
+Trainer::Trainer(const Config& config, const Task& task, std::unique_ptr<Model> model, FileSystem& files,
+                 RunDirectory& directory, Console& console, spdlog::logger& log)
+    : config_(config),
+      task_(task),
+      files_(files),
+      directory_(directory),
+      log_(log),
+      identity_(identity_of(task)),
+      model_(std::move(model)),
+      optimizer_(config.optimizer, model_->parameters()),
+      progress_(console, config.train.log_every, config.logging.progress) {
+  state_.seed = static_cast<std::uint64_t>(config.train.seed);
+  state_.higher_is_better = higher_is_better(selection_metric_of(config.task.name));
+  const Retention retention{static_cast<int>(config.checkpoint.keep_last), config.checkpoint.keep_best ? 1 : 0};
+  checkpoints_.emplace(files, directory.checkpoints(), retention,
+                       [this](const std::string& message) { log_.warn(message); });
+  resume();
+  metrics_.emplace(files, directory.metrics_file());
+  if (config.logging.tensorboard) {
+    tensorboard_.emplace(files, directory.path(), directory.is_new() ? std::nullopt : std::optional(state_.step));
+  }
+  // A loss of power must not leave a checkpoint without the files beside it.
+  sync_folder(files, directory.path());
+  // A training step is a forward pass and a backward pass of twice its cost.
+  flops_per_token_ = 3.0 * forward_flops_per_token(model_->config(), task.typical_length());
+}
+
+void Trainer::resume() {
+  const auto warn = [this](const std::string& message) { log_.warn(message); };
+  const auto latest = find_latest_checkpoint(directory_.checkpoints(), warn);
+  std::int64_t log_every = config_.train.log_every;
+  std::optional<std::string> change;
+  if (latest) {
+    const Checkpoint checkpoint = read_checkpoint(*latest);
+    load_parameters(model_->parameters(), checkpoint.parameters, latest->string());
+    optimizer_.load(checkpoint.optimizer);
+    state_ = checkpoint.state;
+    saved_step_ = state_.step;
+    if (!checkpoint.config.empty()) log_every = config_from_json(checkpoint.config, {}, latest->string()).train.log_every;
+    change = find_change(directory_.metrics_file(), checkpoint.metrics, state_.step);
+    checkpoints_->finish_save(saved_step_);
+    log_.info("continuing from {} (step {})", latest->string(), state_.step);
+  }
+  if (const auto found = truncate_metrics_after(files_, directory_.metrics_file(), state_.step)) log_.warn(*found);
+  const auto gap =
+      find_gap(read_metrics(directory_.metrics_file()), state_.step, log_every, latest && state_.metric.has_value());
+  if (gap || change) log_.warn(gap ? *gap : *change);
+}
+
+void Trainer::save_start() {
+  if (saved_step_ < 0) save();
+}
+
+RunEnd Trainer::run() {
+  started_seconds_ = now_seconds() - state_.wall_seconds;
+  std::optional<RunEnd> end = reason_to_stop();
+  // A signal kept the session before from the evaluation of its last step.
+  if (state_.step > 0 && !state_.metric && task_.has_split(Split::valid) && wants_evaluation(end)) {
+    if (!evaluate()) return *end_by_signal();
+    // The checkpoint of this step has no metric yet, by which the best is kept.
+    saved_step_ = -1;
+    save();
+    end = reason_to_stop();
+  }
+  if (end) {
+    if (end == RunEnd::finished) {
+      log_.info("the run has all its {} steps; `{} --set train.max_steps=N` would continue it", state_.step,
+                continue_command(directory_.path()));
+    }
+    return *end;
+  }
+  if (config_.logging.progress) peak_ = measure_matmul_peak(0.2);
+  while (!end) {
+    train_step();
+    end = reason_to_stop();
+    if (wants_evaluation(end) && !evaluate()) end = end_by_signal();
+    // Patience is known only now.
+    if (!end) end = reason_to_stop();
+    if (is_due(config_.checkpoint.every) || end) save();
+  }
+  progress_.finish();
+  return *end;
+}
+
+bool Trainer::is_due(std::int64_t every) const { return every > 0 && state_.step % every == 0; }
+
+bool Trainer::wants_evaluation(std::optional<RunEnd> end) const {
+  return is_due(config_.train.eval_every) || (end && end != RunEnd::by_signal);
+}
+
+void Trainer::train_step() {
+  const double begin = now_seconds();
+  const std::int64_t step = state_.step + 1;
+  const StepGradients result = compute_step_gradients(task_, *model_, config_.train, step);
+  const double norm = gradient_norm(model_->parameters(), result.gradients);
+  const double learning_rate =
+      scheduled_learning_rate(config_.schedule, config_.optimizer.learning_rate, step, config_.train.max_steps);
+
+  state_.step = step;
+  // A metric belongs to the step that it was measured at.
+  state_.metric.reset();
+  const DataPosition next = task_.position_of(step * config_.train.batch_size);
+  state_.epoch = next.epoch;
+  state_.position = next.position;
+  state_.tokens_seen += result.tokens;
+  if (std::isfinite(result.loss) && std::isfinite(norm)) {
+    const double limit = config_.optimizer.clip_norm;
+    const double gradient_scale = limit > 0 && norm > limit ? limit / norm : 1.0;
+    optimizer_.update(model_->parameters(), result.gradients,
+                      {step - state_.nonfinite_total, learning_rate, gradient_scale});
+    state_.nonfinite_streak = 0;
+  } else {
+    skip_step(result.loss, norm);
+  }
+  state_.wall_seconds = wall_seconds();
+  window_.tokens += result.tokens;
+  window_.steps += 1;
+  window_.seconds += now_seconds() - begin;
+  log_step(result.loss, norm, learning_rate);
+}
+
+void Trainer::skip_step(double loss, double gradient_norm) {
+  ++state_.nonfinite_total;
+  ++state_.nonfinite_streak;
+  state_.nonfinite_steps.push_back(state_.step);
+  if (state_.nonfinite_steps.size() > kKeptNonfiniteSteps) state_.nonfinite_steps.erase(state_.nonfinite_steps.begin());
+  log_.warn("step {} skipped: loss {}, gradient norm {} ({} skipped so far)", state_.step, figure_text(loss, 6),
+            figure_text(gradient_norm, 6), state_.nonfinite_total);
+  check<Error>(state_.nonfinite_streak < config_.train.max_nonfinite_steps, "stopped at step ", state_.step, ": ",
+               state_.nonfinite_streak, " steps in a row with a loss or gradient that is not finite; ",
+               describe_last_healthy(directory_.checkpoints(), state_));
+}
+
+void Trainer::log_step(double loss, double gradient_norm, double learning_rate) {
+  const double tokens_per_second = static_cast<double>(window_.tokens) / std::max(window_.seconds, 1e-9);
+  const double seconds_per_step = window_.seconds / static_cast<double>(window_.steps);
+  // A rate above what was measured, perhaps beside other work, shows a higher peak.
+  const double operations_per_second = tokens_per_second * flops_per_token_;
+  peak_ = std::max(peak_, operations_per_second);
+  progress_.update({.step = state_.step,
+                    .max_steps = config_.train.max_steps,
+                    .loss = loss,
+                    .learning_rate = learning_rate,
+                    .tokens_per_second = tokens_per_second,
+                    .share_of_peak = operations_per_second / peak_,
+                    .seconds_left = seconds_per_step * static_cast<double>(config_.train.max_steps - state_.step)},
+                   now_seconds());
+  if (state_.step % config_.train.log_every != 0) return;
+  const MetricRecord record{state_.step,
+                            split_name(Split::train),
+                            {{"loss", loss},
+                             {"learning_rate", learning_rate},
+                             {"gradient_norm", gradient_norm},
+                             {"tokens_per_second", tokens_per_second},
+                             {"tokens", static_cast<double>(state_.tokens_seen)},
+                             {"skipped_steps", static_cast<double>(state_.nonfinite_total)},
+                             {"wall_seconds", state_.wall_seconds}}};
+  metrics_->append(record);
+  if (tensorboard_) {
+    tensorboard_->add_scalars(state_.step, {{"train/loss", loss},
+                                            {"train/learning_rate", learning_rate},
+                                            {"train/gradient_norm", gradient_norm},
+                                            {"train/tokens_per_second", tokens_per_second}});
+  }
+  window_ = {};
+}
+
+bool Trainer::evaluate() {
+  if (!task_.has_split(Split::valid)) return true;
+  const std::optional<Evaluation> evaluation =
+      task_.evaluate(*model_, Split::valid, config_.train.eval_max_batches, [this](std::int64_t done, std::int64_t batches) {
+        progress_.update_evaluation(done, batches, now_seconds());
+        return end_by_signal().has_value();
+      });
+  if (!evaluation) return false;
+  const Evaluation& result = *evaluation;
+  const double metric = result.value(selection_metric_of(config_.task.name));
+  // During skipped steps no checkpoint is saved, and what cannot be kept is no best.
+  const bool better =
+      std::isfinite(metric) && state_.nonfinite_streak == 0 &&
+      (!state_.best_metric || (state_.higher_is_better ? metric > *state_.best_metric : metric < *state_.best_metric));
+  state_.metric = metric;
+  state_.evaluations_since_best = better ? 0 : state_.evaluations_since_best + 1;
+  if (better) {
+    state_.best_metric = metric;
+    state_.best_step = state_.step;
+  }
+  state_.wall_seconds = wall_seconds();
+  MetricRecord record{state_.step, split_name(Split::valid), result.values};
+  record.values.emplace_back("wall_seconds", state_.wall_seconds);
+  // A crash between the record of a continued run's first evaluation and its checkpoint makes it evaluate again.
+  if (saved_step_ != state_.step || !is_recorded(Split::valid)) metrics_->append(record);
+  std::string text;
+  std::vector<std::pair<std::string, double>> scalars;
+  for (const auto& [name, value] : result.values) {
+    scalars.emplace_back("valid/" + name, value);
+    text += fmt::format("  {} {}", name, figure_text(value, 5));
+  }
+  if (tensorboard_) tensorboard_->add_scalars(state_.step, scalars);
+  log_.info("step {} valid{}{}", state_.step, text, better ? "  (best)" : "");
+  write_sample();
+  if (better && config_.checkpoint.keep_best) save();
+  return true;
+}
+
+void Trainer::write_sample() {
+  const std::string& prompt = config_.logging.sample_prompt;
+  if (prompt.empty()) return;
+  const std::optional<std::string> text = task_.write_sample(*model_, prompt, config_.logging.sample_tokens);
+  if (!text) return;
+  add_sample(files_, directory_.samples_file(), {state_.step, prompt, *text});
+  // As a JSON string: one line, whatever the model wrote.
+  log_.info("step {} sample {}", state_.step,
+            nlohmann::json(prompt + *text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+bool Trainer::is_recorded(Split split) const {
+  return std::ranges::any_of(read_metrics(directory_.metrics_file()), [&](const MetricRecord& record) {
+    return record.step == state_.step && record.split == split_name(split);
+  });
+}
+
+void Trainer::save() {
+  if (saved_step_ == state_.step) return;
+  if (state_.nonfinite_streak > 0) {
+    log_.warn("no checkpoint of step {}: it was skipped; {}", state_.step, last_checkpoint());
+    return;
+  }
+  Checkpoint checkpoint;
+  for (const Parameter& parameter : model_->parameters()) checkpoint.parameters[parameter.name] = parameter.variable.value();
+  checkpoint.optimizer = optimizer_.state();
+  checkpoint.config = to_json(config_);
+  checkpoint.state = state_;
+  checkpoint.identity = identity_;
+  checkpoint.metrics = metrics_->content();
+  check_finite(checkpoint, last_checkpoint());
+  // The records belong to the checkpoint: they reach the disk before it.
+  metrics_->sync();
+  checkpoints_->save(checkpoint);
+  saved_step_ = state_.step;
+}
+
+std::string Trainer::last_checkpoint() const {
+  return saved_step_ < 0 ? "there is no checkpoint yet" : concat("the last checkpoint is of step ", saved_step_);
+}
+
+std::optional<RunEnd> Trainer::reason_to_stop() const {
+  // First: a signal during the last step does not hide that the run needs its last evaluation.
+  if (state_.step >= config_.train.max_steps) return RunEnd::finished;
+  if (const auto end = end_by_signal()) return end;
+  if (config_.train.max_minutes > 0 && state_.wall_seconds > 60.0 * config_.train.max_minutes) return RunEnd::out_of_time;
+  if (config_.train.patience > 0 && state_.evaluations_since_best >= config_.train.patience) return RunEnd::out_of_patience;
+  return std::nullopt;
+}
+
+std::optional<RunEnd> Trainer::end_by_signal() const {
+  return signals_.received() != 0 ? std::optional(RunEnd::by_signal) : std::nullopt;
+}
+
+double Trainer::wall_seconds() const { return now_seconds() - started_seconds_; }
+
+}  // namespace cosformer

@@ -1,0 +1,32 @@
+#include "train/store/model_parameters.h"
+
+#include <string_view>
+#include <unordered_set>
+
+#include "core/error.h"
+
+namespace cosformer {
+
+void check_parameters(const std::vector<Parameter>& parameters, const TensorMap& weights, const std::string& source) {
+  std::unordered_set<std::string_view> known;
+  for (const Parameter& parameter : parameters) {
+    const auto found = weights.find(parameter.name);
+    check<InputError>(found != weights.end(), source, ": tensor \"", parameter.name, "\" is missing");
+    check<InputError>(found->second.shape() == parameter.variable.shape(), source, ": tensor \"", parameter.name,
+                      "\" has shape ", found->second.shape(), ", the config asks for ", parameter.variable.shape());
+    known.insert(parameter.name);
+  }
+  for (const auto& [name, tensor] : weights) {
+    check<InputError>(known.contains(name), source, ": tensor \"", name, "\" belongs to no parameter of the config's model");
+  }
+}
+
+void load_parameters(const std::vector<Parameter>& parameters, const TensorMap& weights, const std::string& source) {
+  check_parameters(parameters, weights, source);
+  for (const Parameter& parameter : parameters) {
+    Tensor value = parameter.variable.value();
+    value.copy_from(weights.at(parameter.name).to(value.dtype()));
+  }
+}
+
+}  // namespace cosformer

@@ -1,0 +1,38 @@
+#include "train/tasks/execution.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace cosformer {
+
+namespace {
+
+constexpr std::int64_t kWidestShardedModel = 192;  // embed_dim
+constexpr std::int64_t kMaxShards = 16;            // each holds gradients of its own
+constexpr std::int64_t kLeastGraphTokens = 512;    // fewer would not be worth a graph
+
+}  // namespace
+
+std::int64_t shard_count(const ModelConfig& model, std::int64_t requested, std::int64_t rows) {
+  if (rows <= 0) return 1;
+  if (requested > 0) return std::min(requested, rows);
+  return model.embed_dim <= kWidestShardedModel ? std::min(kMaxShards, rows) : 1;
+}
+
+std::int64_t rows_at_once(std::int64_t shards, std::int64_t rows, std::int64_t tokens) {
+  if (shards == 1 || rows <= 0) return std::max<std::int64_t>(rows, 1);
+  const std::int64_t row_tokens = std::max<std::int64_t>(tokens / rows, 1);
+  return (kLeastGraphTokens + row_tokens - 1) / row_tokens;
+}
+
+std::int64_t gradient_sets(std::int64_t shards, std::int64_t threads) {
+  const auto levels = static_cast<std::int64_t>(std::bit_width(static_cast<std::uint64_t>(shards - 1)));
+  return std::min(shards, threads + levels);
+}
+
+ShardRows shard_rows(std::int64_t rows, std::int64_t shards, std::int64_t shard) {
+  const std::int64_t first = rows * shard / shards;
+  return {first, rows * (shard + 1) / shards - first};
+}
+
+}  // namespace cosformer

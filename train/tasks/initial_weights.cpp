@@ -1,0 +1,98 @@
+#include "train/tasks/initial_weights.h"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <string_view>
+#include <unordered_set>
+
+#include "core/error.h"
+#include "core/kernels/optimizer.h"
+#include "layers/attention/reweighting_length.h"
+#include "train/store/model_parameters.h"
+
+namespace cosformer {
+
+namespace {
+
+/// Keys of [model] and [attention] that change no parameter and not what the encoder or decoder computes from it: how heads
+/// are made, what is switched off in an evaluation, and how attention is evaluated.
+constexpr std::string_view kFreeKeys[] = {
+    "model.dropout",    "model.adaptive_dropout", "model.activation_dropout", "attention.dropout",   "model.num_classes",
+    "model.pooling",    "model.pooling_divisor",  "model.classifier_dim",     "model.pair_features", "model.lm_head",
+    "model.max_length", "attention.form",         "attention.chunk_size"};
+constexpr std::string_view kHeads[] = {"lm_head.", "classification_head."};
+
+bool is_compared(std::string_view key) {
+  return (key.starts_with("model.") || key.starts_with("attention.")) &&
+         std::ranges::find(kFreeKeys, key) == std::end(kFreeKeys);
+}
+
+/// Whether the weights have every parameter of the model below `prefix`, and it has one.
+bool fits(const std::vector<Parameter>& parameters, const TensorMap& weights, std::string_view prefix) {
+  bool any = false;
+  for (const Parameter& parameter : parameters) {
+    if (!parameter.name.starts_with(prefix)) continue;
+    const auto found = weights.find(parameter.name);
+    if (found == weights.end() || found->second.shape() != parameter.variable.shape()) return false;
+    any = true;
+  }
+  return any;
+}
+
+}  // namespace
+
+ModelFile read_initial_weights(const std::filesystem::path& path, const Warn& warn) {
+  try {
+    return read_model_file(path, std::nullopt, {}, warn, "expected a run, one of its checkpoints or its weights");
+  } catch (const InputError& error) {
+    throw InputError(concat("train.init_from: ", error.what()));
+  }
+}
+
+Config adopt_settings(Config config, const Config& source) {
+  if (config.task.tokenizer_folder.empty()) {
+    config.task.tokenizer = source.task.tokenizer;
+    config.task.tokenizer_vocab_size = source.task.tokenizer_vocab_size;
+    config.task.tokenizer_min_count = source.task.tokenizer_min_count;
+  }
+  if (config.model.max_length == 0) config.model.max_length = source.model.max_length;
+  config.model.attention = adopt_reweighting_length(config.model.attention, source.model.attention);
+  return config;
+}
+
+void load_initial_weights(const ModelFile& file, const Config& config, const Model& model) {
+  const std::string source = concat("train.init_from: ", file.weights.string());
+  for (const ConfigDifference& difference : differences(file.config, config)) {
+    check<InputError>(!is_compared(difference.key), source, ": ", difference.key, " is ", difference.first, " there and ",
+                      difference.second, " in this config");
+  }
+  const TensorMap weights = weights_by_parameter(file, model);
+  TensorMap taken;
+  std::vector<Parameter> targets;
+  std::unordered_set<std::string_view> wanted;
+  std::array<bool, std::size(kHeads)> head_fits;
+  std::ranges::transform(kHeads, head_fits.begin(),
+                         [&](std::string_view prefix) { return fits(model.parameters(), weights, prefix); });
+  for (const Parameter& parameter : model.parameters()) {
+    const auto head =
+        std::ranges::find_if(kHeads, [&](std::string_view prefix) { return parameter.name.starts_with(prefix); });
+    if (head != std::end(kHeads) && !head_fits[static_cast<std::size_t>(head - std::begin(kHeads))]) continue;
+    targets.push_back(parameter);
+    wanted.insert(parameter.name);
+  }
+  for (const auto& [name, tensor] : weights) {
+    const bool of_head =
+        std::ranges::any_of(kHeads, [&name = name](std::string_view prefix) { return name.starts_with(prefix); });
+    if (!of_head || wanted.contains(name)) taken.emplace(name, tensor);
+  }
+  check_parameters(targets, taken, source);
+  for (const auto& [name, tensor] : taken) {
+    const bool finite = dispatch_float(
+        tensor.dtype(), [&tensor = tensor]<class T>(T) { return all_finite(tensor.data<T>(), tensor.size()); });
+    check<InputError>(finite, source, ": tensor '", name, "' has values that are infinite or not a number");
+  }
+  load_parameters(targets, taken, source);
+}
+
+}  // namespace cosformer

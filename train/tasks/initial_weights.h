@@ -1,0 +1,26 @@
+#pragma once
+/// \file
+/// Parameters of an earlier run that a new one begins with: fine-tuning, and going on with other data.
+
+#include <filesystem>
+
+#include "train/tasks/loaded_model.h"
+
+namespace cosformer {
+
+/// Reads what `train.init_from` names: a run's best checkpoint, a checkpoint or a file of weights that holds its config.
+/// Throws InputError that begins with train.init_from.
+ModelFile read_initial_weights(const std::filesystem::path& path, const Warn& warn);
+
+/// The config of a new run that begins with the weights of a run with the config `source`: where it names no tokenizer
+/// folder, the tokenizer is that of `source` (its kind; where the files are is for the caller to say), and where it leaves
+/// model.max_length or attention.reweighting_length to the task, they are those of `source`.
+Config adopt_settings(Config config, const Config& source);
+
+/// Copies the parameters that have the same name and shape in `model`. The heads of pre-training and classification
+/// (lm_head, classification_head) are taken whole or not at all: one that does not fit stays as it is made. Throws
+/// InputError, one line, where architectures differ (the key of the config), or where another parameter is missing, of
+/// another shape or not finite.
+void load_initial_weights(const ModelFile& file, const Config& config, const Model& model);
+
+}  // namespace cosformer
