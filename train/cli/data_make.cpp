@@ -1,12 +1,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <functional>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "core/cgroup_limits.h"
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "data/generators/listops.h"
@@ -30,8 +30,6 @@ using nlohmann::ordered_json;
 struct Stopped {
   int signal;
 };
-
-double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// "[=========>          ]  48 %  46080/96000  12 s left".
 std::string format_bar(std::int64_t done, std::int64_t total, double seconds) {

@@ -1,9 +1,9 @@
 #include <spdlog/spdlog.h>
 
-#include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "core/clock.h"
 #include "core/figure_text.h"
 #include "core/parallel.h"
 #include "train/cli/options.h"
@@ -68,8 +68,7 @@ int run_eval(int argc, char** argv) {
   const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model));
   ProgressDisplay progress(console, 1, true);
   const auto show = [&](std::int64_t done, std::int64_t batches) {
-    progress.update_evaluation(done, batches,
-                               std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count());
+    progress.update_evaluation(done, batches, now_seconds());
     return false;
   };
   const Evaluation result = *task->evaluate(*model, split, 0, show);

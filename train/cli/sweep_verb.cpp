@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
-#include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/named_table.h"
 #include "core/parallel.h"
@@ -57,8 +57,6 @@ std::vector<std::size_t> unfinished_points(const SweepPlan& plan) {
   }
   return points;
 }
-
-double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 int exit_code(int signal, const Experiment& experiment, std::size_t failures) {
   if (signal != 0) return 128 + signal;

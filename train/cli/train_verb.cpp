@@ -1,5 +1,3 @@
-#include <spdlog/spdlog.h>
-
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -7,19 +5,12 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/parallel.h"
-#include "data/tokenizers/registry.h"
 #include "train/cli/machine.h"
 #include "train/cli/memory_check.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
-#include "train/experiments/run_log.h"
-#include "train/loop/earlier_run.h"
 #include "train/loop/peak.h"
-#include "train/loop/plan.h"
-#include "train/loop/trainer.h"
-#include "train/store/logging.h"
-#include "train/tasks/initial_weights.h"
-#include "train/tasks/task_tokenizer.h"
+#include "train/loop/session.h"
 
 namespace cosformer {
 
@@ -33,37 +24,6 @@ fs::path default_run_directory(const fs::path& config) {
   return fs::path("runs") / folder / config.stem();
 }
 
-/// Where a run's parameters come from, and the config that this makes of the given one.
-struct Start {
-  Config config;                     ///< what is saved
-  std::string tokenizer_folder;      ///< where the tokenizer's files are now; empty = as the config says
-  std::optional<ModelFile> weights;  ///< of train.init_from
-};
-
-/// A run with a usable checkpoint needs nothing of what it began with. Throws InputError.
-Start start_of(const Config& config, const std::optional<EarlierRun>& earlier, const Warn& warn) {
-  if (config.train.init_from.empty()) return {config, {}, {}};
-  if (earlier && earlier->checkpointed) return {adopt_settings(config, *earlier->checkpointed), {}, {}};
-  ModelFile weights = read_initial_weights(config.train.init_from, warn);
-  std::string folder = config.task.tokenizer_folder.empty() ? weights.config.task.tokenizer_folder : std::string();
-  Config own = adopt_settings(config, weights.config);
-  return {std::move(own), std::move(folder), std::move(weights)};
-}
-
-/// A run that has a checkpoint goes on with the tokenizer that it began with, not with one that is made again or has changed
-/// elsewhere.
-Config with_tokenizer_of_run(Config config, const fs::path& run) {
-  const bool has_one = find_tokenizer_kind(config.task.tokenizer).has_files && fs::exists(run / kTokenizerFolder);
-  if (has_one) config.task.tokenizer_folder = (run / kTokenizerFolder).string();
-  return config;
-}
-
-/// The tokenizer from `folder`, where the config names none.
-Config with_tokenizer_in(Config config, const std::string& folder) {
-  if (config.task.tokenizer_folder.empty()) config.task.tokenizer_folder = folder;
-  return config;
-}
-
 /// What a session runs on, for its log alone.
 std::string describe_environment() {
   const Machine machine = read_machine();
@@ -71,20 +31,6 @@ std::string describe_environment() {
   return concat("cosformer ", COSFORMER_VERSION, ", ", machine.processor.empty() ? "unknown processor" : machine.processor,
                 ", ", num_threads(), num_threads() == 1 ? " thread, " : " threads, ", own.instruction_set, ", ",
                 own.blas_library, " with kernels ", describe(blas_kernels()));
-}
-
-std::string describe(RunEnd end, int signal) {
-  switch (end) {
-    case RunEnd::finished:
-      return "finished";
-    case RunEnd::out_of_patience:
-      return "stopped: no better result for train.patience evaluations";
-    case RunEnd::out_of_time:
-      return "stopped: train.max_minutes are over";
-    case RunEnd::by_signal:
-      return describe_stop(signal);
-  }
-  return "";
 }
 
 /// What the command line says of the run's folder.
@@ -154,87 +100,34 @@ int run_train(int argc, char** argv) {
   Config config = config_for(*given, choice, earlier);
   if (begins_anew) earlier.reset();
   if (config.train.threads > 0) set_num_threads(static_cast<int>(config.train.threads));
-  if (given->count("dry-run")) {
-    const Start start = start_of(config, earlier, warn);
-    config = start.config;
-    const std::unique_ptr<Task> task = make_task(
-        with_tokenizer_in(choice.names_run ? with_tokenizer_of_run(config, choice.folder) : config, start.tokenizer_folder));
-    for (const std::string& remark : task->remarks()) warn(remark);
-    config.model = task->complete(config.model);
-    const RunPlan plan = make_plan(config, config.model, task->lengths().seq_len);
-    check_memory(plan, read_machine());
-    // One batch shows that the data can be read.
-    task->training_batch(0, config.train.batch_size);
-    if (start.weights) {
-      const Model model(config.model, static_cast<std::uint64_t>(config.train.seed));
-      load_initial_weights(*start.weights, config, model);
-    }
+  const bool dry_run = given->count("dry-run") > 0;
+  Session session = prepare({.config = std::move(config),
+                             .folder = choice.folder,
+                             .mode = choice.mode,
+                             .earlier = std::move(earlier),
+                             .tokenizer_of_folder = dry_run && choice.names_run,
+                             .plan_only = dry_run},
+                            warn, [](const RunPlan& plan) { check_memory(plan, read_machine()); });
+  if (dry_run) {
     const double peak = measure_matmul_peak(0.2);
-    std::cout << (given->count("json") ? plan_to_json(plan, peak) + '\n' : format_plan(plan, peak));
+    std::cout << (given->count("json") ? plan_to_json(session.plan, peak) + '\n' : format_plan(session.plan, peak));
     return 0;
   }
-
-  FileSystem files;
-  const fs::path& run = choice.folder;
-  RunDirectory::check_usable(run, choice.mode);
-  // What is wrong with config or data shows before there is a folder.
-  const Start start = start_of(config, earlier, warn);
-  config = start.config;
-  const bool has_begun = earlier && earlier->checkpointed;
-  const Config with_tokenizer = has_begun ? with_tokenizer_of_run(config, run) : config;
-  const std::unique_ptr<Task> task = make_task(with_tokenizer_in(with_tokenizer, start.tokenizer_folder));
-  for (const std::string& remark : task->remarks()) warn(remark);
-  // What the data decides is part of the config that is saved.
-  config.model = task->complete(config.model);
-  check_memory(make_plan(config, config.model, task->lengths().seq_len), read_machine());
-  task->training_batch(0, config.train.batch_size);
-  if (earlier) {
-    check_identity(*earlier, identity_of(*task), run, warn);
-    check_continuation(*earlier, config, run, warn);
-  }
-  auto model = std::make_unique<Model>(config.model, static_cast<std::uint64_t>(config.train.seed));
-  if (start.weights) {
-    load_initial_weights(*start.weights, config, *model);
-    // Other data is what it is for; another tokenizer than that of the weights is not.
-    if (!start.tokenizer_folder.empty())
-      warn_of_other_contents(*start.weights, make_identity({}, task->tokenizer_files(), {}), warn);
-  }
-
-  RunDirectory directory = RunDirectory::open(files, run, choice.mode);
-  if (choice.mode == RunDirectory::Mode::restart) directory.clear(kTokenizerFolder);
-  // The config makes the folder a run that can be resumed: it comes before all else.
-  if (directory.is_new()) directory.write_config(to_toml(config));
-  const auto log = make_logger(console, directory.log_file());
-  if (!directory.lock_note().empty()) log->warn("{}", directory.lock_note());
-  log->debug("{}{}", kEnvironmentLabel, describe_environment());
-  if (!begins_anew && !has_begun) {
-    log->info("{}: {}, nothing to resume; the run begins at step 1", run.string(),
-              earlier ? "holds no checkpoint" : "holds no run");
-  }
-  save_tokenizer(task->tokenizer_files(), directory.path());
-  Trainer trainer(config, *task, std::move(model), files, directory, console, *log);
-  if (!directory.is_new()) directory.write_config(to_toml(config));
-  if (start.weights) {
-    log->info("beginning with {}", start.weights->weights.string());
-    trainer.save_start();
-  }
-  const RunEnd end = trainer.run();
-  log->info("{}: {} after {} steps{}", run.string(), describe(end, trainer.signal()), trainer.state().step,
-            end == RunEnd::by_signal ? concat("; continue with `", continue_command(run), '`') : "");
+  const RunSummary run = train(std::move(session), console, describe_environment());
   if (given->count("json")) {
-    nlohmann::ordered_json result{{"run", run.string()},
-                                  {"steps", trainer.state().step},
-                                  {"tokens", trainer.state().tokens_seen},
-                                  {"seconds", trainer.state().wall_seconds},
+    nlohmann::ordered_json result{{"run", choice.folder.string()},
+                                  {"steps", run.state.step},
+                                  {"tokens", run.state.tokens_seen},
+                                  {"seconds", run.state.wall_seconds},
                                   {"peak_memory_bytes", peak_resident_bytes()}};
-    if (trainer.state().best_metric) {
-      result["best"] = *trainer.state().best_metric;
-      result["best_step"] = trainer.state().best_step;
+    if (run.state.best_metric) {
+      result["best"] = *run.state.best_metric;
+      result["best_step"] = run.state.best_step;
     }
     if (!warnings.empty()) result["warnings"] = warnings;
     print_json(result);
   }
-  return end == RunEnd::by_signal ? 128 + trainer.signal() : 0;
+  return run.end == RunEnd::by_signal ? 128 + run.signal : 0;
 }
 
 }  // namespace cosformer

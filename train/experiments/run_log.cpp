@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "train/store/file_lock.h"
 #include "train/store/file_system.h"
+#include "train/store/logging.h"
 
 namespace cosformer {
 

@@ -9,9 +9,6 @@
 
 namespace cosformer {
 
-/// How the line of run.log begins that says on what a session runs.
-inline constexpr std::string_view kEnvironmentLabel = "environment: ";
-
 struct RunLog {
   std::vector<std::string> environment;  ///< "2026-01-31T12:00:00.000+00:00  cosformer 0.1.0, …", one a session
   std::string last_line;                 ///< without level and time

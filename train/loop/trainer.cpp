@@ -3,31 +3,40 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/figure_text.h"
 #include "layers/cost.h"
 #include "train/loop/gradient_step.h"
-#include "train/loop/peak.h"
 #include "train/optimizers/schedule.h"
 #include "train/store/atomic_file.h"
 #include "train/store/checkpoint_health.h"
 #include "train/store/model_parameters.h"
-#include "train/store/samples.h"
 
 namespace cosformer {
 
 namespace {
 
-double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
 /// The steps whose indices a checkpoint keeps as evidence.
 constexpr std::size_t kKeptNonfiniteSteps = 100;
 
 }  // namespace
+
+std::string describe(RunEnd end, int signal) {
+  switch (end) {
+    case RunEnd::finished:
+      return "finished";
+    case RunEnd::out_of_patience:
+      return "stopped: no better result for train.patience evaluations";
+    case RunEnd::out_of_time:
+      return "stopped: train.max_minutes are over";
+    case RunEnd::by_signal:
+      return describe_stop(signal);
+  }
+  return "";
+}
 
 Trainer::Trainer(const Config& config, const Task& task, std::unique_ptr<Model> model, FileSystem& files,
                  RunDirectory& directory, Console& console, spdlog::logger& log)
@@ -38,22 +47,18 @@ Trainer::Trainer(const Config& config, const Task& task, std::unique_ptr<Model> 
       log_(log),
       identity_(identity_of(task)),
       model_(std::move(model)),
-      optimizer_(config.optimizer, model_->parameters()),
-      progress_(console, config.train.log_every, config.logging.progress) {
+      optimizer_(config.optimizer, model_->parameters()) {
   state_.seed = static_cast<std::uint64_t>(config.train.seed);
   state_.higher_is_better = higher_is_better(selection_metric_of(config.task.name));
   const Retention retention{static_cast<int>(config.checkpoint.keep_last), config.checkpoint.keep_best ? 1 : 0};
   checkpoints_.emplace(files, directory.checkpoints(), retention,
                        [this](const std::string& message) { log_.warn(message); });
   resume();
-  metrics_.emplace(files, directory.metrics_file());
-  if (config.logging.tensorboard) {
-    tensorboard_.emplace(files, directory.path(), directory.is_new() ? std::nullopt : std::optional(state_.step));
-  }
+  // A training step is a forward pass and a backward pass of twice its cost.
+  recorder_.emplace(config, 3.0 * forward_flops_per_token(model_->config(), task.typical_length()), files, directory,
+                    state_.step, console, log);
   // A loss of power must not leave a checkpoint without the files beside it.
   sync_folder(files, directory.path());
-  // A training step is a forward pass and a backward pass of twice its cost.
-  flops_per_token_ = 3.0 * forward_flops_per_token(model_->config(), task.typical_length());
 }
 
 void Trainer::resume() {
@@ -100,7 +105,7 @@ RunEnd Trainer::run() {
     }
     return *end;
   }
-  if (config_.logging.progress) peak_ = measure_matmul_peak(0.2);
+  recorder_->measure_peak();
   while (!end) {
     train_step();
     end = reason_to_stop();
@@ -109,7 +114,7 @@ RunEnd Trainer::run() {
     if (!end) end = reason_to_stop();
     if (is_due(config_.checkpoint.every) || end) save();
   }
-  progress_.finish();
+  recorder_->finish();
   return *end;
 }
 
@@ -144,10 +149,7 @@ void Trainer::train_step() {
     skip_step(result.loss, norm);
   }
   state_.wall_seconds = wall_seconds();
-  window_.tokens += result.tokens;
-  window_.steps += 1;
-  window_.seconds += now_seconds() - begin;
-  log_step(result.loss, norm, learning_rate);
+  recorder_->add_step({result.loss, norm, learning_rate, result.tokens, now_seconds() - begin}, state_);
 }
 
 void Trainer::skip_step(double loss, double gradient_norm) {
@@ -162,93 +164,28 @@ void Trainer::skip_step(double loss, double gradient_norm) {
                describe_last_healthy(directory_.checkpoints(), state_));
 }
 
-void Trainer::log_step(double loss, double gradient_norm, double learning_rate) {
-  const double tokens_per_second = static_cast<double>(window_.tokens) / std::max(window_.seconds, 1e-9);
-  const double seconds_per_step = window_.seconds / static_cast<double>(window_.steps);
-  // A rate above what was measured, perhaps beside other work, shows a higher peak.
-  const double operations_per_second = tokens_per_second * flops_per_token_;
-  peak_ = std::max(peak_, operations_per_second);
-  progress_.update({.step = state_.step,
-                    .max_steps = config_.train.max_steps,
-                    .loss = loss,
-                    .learning_rate = learning_rate,
-                    .tokens_per_second = tokens_per_second,
-                    .share_of_peak = operations_per_second / peak_,
-                    .seconds_left = seconds_per_step * static_cast<double>(config_.train.max_steps - state_.step)},
-                   now_seconds());
-  if (state_.step % config_.train.log_every != 0) return;
-  const MetricRecord record{state_.step,
-                            split_name(Split::train),
-                            {{"loss", loss},
-                             {"learning_rate", learning_rate},
-                             {"gradient_norm", gradient_norm},
-                             {"tokens_per_second", tokens_per_second},
-                             {"tokens", static_cast<double>(state_.tokens_seen)},
-                             {"skipped_steps", static_cast<double>(state_.nonfinite_total)},
-                             {"wall_seconds", state_.wall_seconds}}};
-  metrics_->append(record);
-  if (tensorboard_) {
-    tensorboard_->add_scalars(state_.step, {{"train/loss", loss},
-                                            {"train/learning_rate", learning_rate},
-                                            {"train/gradient_norm", gradient_norm},
-                                            {"train/tokens_per_second", tokens_per_second}});
-  }
-  window_ = {};
-}
-
 bool Trainer::evaluate() {
   if (!task_.has_split(Split::valid)) return true;
   const std::optional<Evaluation> evaluation =
       task_.evaluate(*model_, Split::valid, config_.train.eval_max_batches, [this](std::int64_t done, std::int64_t batches) {
-        progress_.update_evaluation(done, batches, now_seconds());
+        recorder_->show_evaluation(done, batches);
         return end_by_signal().has_value();
       });
   if (!evaluation) return false;
-  const Evaluation& result = *evaluation;
-  const double metric = result.value(selection_metric_of(config_.task.name));
-  // During skipped steps no checkpoint is saved, and what cannot be kept is no best.
-  const bool better =
-      std::isfinite(metric) && state_.nonfinite_streak == 0 &&
-      (!state_.best_metric || (state_.higher_is_better ? metric > *state_.best_metric : metric < *state_.best_metric));
-  state_.metric = metric;
-  state_.evaluations_since_best = better ? 0 : state_.evaluations_since_best + 1;
-  if (better) {
-    state_.best_metric = metric;
-    state_.best_step = state_.step;
-  }
+  const bool best = note_metric(state_, evaluation->value(selection_metric_of(config_.task.name)));
   state_.wall_seconds = wall_seconds();
-  MetricRecord record{state_.step, split_name(Split::valid), result.values};
-  record.values.emplace_back("wall_seconds", state_.wall_seconds);
   // A crash between the record of a continued run's first evaluation and its checkpoint makes it evaluate again.
-  if (saved_step_ != state_.step || !is_recorded(Split::valid)) metrics_->append(record);
-  std::string text;
-  std::vector<std::pair<std::string, double>> scalars;
-  for (const auto& [name, value] : result.values) {
-    scalars.emplace_back("valid/" + name, value);
-    text += fmt::format("  {} {}", name, figure_text(value, 5));
-  }
-  if (tensorboard_) tensorboard_->add_scalars(state_.step, scalars);
-  log_.info("step {} valid{}{}", state_.step, text, better ? "  (best)" : "");
+  recorder_->add_evaluation(*evaluation, state_, best, saved_step_ == state_.step);
   write_sample();
-  if (better && config_.checkpoint.keep_best) save();
+  if (best && config_.checkpoint.keep_best) save();
   return true;
 }
 
 void Trainer::write_sample() {
   const std::string& prompt = config_.logging.sample_prompt;
   if (prompt.empty()) return;
-  const std::optional<std::string> text = task_.write_sample(*model_, prompt, config_.logging.sample_tokens);
-  if (!text) return;
-  add_sample(files_, directory_.samples_file(), {state_.step, prompt, *text});
-  // As a JSON string: one line, whatever the model wrote.
-  log_.info("step {} sample {}", state_.step,
-            nlohmann::json(prompt + *text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-}
-
-bool Trainer::is_recorded(Split split) const {
-  return std::ranges::any_of(read_metrics(directory_.metrics_file()), [&](const MetricRecord& record) {
-    return record.step == state_.step && record.split == split_name(split);
-  });
+  if (const auto text = task_.write_sample(*model_, prompt, config_.logging.sample_tokens))
+    recorder_->add_sample(prompt, *text, state_);
 }
 
 void Trainer::save() {
@@ -263,10 +200,10 @@ void Trainer::save() {
   checkpoint.config = to_json(config_);
   checkpoint.state = state_;
   checkpoint.identity = identity_;
-  checkpoint.metrics = metrics_->content();
+  checkpoint.metrics = recorder_->content();
   check_finite(checkpoint, last_checkpoint());
   // The records belong to the checkpoint: they reach the disk before it.
-  metrics_->sync();
+  recorder_->sync();
   checkpoints_->save(checkpoint);
   saved_step_ = state_.step;
 }

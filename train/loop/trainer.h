@@ -5,13 +5,11 @@
 #include <memory>
 #include <optional>
 
-#include "train/loop/progress.h"
+#include "train/loop/run_recorder.h"
 #include "train/optimizers/optimizer.h"
 #include "train/store/checkpoint_store.h"
-#include "train/store/metrics.h"
 #include "train/store/run_directory.h"
 #include "train/store/signals.h"
-#include "train/store/tensorboard.h"
 #include "train/tasks/task.h"
 
 namespace spdlog {
@@ -22,6 +20,9 @@ namespace cosformer {
 
 /// How a run ended.
 enum class RunEnd : std::uint8_t { finished, out_of_patience, out_of_time, by_signal };
+
+/// In words; `signal` is that of an end by a signal.
+std::string describe(RunEnd end, int signal);
 
 /// One run in its folder: trains, evaluates, saves, and continues where an earlier process stopped.
 ///
@@ -51,7 +52,6 @@ class Trainer {
  private:
   void resume();
   void train_step();
-  void log_step(double loss, double gradient_norm, double learning_rate);
   bool is_due(std::int64_t every) const;
   /// Whether a step after which the run ends so, or goes on, is one with an evaluation.
   bool wants_evaluation(std::optional<RunEnd> end) const;
@@ -59,7 +59,6 @@ class Trainer {
   bool evaluate();
   /// Lets a language model continue `logging.sample_prompt`, if there is one.
   void write_sample();
-  bool is_recorded(Split split) const;
   /// Saves the state unless that has been done, or the last step was skipped: weights that give no finite loss must not take
   /// the place of healthy ones.
   void save();
@@ -79,17 +78,10 @@ class Trainer {
   Optimizer optimizer_;
   RunState state_;
   std::optional<CheckpointStore> checkpoints_;
-  std::optional<MetricsWriter> metrics_;
-  std::optional<TensorBoardWriter> tensorboard_;
-  ProgressDisplay progress_;
+  std::optional<RunRecorder> recorder_;
   SignalScope signals_;
-  double flops_per_token_ = 0, peak_ = 0;
   double started_seconds_ = 0;
   std::int64_t saved_step_ = -1;
-  struct Window {  ///< since the last logged step
-    std::int64_t tokens = 0, steps = 0;
-    double seconds = 0;
-  } window_;
 };
 
 }  // namespace cosformer

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "train/store/console.h"
 
@@ -13,6 +14,9 @@ class logger;
 }
 
 namespace cosformer {
+
+/// How the line of run.log begins that says on what a session runs.
+inline constexpr std::string_view kEnvironmentLabel = "environment: ";
 
 /// A logger that writes messages from `info` up to the console ("warning: …", information without a label) and, where
 /// `run_log` is given, those from `debug` up with time and level at the end of that file. Each message is flushed. Belongs

@@ -94,6 +94,19 @@ bool decode(const json& value, std::vector<std::int64_t>& result) {
 
 }  // namespace
 
+bool note_metric(RunState& state, double metric) {
+  const bool best =
+      std::isfinite(metric) && state.nonfinite_streak == 0 &&
+      (!state.best_metric || (state.higher_is_better ? metric > *state.best_metric : metric < *state.best_metric));
+  state.metric = metric;
+  state.evaluations_since_best = best ? 0 : state.evaluations_since_best + 1;
+  if (best) {
+    state.best_metric = metric;
+    state.best_step = state.step;
+  }
+  return best;
+}
+
 json to_json(const RunState& state) {
   json result = json::object();
   for_each_field(state, [&](const char* name, const auto& member, std::uint64_t = 1) { result[name] = encode(member); });

@@ -37,6 +37,10 @@ struct RunState {
   friend bool operator==(const RunState&, const RunState&) = default;
 };
 
+/// Notes the validation metric measured at `state.step`, and returns whether it is the best so far. One that is not finite
+/// is none, and so is one of skipped steps, of which no checkpoint is kept.
+bool note_metric(RunState& state, double metric);
+
 /// As JSON; every double comes back with the same bits (infinities and NaN are the strings "inf", "-inf" and "nan").
 nlohmann::json to_json(const RunState& state);
 
