@@ -40,14 +40,14 @@ std::filesystem::path file_of(std::string_view bytes) {
   return path;
 }
 
-template <const auto& Name, DataPart Part>
+template <const auto& Name, Split Part>
 void labelled(std::string_view bytes) {
   read_all(*load_labelled_sequences(Name, file_of(bytes), Part));
 }
 
 template <const auto& Name>
 void texts(std::string_view bytes) {
-  find_labelled_text_format(Name)->load(file_of(bytes), DataPart::train, {});
+  find_labelled_text_format(Name)->load(file_of(bytes), Split::train, {});
 }
 
 void picture(std::string_view bytes) {
@@ -60,7 +60,7 @@ void pathfinder(std::string_view bytes) {
   std::filesystem::create_directories(root / "metadata");
   std::filesystem::create_directories(root / "imgs" / "0");
   write(root / "metadata" / "0.npy", bytes);
-  read_all(*load_labelled_sequences("pathfinder", root, DataPart::train));
+  read_all(*load_labelled_sequences("pathfinder", root, Split::train));
 }
 
 void parallel(std::string_view bytes) {
@@ -79,9 +79,9 @@ void corpus(std::string_view bytes) {
 
 constexpr char kListops[] = "listops", kRetrieval[] = "retrieval", kImage[] = "image", kSst2[] = "sst2", kQqp[] = "qqp",
                kMnli[] = "mnli", kAmazon[] = "amazon";
-constexpr void (*kReaders[])(std::string_view) = {labelled<kListops, DataPart::train>,
-                                                  labelled<kRetrieval, DataPart::train>,
-                                                  labelled<kImage, DataPart::test>,
+constexpr void (*kReaders[])(std::string_view) = {labelled<kListops, Split::train>,
+                                                  labelled<kRetrieval, Split::train>,
+                                                  labelled<kImage, Split::test>,
                                                   texts<kSst2>,
                                                   texts<kQqp>,
                                                   texts<kMnli>,

@@ -1,6 +1,7 @@
 #include "train/tasks/task.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <span>
 
 #include "core/named_table.h"
@@ -50,6 +51,22 @@ const std::vector<TaskKind>& task_kinds() {
 
 const TaskKind& find_task_kind(const std::string& name) { return find_named(task_kinds(), name, "task.name"); }
 
+bool is_missing(const std::string& path) {
+  std::error_code error;
+  return !path.empty() && !std::filesystem::exists(path, error) && !error;
+}
+
+/// Throws InputError with the key of a path that leads nowhere. A translation's texts have the language behind their name.
+void check_paths(const TaskConfig& task) {
+  for (const Split split : kAllSplits) {
+    const std::string& path = data_path(task, split);
+    check<InputError>(!is_missing(path) || !is_missing(concat(path, '.', task.source_language)), "task.", split_name(split),
+                      ": ", path, ": no such file or folder");
+  }
+  check<InputError>(!is_missing(task.tokenizer_folder), "task.tokenizer_folder: ", task.tokenizer_folder,
+                    ": no such folder");
+}
+
 }  // namespace
 
 ModelConfig Task::complete(ModelConfig config) const {
@@ -88,6 +105,9 @@ bool higher_is_better(std::string_view metric) {
   return std::ranges::find(kHigherIsBetter, metric) != std::end(kHigherIsBetter);
 }
 
-std::unique_ptr<Task> make_task(const Config& config) { return find_task_kind(config.task.name).make(config); }
+std::unique_ptr<Task> make_task(const Config& config) {
+  check_paths(config.task);
+  return find_task_kind(config.task.name).make(config);
+}
 
 }  // namespace cosformer
