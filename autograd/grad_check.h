@@ -17,7 +17,8 @@ struct GradientCheck {
 };
 
 /// Compares the gradient of `loss` with central differences of step `step` for each element of each input (float64
-/// tensors). `loss` maps leaves to a scalar; it is called twice an element. Throws ShapeError for inputs that are not float64.
+/// tensors). `loss` maps leaves to a scalar; it is called twice an element. Throws ShapeError for inputs that are not
+/// float64.
 GradientCheck check_gradients(const std::function<Variable(std::span<const Variable>)>& loss, std::span<const Tensor> inputs,
                               double step = 1e-5);
 

@@ -47,9 +47,7 @@ std::uint64_t Random::bits(std::uint64_t index, std::uint64_t sub_index) const {
   return (static_cast<std::uint64_t>(words[1]) << 32) | words[0];
 }
 
-double Random::uniform(std::uint64_t index, std::uint64_t sub_index) const {
-  return unit_interval(bits(index, sub_index));
-}
+double Random::uniform(std::uint64_t index, std::uint64_t sub_index) const { return unit_interval(bits(index, sub_index)); }
 
 std::uint64_t Random::below(std::uint64_t bound, std::uint64_t index, std::uint64_t sub_index) const {
   // Lemire's method; a rejected draw (probability bound / 2^64) moves to a counter that no caller uses.

@@ -37,11 +37,11 @@ struct PaddedTexts {
 };
 
 struct TextOptions {
-  std::int64_t seq_len = 1;      ///< longer texts lose their end
+  std::int64_t seq_len = 1;  ///< longer texts lose their end
   /// Tokens with the format's padding id count as padding wherever they stand. They are left out, but for a text's first
   /// token, whose hidden state a model may read.
   bool mask_padding_id = false;
-  bool class_token = false;      ///< the id `vocab_size()` of the data stands before each text; seq_len does not count it
+  bool class_token = false;  ///< the id `vocab_size()` of the data stands before each text; seq_len does not count it
 };
 
 /// One part of a data set, cut into batches.

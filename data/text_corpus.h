@@ -26,7 +26,7 @@ TextStatistics text_statistics(std::string_view text);
 struct TextCorpus {
   std::vector<std::int32_t> tokens;  ///< in [0, vocab_size) of the tokenizer
   TextStatistics statistics;
-  Digest content;  ///< of the file
+  Digest content;      ///< of the file
   std::string remark;  ///< what a user should know of the file, one line that begins with its path; empty = nothing
 };
 

@@ -28,8 +28,8 @@ inline constexpr double kMaskedShare = 0.15;
 /// words); norms, activations and the loss are not counted. A training step counts three times this.
 double forward_flops_per_token(const ModelConfig& config, std::int64_t seq_len);
 
-/// Memory of a training step, in bytes. The parts need not be at their largest at once: the total is a little more than what is
-/// used.
+/// Memory of a training step, in bytes. The parts need not be at their largest at once: the total is a little more than what
+/// is used.
 struct MemoryEstimate {
   std::int64_t parameters = 0;
   std::int64_t gradients = 0;
@@ -39,7 +39,7 @@ struct MemoryEstimate {
 };
 /// The graphs of a training step that exist at one time.
 struct GraphLoad {
-  std::int64_t rows = 1;           ///< sequences of one graph
+  std::int64_t rows = 1;  ///< sequences of one graph
   std::int64_t seq_len = 1;
   std::int64_t at_once = 1;        ///< graphs that run side by side
   std::int64_t threads = 1;        ///< that work on one graph
@@ -48,6 +48,7 @@ struct GraphLoad {
 
 /// `elements` parameters with `moments` numbers of optimizer state each. float32. Throws InputError for options that fit no
 /// attention.
-MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements, std::int64_t moments, const GraphLoad& load);
+MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements, std::int64_t moments,
+                               const GraphLoad& load);
 
 }  // namespace cosformer

@@ -65,7 +65,9 @@ class Scope {
   const ParameterStore& store() const { return *store_; }
 
  private:
-  std::string join(std::string_view name) const { return path_.empty() ? std::string(name) : path_ + '.' + std::string(name); }
+  std::string join(std::string_view name) const {
+    return path_.empty() ? std::string(name) : path_ + '.' + std::string(name);
+  }
 
   ParameterStore* store_;
   std::string path_;

@@ -16,10 +16,10 @@ struct AttentionRecord;  // layers/attention/attention_weights.h
 
 /// Handed down to every layer; a value, so that several passes with other settings can run at once.
 struct Pass {
-  bool training = false;           ///< dropout is on
-  bool record_gradients = false;   ///< build a graph
-  std::uint64_t seed = 0;          ///< of dropout
-  std::uint64_t noise_index = 0;   ///< tells apart the dropout masks of steps, micro batches and shards
+  bool training = false;          ///< dropout is on
+  bool record_gradients = false;  ///< build a graph
+  std::uint64_t seed = 0;         ///< of dropout
+  std::uint64_t noise_index = 0;  ///< tells apart the dropout masks of steps, micro batches and shards
 
   /// Where every attention writes what it saw, in passes whose attention is to be looked at.
   std::map<std::string, AttentionRecord>* attention_records = nullptr;

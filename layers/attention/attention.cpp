@@ -32,8 +32,8 @@ class CachedAttentionState : public AttentionState {
 
 }  // namespace
 
-AttentionMask mask_of_query_at(std::int64_t position, std::int64_t batch, std::int64_t keys, const SharedPaddingMask& key_mask,
-                               std::int64_t first_key_position) {
+AttentionMask mask_of_query_at(std::int64_t position, std::int64_t batch, std::int64_t keys,
+                               const SharedPaddingMask& key_mask, std::int64_t first_key_position) {
   const auto items = static_cast<std::size_t>(batch);
   AttentionMask mask{.causal = false, .key_mask = key_mask, .query_mask = {}};
   mask.query_mask = std::make_shared<const PaddingMask>(
@@ -43,11 +43,12 @@ AttentionMask mask_of_query_at(std::int64_t position, std::int64_t batch, std::i
                   .positions = std::vector<std::int32_t>(items, static_cast<std::int32_t>(position)),
                   .padded_length = position + 1});
   if (key_mask && !key_mask->positions.empty()) return mask;
-  PaddingMask placed{.batch = batch,
-                     .length = keys,
-                     .real = key_mask ? key_mask->real : std::vector<std::uint8_t>(items * static_cast<std::size_t>(keys), 1),
-                     .positions = std::vector<std::int32_t>(items * static_cast<std::size_t>(keys)),
-                     .padded_length = key_mask ? key_mask->full_length() : first_key_position + keys};
+  PaddingMask placed{
+      .batch = batch,
+      .length = keys,
+      .real = key_mask ? key_mask->real : std::vector<std::uint8_t>(items * static_cast<std::size_t>(keys), 1),
+      .positions = std::vector<std::int32_t>(items * static_cast<std::size_t>(keys)),
+      .padded_length = key_mask ? key_mask->full_length() : first_key_position + keys};
   for (std::int64_t b = 0; b < batch; ++b) {
     const auto begin = placed.positions.begin() + b * keys;
     std::iota(begin, begin + keys, static_cast<std::int32_t>(first_key_position));

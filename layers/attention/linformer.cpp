@@ -27,7 +27,8 @@ class Linformer : public Attention {
     const auto projected = [&](const Variable& x, const Variable& projection) {
       return project_length(x, embedding(pass.use(projection), positions), mask.key_mask);
     };
-    return softmax_attention(inputs.query, projected(inputs.key, key_projection_), projected(inputs.value, value_projection_),
+    return softmax_attention(inputs.query, projected(inputs.key, key_projection_),
+                             projected(inputs.value, value_projection_),
                              {.causal = false, .key_mask = {}, .query_mask = {}, .dropout = mask.dropout},
                              {.scale = 1.0 / std::sqrt(static_cast<double>(head_dim()))});
   }
@@ -49,8 +50,8 @@ class Linformer : public Attention {
   /// Where the tokens stand, int32 [B, S].
   Tensor positions_of(std::int64_t batch, std::int64_t length, const SharedPaddingMask& mask) const {
     const std::int64_t longest = mask ? mask->full_length() : length;
-    check<InputError>(longest <= max_length_, "model.max_length: linformer projects ", max_length_, " positions, and a text has ",
-                      longest);
+    check<InputError>(longest <= max_length_, "model.max_length: linformer projects ", max_length_,
+                      " positions, and a text has ", longest);
     if (mask && !mask->positions.empty()) return Tensor::from<std::int32_t>({batch, length}, mask->positions);
     std::vector<std::int32_t> positions(static_cast<std::size_t>(batch * length));
     for (std::int64_t b = 0; b < batch; ++b) {

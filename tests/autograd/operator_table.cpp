@@ -66,7 +66,8 @@ OperatorCase layer_norm_case(const std::string& sample, const Shape& x) {
                 for (std::size_t row = 0; row < in[0].size() / dim; ++row) {
                   double mean = 0, variance = 0;
                   for (std::size_t i = 0; i < dim; ++i) mean += in[0][row * dim + i] / static_cast<double>(dim);
-                  for (std::size_t i = 0; i < dim; ++i) variance += std::pow(in[0][row * dim + i] - mean, 2) / static_cast<double>(dim);
+                  for (std::size_t i = 0; i < dim; ++i)
+                    variance += std::pow(in[0][row * dim + i] - mean, 2) / static_cast<double>(dim);
                   for (std::size_t i = 0; i < dim; ++i) {
                     out.push_back((in[0][row * dim + i] - mean) / std::sqrt(variance + 1e-5) * in[1][i] + in[2][i]);
                   }
@@ -77,7 +78,8 @@ OperatorCase layer_norm_case(const std::string& sample, const Shape& x) {
 }
 
 /// Σ over counted rows of the cross-entropy with the smoothed target distribution.
-double cross_entropy_reference(const Values& logits, const std::vector<std::int32_t>& targets, std::size_t classes, double smoothing) {
+double cross_entropy_reference(const Values& logits, const std::vector<std::int32_t>& targets, std::size_t classes,
+                               double smoothing) {
   double sum = 0;
   for (std::size_t row = 0; row < targets.size(); ++row) {
     if (targets[row] < 0) continue;
@@ -99,23 +101,25 @@ OperatorCase cross_entropy_case(double smoothing) {
           .sample = smoothing > 0 ? "smoothed targets" : "a row that does not count",
           .shapes = {{5, 7}},
           .apply = [smoothing](Inputs in) { return cross_entropy(in[0], ids({5}, kTargets), 0.25, smoothing); },
-          .reference = [smoothing](const Reference& in) {
-            return Values{0.25 * cross_entropy_reference(in[0], kTargets, 7, smoothing)};
-          }};
+          .reference =
+              [smoothing](const Reference& in) {
+                return Values{0.25 * cross_entropy_reference(in[0], kTargets, 7, smoothing)};
+              }};
 }
 
 OperatorCase linear_cross_entropy_case(double smoothing, bool with_bias) {
-  OperatorCase row{.op = "linear_cross_entropy",
-                   .sample = with_bias ? "with a bias" : "without a bias",
-                   .shapes = {{5, 4}, {7, 4}},
-                   .apply =
-                       [=](Inputs in) {
-                         return linear_cross_entropy(in[0], in[1], with_bias ? in[2] : Variable(), ids({5}, kTargets), 0.25, smoothing);
-                       },
-                   .reference =
-                       [smoothing](const Reference& in) {
-                         return Values{0.25 * cross_entropy_reference(linear_reference(in, 5, 7, 4), kTargets, 7, smoothing)};
-                       }};
+  OperatorCase row{
+      .op = "linear_cross_entropy",
+      .sample = with_bias ? "with a bias" : "without a bias",
+      .shapes = {{5, 4}, {7, 4}},
+      .apply =
+          [=](Inputs in) {
+            return linear_cross_entropy(in[0], in[1], with_bias ? in[2] : Variable(), ids({5}, kTargets), 0.25, smoothing);
+          },
+      .reference =
+          [smoothing](const Reference& in) {
+            return Values{0.25 * cross_entropy_reference(linear_reference(in, 5, 7, 4), kTargets, 7, smoothing)};
+          }};
   if (with_bias) row.shapes.push_back({7});
   return row;
 }
@@ -124,42 +128,69 @@ OperatorCase linear_cross_entropy_case(double smoothing, bool with_bias) {
 
 std::vector<OperatorCase> operator_cases() {
   std::vector<OperatorCase> cases = {
-      {"add", "matrix", {{3, 5}, {3, 5}}, [](Inputs in) { return add(in[0], in[1]); },
+      {"add",
+       "matrix",
+       {{3, 5}, {3, 5}},
+       [](Inputs in) { return add(in[0], in[1]); },
        [](const Reference& in) {
          Values out = in[0];
          for (std::size_t i = 0; i < out.size(); ++i) out[i] += in[1][i];
          return out;
        }},
-      {"add", "a value to itself", {{7}}, [](Inputs in) { return add(in[0], in[0]); }, elementwise([](double x) { return 2 * x; })},
-      {"add", "empty", {{0, 3}, {0, 3}}, [](Inputs in) { return add(in[0], in[1]); }, [](const Reference&) { return Values{}; }},
-      {"subtract", "matrix", {{3, 5}, {3, 5}}, [](Inputs in) { return subtract(in[0], in[1]); },
+      {"add", "a value to itself", {{7}}, [](Inputs in) { return add(in[0], in[0]); }, elementwise([](double x) {
+         return 2 * x;
+       })},
+      {"add",
+       "empty",
+       {{0, 3}, {0, 3}},
+       [](Inputs in) { return add(in[0], in[1]); },
+       [](const Reference&) { return Values{}; }},
+      {"subtract",
+       "matrix",
+       {{3, 5}, {3, 5}},
+       [](Inputs in) { return subtract(in[0], in[1]); },
        [](const Reference& in) {
          Values out = in[0];
          for (std::size_t i = 0; i < out.size(); ++i) out[i] -= in[1][i];
          return out;
        }},
-      {"multiply", "matrix", {{3, 5}, {3, 5}}, [](Inputs in) { return multiply(in[0], in[1]); },
+      {"multiply",
+       "matrix",
+       {{3, 5}, {3, 5}},
+       [](Inputs in) { return multiply(in[0], in[1]); },
        [](const Reference& in) {
          Values out = in[0];
          for (std::size_t i = 0; i < out.size(); ++i) out[i] *= in[1][i];
          return out;
        }},
-      {"multiply", "a value by itself", {{7}}, [](Inputs in) { return multiply(in[0], in[0]); }, elementwise([](double x) { return x * x; })},
-      {"add_rows", "three items", {{3, 2, 5}, {2, 5}}, [](Inputs in) { return add_rows(in[0], in[1]); },
+      {"multiply", "a value by itself", {{7}}, [](Inputs in) { return multiply(in[0], in[0]); }, elementwise([](double x) {
+         return x * x;
+       })},
+      {"add_rows",
+       "three items",
+       {{3, 2, 5}, {2, 5}},
+       [](Inputs in) { return add_rows(in[0], in[1]); },
        [](const Reference& in) {
          Values out = in[0];
          for (std::size_t i = 0; i < out.size(); ++i) out[i] += in[1][i % 10];
          return out;
        }},
-      {"scale", "odd size", {{3, 1, 7}}, [](Inputs in) { return scale(in[0], -2.5); }, elementwise([](double x) { return -2.5 * x; })},
-      {"weighted_sum", "odd size", {{3, 3}},
+      {"scale", "odd size", {{3, 1, 7}}, [](Inputs in) { return scale(in[0], -2.5); }, elementwise([](double x) {
+         return -2.5 * x;
+       })},
+      {"weighted_sum",
+       "odd size",
+       {{3, 3}},
        [](Inputs in) { return weighted_sum(in[0], Tensor::full(in[0].shape(), 0.5, in[0].dtype())); },
        [](const Reference& in) {
          double sum = 0;
          for (const double x : in[0]) sum += 0.5 * x;
          return Values{sum};
        }},
-      {"matmul", "odd sizes", {{3, 5}, {5, 2}}, [](Inputs in) { return matmul(in[0], in[1]); },
+      {"matmul",
+       "odd sizes",
+       {{3, 5}, {5, 2}},
+       [](Inputs in) { return matmul(in[0], in[1]); },
        [](const Reference& in) {
          Values transposed(10);
          for (std::size_t i = 0; i < 5; ++i) {
@@ -167,8 +198,17 @@ std::vector<OperatorCase> operator_cases() {
          }
          return matrix_product(in[0], transposed, 3, 2, 5);
        }},
-      {"reshape", "to three axes", {{4, 6}}, [](Inputs in) { return reshape(in[0], {2, 4, 3}); }, elementwise([](double x) { return x; })},
-      {"narrow", "the middle of an inner axis", {{3, 5, 2}}, [](Inputs in) { return narrow(in[0], 1, 1, 3); },
+      {"reshape",
+       "to three axes",
+       {{4, 6}},
+       [](Inputs in) {
+         return reshape(in[0], {2, 4, 3});
+       },
+       elementwise([](double x) { return x; })},
+      {"narrow",
+       "the middle of an inner axis",
+       {{3, 5, 2}},
+       [](Inputs in) { return narrow(in[0], 1, 1, 3); },
        [](const Reference& in) {
          Values out;
          for (std::size_t i = 0; i < 3; ++i) {
@@ -176,13 +216,19 @@ std::vector<OperatorCase> operator_cases() {
          }
          return out;
        }},
-      {"narrow", "two parts of one value", {{4, 2}}, [](Inputs in) { return add(narrow(in[0], 0, 0, 2), narrow(in[0], 0, 1, 2)); },
+      {"narrow",
+       "two parts of one value",
+       {{4, 2}},
+       [](Inputs in) { return add(narrow(in[0], 0, 0, 2), narrow(in[0], 0, 1, 2)); },
        [](const Reference& in) {
          Values out;
          for (std::size_t i = 0; i < 4; ++i) out.push_back(in[0][i] + in[0][i + 2]);
          return out;
        }},
-      {"concatenate", "widths 2 and 3", {{2, 2, 2}, {2, 2, 3}}, [](Inputs in) { return concatenate(in[0], in[1]); },
+      {"concatenate",
+       "widths 2 and 3",
+       {{2, 2, 2}, {2, 2, 3}},
+       [](Inputs in) { return concatenate(in[0], in[1]); },
        [](const Reference& in) {
          Values out;
          for (std::size_t row = 0; row < 4; ++row) {
@@ -191,7 +237,10 @@ std::vector<OperatorCase> operator_cases() {
          }
          return out;
        }},
-      {"mean_pool", "a divisor of its own", {{3, 4, 2}}, [](Inputs in) { return mean_pool(in[0], some_mask(), 10); },
+      {"mean_pool",
+       "a divisor of its own",
+       {{3, 4, 2}},
+       [](Inputs in) { return mean_pool(in[0], some_mask(), 10); },
        [](const Reference& in) {
          const auto& x = in[0];
          Values out;
@@ -200,7 +249,10 @@ std::vector<OperatorCase> operator_cases() {
          out.insert(out.end(), {0, 0});
          return out;
        }},
-      {"mean_pool", "padding anywhere", {{3, 4, 2}}, [](Inputs in) { return mean_pool(in[0], some_mask()); },
+      {"mean_pool",
+       "padding anywhere",
+       {{3, 4, 2}},
+       [](Inputs in) { return mean_pool(in[0], some_mask()); },
        [](const Reference& in) {
          const auto& x = in[0];
          Values out;
@@ -209,14 +261,32 @@ std::vector<OperatorCase> operator_cases() {
          out.insert(out.end(), {0, 0});
          return out;
        }},
-      {"mean_pool", "no mask", {{1, 3, 1}}, [](Inputs in) { return mean_pool(in[0], nullptr); },
+      {"mean_pool",
+       "no mask",
+       {{1, 3, 1}},
+       [](Inputs in) { return mean_pool(in[0], nullptr); },
        [](const Reference& in) { return Values{(in[0][0] + in[0][1] + in[0][2]) / 3}; }},
-      {"first_token", "two items", {{2, 3, 2}}, [](Inputs in) { return first_token(in[0]); },
-       [](const Reference& in) { return Values{in[0][0], in[0][1], in[0][6], in[0][7]}; }},
-      {"relu", "both signs", {{3, 7}}, [](Inputs in) { return relu(in[0]); }, elementwise([](double x) { return x > 0 ? x : 0; })},
-      {"gelu", "both tails", {{5, 9}}, [](Inputs in) { return gelu(in[0]); },
-       elementwise([](double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }), -5, 5},
-      {"bias_activation", "gelu", {{3, 2, 5}, {5}}, [](Inputs in) { return bias_activation(in[0], in[1], ScalarFunction::gelu); },
+      {"first_token",
+       "two items",
+       {{2, 3, 2}},
+       [](Inputs in) { return first_token(in[0]); },
+       [](const Reference& in) {
+         return Values{in[0][0], in[0][1], in[0][6], in[0][7]};
+       }},
+      {"relu", "both signs", {{3, 7}}, [](Inputs in) { return relu(in[0]); }, elementwise([](double x) {
+         return x > 0 ? x : 0;
+       })},
+      {"gelu",
+       "both tails",
+       {{5, 9}},
+       [](Inputs in) { return gelu(in[0]); },
+       elementwise([](double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }),
+       -5,
+       5},
+      {"bias_activation",
+       "gelu",
+       {{3, 2, 5}, {5}},
+       [](Inputs in) { return bias_activation(in[0], in[1], ScalarFunction::gelu); },
        [](const Reference& in) {
          Values out = in[0];
          for (std::size_t i = 0; i < out.size(); ++i) {
@@ -225,9 +295,15 @@ std::vector<OperatorCase> operator_cases() {
          }
          return out;
        }},
-      {"dropout", "probability 0", {{11}}, [](Inputs in) { return dropout(in[0], 0.0, Random(1, "test")); },
+      {"dropout",
+       "probability 0",
+       {{11}},
+       [](Inputs in) { return dropout(in[0], 0.0, Random(1, "test")); },
        elementwise([](double x) { return x; })},
-      {"dropout", "the library's own mask", {{4, 9}}, [](Inputs in) { return dropout(in[0], 0.4, Random(1, "test")); },
+      {"dropout",
+       "the library's own mask",
+       {{4, 9}},
+       [](Inputs in) { return dropout(in[0], 0.4, Random(1, "test")); },
        [](const Reference& in) {
          // The mask is read off a vector of ones; what is tested is that values and gradients pass through it.
          const Variable mask = dropout(Variable(Tensor::full({4, 9}, 1.0, DType::float64)), 0.4, Random(1, "test"));
@@ -240,7 +316,12 @@ std::vector<OperatorCase> operator_cases() {
       linear_case("one row, one column", {1, 1}, 1, true),
       layer_norm_case("odd size", {2, 3, 7}),
       layer_norm_case("one row", {1, 16}),
-      {"embedding", "a row used twice", {{5, 3}}, [](Inputs in) { return embedding(in[0], ids({2, 2}, {4, 0, 4, 2})); },
+      {"embedding",
+       "a row used twice",
+       {{5, 3}},
+       [](Inputs in) {
+         return embedding(in[0], ids({2, 2}, {4, 0, 4, 2}));
+       },
        [](const Reference& in) {
          Values out;
          for (const std::size_t id : {4U, 0U, 4U, 2U}) {

@@ -10,8 +10,8 @@ namespace {
 using Inputs = std::span<const Variable>;
 
 /// The state of gated linear attention, token by token: inputs query, key, value, gate.
-OperatorCase gated_case(const char* sample, std::int64_t batch, std::int64_t length, std::int64_t heads, std::int64_t head_dim,
-                        std::int64_t value_dim, std::vector<std::uint8_t> real = {}) {
+OperatorCase gated_case(const char* sample, std::int64_t batch, std::int64_t length, std::int64_t heads,
+                        std::int64_t head_dim, std::int64_t value_dim, std::vector<std::uint8_t> real = {}) {
   AttentionMask mask{.causal = true, .key_mask = {}, .query_mask = {}};
   if (!real.empty()) mask.key_mask = std::make_shared<const PaddingMask>(PaddingMask{batch, length, real});
   const auto B = static_cast<std::size_t>(batch), N = static_cast<std::size_t>(length), H = static_cast<std::size_t>(heads),
@@ -48,8 +48,8 @@ OperatorCase gated_case(const char* sample, std::int64_t batch, std::int64_t len
           .float_tolerance = 1e-4};
 }
 
-OperatorCase project_case(const char* sample, std::int64_t batch, std::int64_t length, std::int64_t heads, std::int64_t width,
-                          std::int64_t rows, std::vector<std::uint8_t> real = {}) {
+OperatorCase project_case(const char* sample, std::int64_t batch, std::int64_t length, std::int64_t heads,
+                          std::int64_t width, std::int64_t rows, std::vector<std::uint8_t> real = {}) {
   SharedPaddingMask mask;
   if (!real.empty()) mask = std::make_shared<const PaddingMask>(PaddingMask{batch, length, real});
   const auto B = static_cast<std::size_t>(batch), S = static_cast<std::size_t>(length),
@@ -90,10 +90,7 @@ std::vector<OperatorCase> attention_layer_cases() {
 std::vector<BadInput> bad_attention_layer_inputs() {
   const auto zeros = [](const Shape& shape) { return Variable(Tensor::zeros(shape)); };
   const Variable heads = zeros({2, 3, 2, 4});
-  return {{"gated_linear_attention", "not causal",
-           [=] {
-             gated_linear_attention(heads, heads, heads, heads, {}, 1);
-           }},
+  return {{"gated_linear_attention", "not causal", [=] { gated_linear_attention(heads, heads, heads, heads, {}, 1); }},
           {"gated_linear_attention", "a gate of another width",
            [=] {
              gated_linear_attention(heads, heads, heads, zeros({2, 3, 2, 5}), {.causal = true}, 1);

@@ -167,8 +167,8 @@ TEST_CASE("Elementwise loops have the same bits on any number of threads") {
     require_same_bits_on_any_threads("activation", [&] {
       std::vector<float> u(x.size()), y(x.size()), dbias(kWidth);
       bias_activation_forward(row.value, x.data(), bias.data(), u.data(), y.data(), kRows, kWidth);
-      bias_activation_backward(row.value, u.data(), y.data(), Gradient<float>{u.data()}, Gradient<float>{dbias.data()}, kRows,
-                               kWidth);
+      bias_activation_backward(row.value, u.data(), y.data(), Gradient<float>{u.data()}, Gradient<float>{dbias.data()},
+                               kRows, kWidth);
       y.insert(y.end(), u.begin(), u.end());
       y.insert(y.end(), dbias.begin(), dbias.end());
       return y;

@@ -94,6 +94,5 @@ TEST_CASE("Workers leave the program's signals to its own threads") {
   CHECK(faults_blocked == 0);
 }
 
-
 }  // namespace
 }  // namespace cosformer
