@@ -45,7 +45,7 @@ TEST_CASE("report shows a run without its data and says what it cannot show") {
   REQUIRE(project.train("run").code == 0);
   std::filesystem::remove(project / "valid.txt");
   REQUIRE(project.call({"report", "run"}).code == 0);
-  CHECK(test::contains(test::read_bytes(project / "report.html"), "cannot be shown: valid.txt"));
+  CHECK(test::contains(test::read_bytes(project / "report.html"), "cannot be shown: task.valid: valid.txt"));
 }
 
 TEST_CASE("report shows what a language model wrote, and compares with the group that is asked for") {

@@ -264,7 +264,7 @@ TEST_CASE("What is wrong with any run shows in one line before the first starts"
   CHECK(test::contains(error_of(text + "[grid]\n\"model.num_heads\" = [2, 3]\n"),
                        "softmax,num_heads=3-seed1, train: --set model.num_heads"));
   CHECK(test::contains(error_of(text + "[grid]\n\"task.train\" = [\"train.txt\", \"none.txt\"]\n"),
-                       "softmax,train=none.txt-seed1, train: none.txt"));
+                       "softmax,train=none.txt-seed1, train: task.train: none.txt"));
   CHECK(test::contains(error_of(text + "[set]\n\"task.valid\" = \"\"\n"), "but the config has no task.valid"));
   CHECK(test::contains(error_of(text, {"--jobs", "0"}), "--jobs: expected 1 to "));
   CHECK(test::contains(error_of(text, {"--launcher", "slrm"}), "did you mean \"slurm\"?"));

@@ -31,6 +31,7 @@ struct TaskKind {
   bool predicts_masked_tokens = false;
   const char* selection_metric = "accuracy";
   Metrics metrics = kClassMetrics;
+  bool paths_are_prefixes = false;  ///< of the files' names
 };
 /// Values of which more is better; of all others less is.
 constexpr std::string_view kHigherIsBetter[] = {"accuracy", "accuracy_low", "accuracy_high", "correct",
@@ -41,7 +42,7 @@ const std::vector<TaskKind>& task_kinds() {
   static const std::vector<TaskKind> kinds = [] {
     std::vector<TaskKind> all = {{"language_modeling", make_language_modeling, false, "loss", kLanguageMetrics},
                                  {"masked_language_modeling", make_masked_language_modeling, true, "loss", kMaskedMetrics},
-                                 {"translation", make_translation, false, "bleu", kTranslationMetrics}};
+                                 {"translation", make_translation, false, "bleu", kTranslationMetrics, true}};
     for (const LabelledFormat& format : labelled_formats()) all.push_back({format.name, make_classification});
     for (const LabelledTextFormat& format : labelled_text_formats()) all.push_back({format.name, make_text_classification});
     return all;
@@ -56,12 +57,11 @@ bool is_missing(const std::string& path) {
   return !path.empty() && !std::filesystem::exists(path, error) && !error;
 }
 
-/// Throws InputError with the key of a path that leads nowhere. A translation's texts have the language behind their name.
-void check_paths(const TaskConfig& task) {
+/// Throws InputError with the key of a path that leads nowhere.
+void check_paths(const TaskConfig& task, bool are_prefixes) {
   for (const Split split : kAllSplits) {
     const std::string& path = data_path(task, split);
-    check<InputError>(!is_missing(path) || !is_missing(concat(path, '.', task.source_language)), "task.", split_name(split),
-                      ": ", path, ": no such file or folder");
+    check<InputError>(are_prefixes || !is_missing(path), "task.", split_name(split), ": ", path, ": no such file or folder");
   }
   check<InputError>(!is_missing(task.tokenizer_folder), "task.tokenizer_folder: ", task.tokenizer_folder,
                     ": no such folder");
@@ -106,8 +106,9 @@ bool higher_is_better(std::string_view metric) {
 }
 
 std::unique_ptr<Task> make_task(const Config& config) {
-  check_paths(config.task);
-  return find_task_kind(config.task.name).make(config);
+  const TaskKind& kind = find_task_kind(config.task.name);
+  check_paths(config.task, kind.paths_are_prefixes);
+  return kind.make(config);
 }
 
 }  // namespace cosformer

@@ -31,8 +31,12 @@ struct ParallelPart {
   SentencePairs pairs;
 };
 
-ParallelFiles files_of(const TaskConfig& task, const std::string& prefix) {
-  return find_parallel_files(prefix, task.source_language, task.target_language);
+ParallelFiles files_of(const TaskConfig& task, Split split) {
+  try {
+    return find_parallel_files(data_path(task, split), task.source_language, task.target_language);
+  } catch (const InputError& error) {
+    throw InputError(concat("task.", split_name(split), ": ", error.what()));
+  }
 }
 
 /// The tokenizer of a config: read from its folder, or made from both sides of the training text.
@@ -40,7 +44,7 @@ std::unique_ptr<Tokenizer> shared_tokenizer(const TaskConfig& task) {
   if (has_tokenizer_files(task)) return make_tokenizer(task);
   check<InputError>(!task.train.empty(), "task.tokenizer_folder: a \"", task.tokenizer,
                     "\" tokenizer needs its files, or task.train to be made from");
-  const ParallelText text = load_parallel_text(files_of(task, task.train));
+  const ParallelText text = load_parallel_text(files_of(task, Split::train));
   std::string both;
   for (const auto* side : {&text.source, &text.target}) {
     for (const std::string& line : *side) both.append(line).append(1, '\n');
@@ -57,7 +61,7 @@ class Translation : public Task {
       const std::string& path = data_path(config.task, split);
       if (path.empty()) continue;
       ParallelPart& part = parts_[split].emplace();
-      part.files = files_of(config.task, path);
+      part.files = files_of(config.task, split);
       part.text = load_parallel_text(part.files);
       part.pairs = tokenize_parallel_text(part.text, part.files, *tokenizer_, config.task.seq_len,
                                           split == Split::train ? UnfitSentences::leave_out : UnfitSentences::cut);

@@ -19,6 +19,7 @@ Config config_in(const TemporaryFolder& folder) {
   config.task.seq_len = 8;
   config.train.batch_size = 2;
   config.train.max_steps = 4;
+  config.schedule.warmup_steps = 0;
   config.schedule.decay_steps = 8;
   config.model = small_model(ModelKind::decoder, {}, 8);
   config.model.vocab_size = 0;

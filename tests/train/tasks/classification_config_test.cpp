@@ -68,7 +68,7 @@ TEST_CASE("every format of labelled data is a task of that name") {
     config.task.name = format.name;
     config.task.train = "/nonexistent/data";
     const std::string message = input_error_of([&] { make_task(config); });
-    CHECK(message.starts_with("/nonexistent/data"));
+    CHECK(message.starts_with("task.train: /nonexistent/data"));
   }
 }
 

@@ -242,7 +242,7 @@ TEST_CASE("a translation needs an encoder and a decoder, its texts, and room for
   CHECK(input_error_of([&] { make_task(config)->evaluate(*problem.model, Split::valid, 0); }) ==
         "task.valid: the config names no text for this split");
   config.task.train = (problem.folder / "none").string();
-  CHECK(input_error_of([&] { make_task(config); }).starts_with(config.task.train + ".src: no such file"));
+  CHECK(input_error_of([&] { make_task(config); }).starts_with("task.train: " + config.task.train + ".src: no such file"));
 }
 
 }  // namespace cosformer::test
