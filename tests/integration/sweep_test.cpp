@@ -71,8 +71,8 @@ TEST_CASE("A sweep trains and scores every point, side by side as one after the 
   CHECK(test::contains(alone.output, "  2/2\n"));
   // The table is printed once; a run's end is a line with what it is judged by.
   CHECK_FALSE(test::contains(alone.errors, "Softmax or cosFormer?"));
-  CHECK(test::contains(alone.errors, "[4/4] cosformer-seed2 train: finished, loss (valid) "));
-  CHECK(test::contains(alone.errors, "softmax-seed1 train: training, 30 steps\n"));
+  CHECK(test::contains(alone.errors, "[4/4] cosformer seed 2: finished, loss (valid) "));
+  CHECK(test::contains(alone.errors, "softmax seed 1: training, 30 steps\n"));
   CHECK_FALSE(test::contains(alone.errors, "\x1b"));
 
   const nlohmann::json result = json_of(one.run("softmax-seed1") / "result.json");
@@ -190,8 +190,8 @@ TEST_CASE("SIGINT stops a sweep with a checkpoint of what runs, and the command 
   const Outcome outcome = program.wait();
   INFO(outcome.errors);
   CHECK(outcome.code == 130);
-  CHECK(test::contains(outcome.errors,
-                       "interrupted; continue with\n  cosformer sweep sweep.toml --sweep-dir s --jobs 2 --resume\n"));
+  CHECK(test::contains(outcome.errors, "interrupted; continue with\n  " COSFORMER_PROGRAM
+                                       " sweep sweep.toml --sweep-dir s --jobs 2 --resume\n"));
   for (const std::string& point : points) {
     CHECK(project.newest("s/runs/" + point + "/train") > 0);
     CHECK_FALSE(fs::exists(project / ("s/runs/" + point + "/train.failed")));

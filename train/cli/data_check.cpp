@@ -139,7 +139,8 @@ bool holds_all_parts(const std::string& name) {
 int run_data_check(int argc, char** argv) {
   CommandLine line(
       "cosformer data check",
-      "Reads every example of a data set and says what is in it; of texts, lengths are bytes and special tokens.");
+      "Reads every example of a data set, or a plain text, and says what is in it; of labelled texts, lengths are bytes and "
+      "special tokens.");
   line.positional("path", "PATH", "a data set's folder or one of its files");
   line.options()("format", format_names() + " (default: what PATH looks like)", cxxopts::value<std::string>(), "F");
   line.options()("part", "train, valid or test (default: all; of a single file, the whole file)",

@@ -14,7 +14,8 @@ constexpr Verb kVerbs[] = {
 }  // namespace
 
 int run_data_verb(int argc, char** argv) {
-  return run_verb("cosformer data", "Data sets of labelled sequences and of sentence pairs.", kVerbs, argc, argv);
+  return run_verb("cosformer data", "Data sets of labelled sequences and of sentence pairs, and plain texts.", kVerbs, argc,
+                  argv);
 }
 
 }  // namespace cosformer

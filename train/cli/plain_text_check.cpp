@@ -119,10 +119,10 @@ int check_plain_text(const fs::path& path, const std::optional<fs::path>& train_
   check<InputError>(!texts.empty(), path.string(),
                     ": expected a text, or a folder with train, valid or test.txt or .tokens");
   std::optional<Counts> train;
-  if (train_text) train = count(MappedFile(*train_text).bytes());
+  if (train_text) train = count(open_text(*train_text).bytes());
   ordered_json json{{"path", path.string()}, {"format", "plain"}};
   for (const auto& [name, file] : texts) {
-    const MappedFile text(file);
+    const MappedFile text = open_text(file);
     check<InputError>(!text.bytes().empty(), file.string(), ": the file is empty");
     Counts counts = count(text.bytes());
     json["parts"][name] = describe(text.bytes(), counts, train ? &*train : nullptr);

@@ -11,6 +11,7 @@
 #include "core/printable.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
+#include "train/experiments/group_labels.h"
 #include "train/experiments/report/attention_maps.h"
 #include "train/experiments/report/collect.h"
 #include "train/experiments/report/export.h"
@@ -60,15 +61,16 @@ struct ReportRequest {
   std::int64_t attention_length = 0;
 };
 
-/// Throws InputError if no experiment has the group, or all of them.
+/// `group` is a name or a label as tables show it. Throws InputError if no experiment has the group.
 void set_baseline(std::vector<Experiment>& experiments, const std::string& group) {
   if (group.empty()) return;
   std::vector<std::string_view> known;
   bool found = false;
   for (Experiment& experiment : experiments) {
-    for (const std::string& own : experiment.groups) {
-      known.emplace_back(own);
-      if (own == group) experiment.baseline = group;
+    const std::vector<std::string> labels = label_groups(experiment.groups).labels;
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      known.emplace_back(experiment.groups[i]);
+      if (experiment.groups[i] == group || labels[i] == group) experiment.baseline = experiment.groups[i];
     }
     found = found || !experiment.baseline.empty();
   }

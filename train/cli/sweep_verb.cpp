@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -11,6 +12,7 @@
 #include "core/quote_shell.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
+#include "train/experiments/group_labels.h"
 #include "train/experiments/sweep/slurm_script.h"
 #include "train/experiments/sweep/sweep_cost.h"
 #include "train/experiments/sweep/sweep_folder.h"
@@ -43,8 +45,9 @@ struct SweepCall {
   std::string resume_command;
 };
 
+/// With the program as it was called: it need not be in the PATH.
 std::string resume_command(const cxxopts::ParseResult& given) {
-  std::string command = "cosformer sweep " + quote_shell(given["sweep"].as<std::string>());
+  std::string command = quote_shell(::program_invocation_name) + " sweep " + quote_shell(given["sweep"].as<std::string>());
   if (given.count("sweep-dir")) command += " --sweep-dir " + quote_shell(given["sweep-dir"].as<std::string>());
   if (given.count("jobs")) command += fmt::format(" --jobs {}", given["jobs"].as<std::int64_t>());
   return command + " --resume";
@@ -72,8 +75,10 @@ int run_sweep_points(const SweepCall& call, FileSystem& files) {
     console.print(name + ": finished, but no run of the sweep file any more; left out of the table");
   for (const std::string& fault : damaged_files(call.plan)) console.print(fault + "; it is made again");
   const std::vector<std::size_t> points = unfinished_points(call.plan);
-  console.print(fmt::format("{}: {} points, {} to run, {} at a time with {} thread{}", call.folder.string(),
-                            call.plan.points.size(), points.size(), call.jobs, call.threads, call.threads == 1 ? "" : "s"));
+  const std::string keys = label_groups(groups_of(call.plan)).keys;
+  console.print(fmt::format("{}: {} points{}, {} to run, {} at a time with {} thread{}", call.folder.string(),
+                            call.plan.points.size(), keys.empty() ? "" : " of " + keys, points.size(), call.jobs,
+                            call.threads, call.threads == 1 ? "" : "s"));
   std::size_t failures = 0;
   SweepMonitor monitor(console, call.plan, points, now_seconds);
   const int signal = run_points(

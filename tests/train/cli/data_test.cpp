@@ -200,6 +200,13 @@ TEST_CASE("data check counts the words and characters of a plain text, and those
   test::write_bytes(folder / "latin1.txt", "caf\xe9\n");
   CHECK(run(folder, "check latin1.txt").output.find("not UTF-8 at 1:4: only the byte tokenizer") != std::string::npos);
   CHECK(run(folder, "check train.txt --format listops --train-text train.txt").code == 2);
+  test::write_bytes(folder / "train.txt.gz", "\x1f\x8b\x08 and what follows");
+  for (const char* arguments : {"check train.txt.gz", "check valid.txt --train-text train.txt.gz"}) {
+    const Outcome packed = run(folder, arguments);
+    CHECK(packed.code == 2);
+    CHECK(packed.output.empty());
+    CHECK(packed.errors == "error: train.txt.gz: is compressed, expected plain text; `gzip -d` unpacks it\n");
+  }
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "layers/attention/attention_weights.h"
+#include "train/experiments/group_labels.h"
 #include "train/experiments/text.h"
 #include "train/tasks/loaded_model.h"
 
@@ -75,7 +76,7 @@ void check_heads(const ReportedRun& run, const std::vector<HeadChoice>& heads) {
 void add_model(ReportSection& section, const ReportedRun& run, const std::vector<HeadChoice>& heads, std::int64_t length) {
   const LookedAt seen = look_at(run, length);
   for (const std::string& warning : seen.warnings) section.notes.push_back(fmt::format("{}: {}.", run.name, warning));
-  const std::string name = fmt::format("{} ({}, {})", run.group, run.name, seen.checkpoint);
+  const std::string name = fmt::format("{}, {}", run_label(section.experiment, run), seen.checkpoint);
   const std::string stack = run.config->model.kind == ModelKind::decoder ? "decoder" : "encoder";
   const AttentionRecord* any = nullptr;
   std::int64_t shown_head = 0;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <functional>
 
-#include "train/experiments/report/group_labels.h"
+#include "train/experiments/group_labels.h"
 
 namespace cosformer {
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "train/experiments/group_labels.h"
 #include "train/experiments/report/curves.h"
 #include "train/experiments/report/page_style.h"
 #include "train/experiments/report/tables.h"
@@ -78,17 +79,19 @@ std::string curves_html(const Experiment& experiment) {
          charts + "</div>\n";
 }
 
-/// What the first run of each group with samples wrote: first, in the middle and last.
+/// What the first run of each group with samples wrote: first, in the middle and last; of many groups only the last.
 std::string samples_html(const Experiment& experiment) {
+  constexpr std::size_t kMostCourses = 4;
   std::string html;
   for (std::size_t stage = 0; stage < experiment.stages.size(); ++stage) {
     for (const std::string& group : experiment.groups) {
       const std::vector<const ReportedRun*> runs = experiment.runs_of(group, stage);
       const auto run = std::ranges::find_if(runs, [](const ReportedRun* own) { return !own->samples.empty(); });
       if (run == runs.end()) continue;
-      html += element("h3", concat(group, " (", (*run)->name, ")"));
+      html += element("h3", run_label(experiment, **run));
       const std::size_t last = (*run)->samples.size() - 1;
-      for (const std::size_t i : std::set<std::size_t>{0, last / 2, last}) {
+      const bool is_one_of_many = experiment.groups.size() > kMostCourses;
+      for (const std::size_t i : is_one_of_many ? std::set{last} : std::set<std::size_t>{0, last / 2, last}) {
         const TextSample& sample = (*run)->samples[i];
         html += concat("<p class=\"note\">Step ", sample.step, "</p>\n<div class=\"sample\"><b>", escape_html(sample.prompt),
                        "</b>", escape_html(sample.text), "</div>\n");
@@ -135,7 +138,8 @@ std::string configs_html(const Experiment& experiment) {
     for (const std::string& group : experiment.groups) {
       for (const ReportedRun* run : experiment.runs_of(group, stage)) {
         if (!run->config) continue;
-        const std::string name = experiment.stages.size() > 1 ? concat(group, ", ", experiment.stages[stage].name) : group;
+        const std::string label = group_label(experiment, group);
+        const std::string name = experiment.stages.size() > 1 ? concat(label, ", ", experiment.stages[stage].name) : label;
         html += concat("<details><summary>", escape_html(name), " <span class=\"quiet\">(", escape_html(run->name),
                        ")</span></summary><pre>", escape_html(to_toml(*run->config)), "</pre></details>\n");
         break;

@@ -36,6 +36,7 @@ section.experiment + section.experiment{border-top:1px solid var(--line);margin-
 table{border-collapse:collapse;font-size:.92rem;min-width:100%}
 th,td{padding:.5rem .9rem;text-align:left;vertical-align:baseline;white-space:nowrap}
 th:first-child,td:first-child{padding-left:.3rem}
+thead th:first-child{white-space:normal}
 thead th{font-size:.8rem;font-weight:600;color:var(--quiet);border-bottom:1px solid var(--line);vertical-align:bottom}
 tbody tr + tr > *{border-top:1px solid var(--line)}
 tbody th{font-weight:500;white-space:normal;min-width:min(11rem,38vw);max-width:min(26rem,46vw);overflow-wrap:break-word}
@@ -77,6 +78,7 @@ summary{cursor:pointer;font-size:.95rem;font-weight:500;overflow-wrap:anywhere}
 pre{overflow-x:auto;background:var(--soft);border-radius:6px;padding:.9rem 1rem;font:.82rem/1.5 ui-monospace,"SF Mono",Menlo,"Liberation Mono",monospace}
 .finished{color:var(--accent)}.failed{color:var(--bad)}.stopped,.running,.not-started{color:var(--warn)}
 footer{margin-top:4rem;color:var(--quiet);font-size:.85rem;border-top:1px solid var(--line);padding-top:1rem}
+@media(max-width:600px){th,td{padding:.45rem .5rem}thead th{white-space:normal}tbody th{min-width:34vw;max-width:40vw}}
 @media print{:root{color-scheme:light}main{max-width:none;padding:0}.scroll{overflow:visible}.chart,.map,tr{break-inside:avoid}h2,h3{break-after:avoid}}
 )";
 

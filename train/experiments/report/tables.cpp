@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/figure_text.h"
+#include "train/experiments/group_labels.h"
 #include "train/experiments/statistics.h"
 #include "train/experiments/text.h"
 
@@ -75,9 +76,16 @@ std::vector<std::string> other_splits(const Experiment& experiment, std::size_t 
   return {splits.begin(), splits.end()};
 }
 
+/// The first column: a row for each group.
+void add_groups(ReportTable& table, const Experiment& experiment) {
+  const GroupLabels names = label_groups(experiment.groups);
+  table.columns.push_back({names.heading(), false});
+  for (const std::string& label : names.labels) table.rows.push_back({{label}});
+}
+
 ReportTable varied_keys_by_group(const Experiment& experiment, const std::string& title) {
-  ReportTable table{title, "", {{"group", false}}, {}};
-  for (const std::string& group : experiment.groups) table.rows.push_back({{group}});
+  ReportTable table{title, "", {}, {}};
+  add_groups(table, experiment);
   for (std::size_t stage = 0; stage < experiment.stages.size(); ++stage) {
     for (const VariedKey& varied : varied_keys(experiment, stage)) {
       table.columns.push_back({stage_prefix(experiment, stage) + varied.key, false});
@@ -93,8 +101,7 @@ ReportTable varied_keys_by_group(const Experiment& experiment, const std::string
 
 ReportTable results_table(const Experiment& experiment) {
   ReportTable table{"Results", "Mean ± sample standard deviation over n finished runs; the best mean is bold.", {}, {}};
-  table.columns.push_back({"group", false});
-  for (const std::string& group : experiment.groups) table.rows.push_back({{group}});
+  add_groups(table, experiment);
   for (std::size_t stage = 0; stage < experiment.stages.size(); ++stage) {
     const ReportedStage& judged = experiment.stages[stage];
     const std::string prefix = stage_prefix(experiment, stage);
@@ -141,8 +148,10 @@ ReportTable differences_table(const Experiment& experiment) {
   ReportTable table{"Paired differences", "", {{"", false}, {"difference"}, {"n"}, {"", false}}, {}};
   if (experiment.groups.empty()) return table;
   const std::string& baseline = experiment.compared_with();
-  table.note = concat("Group minus ", baseline,
-                      " over the seeds that both have: mean and 95 % confidence interval (t distribution).");
+  const std::string minus = group_label(experiment, baseline);
+  table.columns.front().name = label_groups(experiment.groups).keys;
+  table.note =
+      concat("Group minus ", minus, " over the seeds that both have: mean and 95 % confidence interval (t distribution).");
   for (std::size_t stage = 0; stage < experiment.stages.size(); ++stage) {
     for (const std::string& group : experiment.groups) {
       if (group == baseline) continue;
@@ -153,7 +162,7 @@ ReportTable differences_table(const Experiment& experiment) {
                             : !difference->is_clear() ? "the interval holds 0"
                             : better                  ? "better"
                                                       : "worse";
-      table.rows.push_back({{concat(stage_prefix(experiment, stage), group, " − ", baseline)},
+      table.rows.push_back({{concat(stage_prefix(experiment, stage), group_label(experiment, group), " − ", minus)},
                             {format_difference(*difference)},
                             {concat(difference->count)},
                             {verdict, false, difference->low && difference->count < kFewRuns ? "fewer than 3 seeds" : ""}});
@@ -167,7 +176,7 @@ ReportTable varied_keys_table(const Experiment& experiment) {
   constexpr std::size_t kMostColumns = 6;
   // Of many groups each is a row: a table is easier to read downwards than across.
   if (experiment.groups.size() > kMostColumns) return varied_keys_by_group(experiment, table.title);
-  for (const std::string& group : experiment.groups) table.columns.push_back({group, false});
+  for (const std::string& label : label_groups(experiment.groups).labels) table.columns.push_back({label, false});
   for (std::size_t stage = 0; stage < experiment.stages.size(); ++stage) {
     for (const VariedKey& varied : varied_keys(experiment, stage)) {
       std::vector<TableCell> row = {{stage_prefix(experiment, stage) + varied.key}};
@@ -215,8 +224,13 @@ ReportTable runs_table(const Experiment& experiment) {
   ReportTable table{"Runs", "", {{"run", false}}, {}};
   const bool staged = experiment.stages.size() > 1;
   if (staged) table.columns.push_back({"stage", false});
-  for (const TableColumn& column : std::initializer_list<TableColumn>{
-           {"group", false}, {"seed"}, {"status", false}, {"metric"}, {"best step"}, {"steps"}, {"time"}}) {
+  for (const TableColumn& column : std::initializer_list<TableColumn>{{label_groups(experiment.groups).heading(), false},
+                                                                      {"seed"},
+                                                                      {"status", false},
+                                                                      {"metric"},
+                                                                      {"best step"},
+                                                                      {"steps"},
+                                                                      {"time"}}) {
     table.columns.push_back(column);
   }
   for (const ReportedRun& run : experiment.runs) {
@@ -224,7 +238,7 @@ ReportTable runs_table(const Experiment& experiment) {
     const auto figure = [&](const char* name) { return TableCell{value_text(run, "", name)}; };
     std::vector<TableCell> row = {{run.name}};
     if (staged) row.push_back({stage.name});
-    row.insert(row.end(), {{run.group},
+    row.insert(row.end(), {{group_label(experiment, run.group)},
                            {concat(run.seed)},
                            {status_name(run.status), false, run.reason},
                            {value_text(run, stage.split, stage.metric)},

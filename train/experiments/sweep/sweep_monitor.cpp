@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "train/experiments/group_labels.h"
 #include "train/experiments/sweep/sweep_folder.h"
 #include "train/experiments/sweep_results.h"
 #include "train/experiments/text.h"
@@ -25,6 +26,7 @@ double cost_of(const SweepRun& run) {
          run.plan->training_flops_per_token;
 }
 
+/// As its folder is called: what went wrong is looked up there.
 std::string name_of(const SweepRun& run) {
   return fmt::format("{} {}", run.folder.parent_path().filename().string(), run.folder.filename().string());
 }
@@ -53,9 +55,27 @@ double done_share(const SweepRun& run) {
   return record ? share_of_steps(run, record->step) : 0;
 }
 
+std::vector<std::string> groups_of(const SweepPlan& plan) {
+  std::vector<std::string> groups;
+  for (const SweepPoint& point : plan.points) {
+    // The seeds of a group stand side by side.
+    if (groups.empty() || groups.back() != point.group) groups.push_back(point.group);
+  }
+  return groups;
+}
+
 SweepMonitor::SweepMonitor(Console& console, const SweepPlan& plan, const std::vector<std::size_t>& points,
                            std::function<double()> now_seconds)
     : console_(console), plan_(plan), now_(std::move(now_seconds)), began_(now_()), shown_(began_ - kRedrawSeconds) {
+  const std::vector<std::string> groups = groups_of(plan);
+  const GroupLabels names = label_groups(groups);
+  for (std::size_t p = 0; p < plan.points.size(); ++p) {
+    const SweepPoint& point = plan.points[p];
+    const auto group = std::ranges::find(groups, point.group) - groups.begin();
+    const std::string title = fmt::format("{} seed {}", names.labels[static_cast<std::size_t>(group)], point.seed);
+    for (std::size_t s = 0; s < plan.runs[p].size(); ++s)
+      titles_[&plan.runs[p][s]] = plan.stages.size() > 1 ? title + ' ' + plan.stages[s].name : title;
+  }
   for (const std::size_t point : points) {
     for (const SweepRun& run : plan.runs[point]) {
       if (is_finished(run)) continue;
@@ -72,12 +92,13 @@ SweepMonitor::Share* SweepMonitor::share_of(const SweepRun& run) {
 
 std::pair<std::string, double> SweepMonitor::describe(const PointJob& job) {
   const SweepRun& run = job.run();
-  const std::string name = name_of(run);
-  if (!job.scored_split().empty()) return {fmt::format("  {}  scoring {}", name, job.scored_split()), 1.0};
+  const std::string& title = titles_.at(&run);
+  // The title last: it is what a narrow terminal cuts.
+  if (!job.scored_split().empty()) return {fmt::format("  scoring {}  {}", job.scored_split(), title), 1.0};
   const auto record = read_last_metric(run.folder / "metrics.jsonl", "train");
-  if (!record) return {fmt::format("  {}  beginning", name), 0.0};
-  return {fmt::format("  {}  step {}/{}  loss {}", name, record->step, run.config.train.max_steps,
-                      format_figure(record->value("loss"))),
+  if (!record) return {fmt::format("  beginning  {}", title), 0.0};
+  return {fmt::format("  step {}/{}  loss {}  {}", record->step, run.config.train.max_steps,
+                      format_figure(record->value("loss")), title),
           share_of_steps(run, record->step)};
 }
 
@@ -87,9 +108,8 @@ void SweepMonitor::show(std::span<const std::unique_ptr<PointJob>> running) {
   shown_ = now;
   if (!console_.features().rewrites) {
     for (const auto& job : running) {
-      const std::string name = name_of(job->run());
-      if (announced_.insert(name).second)
-        console_.print(fmt::format("{}: training, {} steps", name, job->run().config.train.max_steps));
+      if (announced_.insert(&job->run()).second)
+        console_.print(fmt::format("{}: training, {} steps", titles_.at(&job->run()), job->run().config.train.max_steps));
     }
     return;
   }
@@ -123,7 +143,7 @@ void SweepMonitor::ended(const SweepRun& run, std::size_t stage, const std::stri
     // The later stages of a point that failed do not run.
     if (runs_[i]->folder.parent_path() == run.folder.parent_path()) shares_[i] = {.cost = 0, .begun = 1, .is_done = true};
   }
-  console_.print(fmt::format("[{}/{}] {}: {}", ++ended_, runs_.size(), name_of(run),
+  console_.print(fmt::format("[{}/{}] {}: {}", ++ended_, runs_.size(), failure.empty() ? titles_.at(&run) : name_of(run),
                              failure.empty() ? "finished" + figure_of(run, plan_.stages[stage]) : "FAILED, " + failure));
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <span>
@@ -18,7 +19,8 @@
 namespace cosformer {
 
 /// On a terminal: below the lines of runs that have ended, how many of the runs are done, the time left, and a line for
-/// each run at work with its step and loss. Elsewhere: a line when a run begins and when it ends.
+/// each run at work with its step, its loss and by which values of the sweep it differs. Elsewhere: a line when a run begins
+/// and when it ends.
 class SweepMonitor {
  public:
   /// `points` are those to run; `now_seconds` is a clock that does not run backwards. The arguments must outlive it.
@@ -44,14 +46,17 @@ class SweepMonitor {
   Console& console_;
   const SweepPlan& plan_;
   std::function<double()> now_;
-  std::vector<const SweepRun*> runs_;  ///< to be done
-  std::vector<Share> shares_;          ///< of the same
-  std::set<std::string> announced_;
+  std::vector<const SweepRun*> runs_;              ///< to be done
+  std::vector<Share> shares_;                      ///< of the same
+  std::map<const SweepRun*, std::string> titles_;  ///< of all runs: the label of the group, the seed, the stage
+  std::set<const SweepRun*> announced_;
   double began_ = 0, shown_ = 0;
   std::size_t ended_ = 0;
 };
 
 /// The part, 0 to 1, of a run's steps that its metrics have.
 double done_share(const SweepRun& run);
+/// The groups of a plan's points, each once, in their order.
+std::vector<std::string> groups_of(const SweepPlan& plan);
 
 }  // namespace cosformer

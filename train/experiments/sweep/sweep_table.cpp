@@ -7,6 +7,7 @@
 #include <set>
 #include <vector>
 
+#include "train/experiments/group_labels.h"
 #include "train/experiments/statistics.h"
 #include "train/experiments/text.h"
 
@@ -62,6 +63,7 @@ std::string values_instead(const Experiment& experiment, std::size_t stage) {
 }  // namespace
 
 std::string format_sweep(const Experiment& experiment) {
+  const GroupLabels names = label_groups(experiment.groups);
   Row head = {"group"};
   for (std::size_t s = 0; s < experiment.stages.size(); ++s) {
     const ReportedStage& stage = experiment.stages[s];
@@ -70,8 +72,9 @@ std::string format_sweep(const Experiment& experiment) {
     if (has_published(experiment, s)) head.emplace_back("published");
   }
   std::vector<Row> rows = {head};
-  for (const std::string& group : experiment.groups) {
-    Row row = {group};
+  for (std::size_t g = 0; g < experiment.groups.size(); ++g) {
+    const std::string& group = experiment.groups[g];
+    Row row = {names.labels[g]};
     for (std::size_t s = 0; s < experiment.stages.size(); ++s) {
       const auto summary = summarize(experiment, group, s);
       row.push_back(summary ? format_summary(*summary) : "-");
@@ -82,7 +85,10 @@ std::string format_sweep(const Experiment& experiment) {
     }
     rows.push_back(std::move(row));
   }
-  std::string text = experiment.question + '\n' + aligned(rows);
+  std::string text = experiment.question + '\n';
+  // On a line of its own: above a column of short labels it would make the table wider than a terminal.
+  if (!names.keys.empty()) text += names.keys + ":\n";
+  text += aligned(rows);
   for (std::size_t s = 0; s < experiment.stages.size(); ++s) {
     if (const std::string instead = values_instead(experiment, s); !instead.empty()) {
       text +=

@@ -1,7 +1,9 @@
 #include <algorithm>
 
 #include "tests/catch.h"
-#include "train/experiments/report/group_labels.h"
+#include "tests/train/experiments/report/report_support.h"
+#include "train/experiments/group_labels.h"
+#include "train/experiments/report/tables.h"
 
 namespace cosformer::test {
 
@@ -34,6 +36,23 @@ TEST_CASE("names that have nothing in common, one group and equal groups stay as
     CHECK(label_groups(names).keys.empty());
     CHECK(label_groups(names).labels == names);
   }
+}
+
+TEST_CASE("tables call the groups of a grid by the values that differ, below the keys") {
+  Experiment grid = experiment_of({{"kind=linear,feature_map=relu,chunk_size=16", {1, 2}},
+                                   {"kind=linear,feature_map=elu,chunk_size=16", {2, 3}},
+                                   {"kind=linear,feature_map=elu,chunk_size=32", {3, 4}}});
+  grid.is_sweep = true;
+  const ReportTable results = results_table(grid), runs = runs_table(grid);
+  CHECK(results.columns[0].name == "feature_map, chunk_size");
+  CHECK(results.rows[2][0].text == "elu, 32");
+  CHECK(runs.columns[1].name == "feature_map, chunk_size");
+  CHECK(runs.rows[0][1].text == "relu, 16");
+  CHECK(differences_table(grid).rows[1][0].text == "elu, 32 − relu, 16");
+  CHECK(run_label(grid, grid.runs[3]) == "elu, 16 (seed 2)");
+  grid.is_sweep = false;
+  CHECK(run_label(grid, grid.runs[3]) == "elu, 16 (kind=linear,feature_map=elu,chunk_size=16-seed2)");
+  CHECK(results_table(experiment_of({{"softmax", {1}}, {"cosFormer", {2}}})).columns[0].name == "group");
 }
 
 TEST_CASE("labels of different groups are different") {

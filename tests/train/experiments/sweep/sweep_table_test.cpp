@@ -41,6 +41,19 @@ TEST_CASE("A sweep's table has a row a group, and names what failed with its lin
         "failed: softmax-seed1 train: error: no memory\n");
 }
 
+TEST_CASE("Groups of a grid stand in a sweep's table by the values that differ, below their keys") {
+  Experiment grid = experiment();
+  grid.groups = {"kind=linear,feature_map=relu,chunk_size=16", "kind=linear,feature_map=squared_relu,chunk_size=16"};
+  grid.published.clear();
+  grid.runs = {run(grid.groups[0], 1, RunStatus::finished, 2), run(grid.groups[1], 1, RunStatus::finished, 3)};
+  CHECK(format_sweep(grid) ==
+        "Which?\n"
+        "feature_map:\n"
+        "group         loss (valid)  n\n"
+        "relu          2.0000        1/1\n"
+        "squared_relu  3.0000        1/1\n");
+}
+
 TEST_CASE("A sweep as JSON has means, deviations, counts and failures") {
   const nlohmann::json json = sweep_to_json(experiment());
   CHECK(json["runs"] == 4);

@@ -1,7 +1,9 @@
-#include "train/experiments/report/group_labels.h"
+#include "train/experiments/group_labels.h"
 
 #include <algorithm>
 #include <string_view>
+
+#include "core/error.h"
 
 namespace cosformer {
 
@@ -60,6 +62,15 @@ GroupLabels label_groups(const std::vector<std::string>& groups) {
   GroupLabels result{joined(keys), {}};
   for (const auto& own : values) result.labels.push_back(joined(own));
   return result;
+}
+
+std::string group_label(const Experiment& experiment, const std::string& group) {
+  const auto at = static_cast<std::size_t>(std::ranges::find(experiment.groups, group) - experiment.groups.begin());
+  return at < experiment.groups.size() ? label_groups(experiment.groups).labels[at] : group;
+}
+
+std::string run_label(const Experiment& experiment, const ReportedRun& run) {
+  return concat(group_label(experiment, run.group), " (", experiment.is_sweep ? concat("seed ", run.seed) : run.name, ')');
 }
 
 }  // namespace cosformer
