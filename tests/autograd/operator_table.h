@@ -39,6 +39,9 @@ Tensor ids(const Shape& shape, std::vector<std::int32_t> values);
 /// [3, 4] with padding in the middle, at the end and everywhere.
 SharedPaddingMask some_mask();
 
+/// Rows of losses (operator_table_losses.cpp), part of `operator_cases`.
+std::vector<OperatorCase> loss_cases();
+
 /// Attention's rows (operator_table_attention.cpp), part of `operator_cases`.
 std::vector<OperatorCase> attention_cases();
 

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/figure_text.h"
+#include "train/experiments/report/overview.h"
 #include "train/experiments/report/tables.h"
 #include "train/experiments/statistics.h"
 #include "train/experiments/text.h"

@@ -7,6 +7,7 @@
 #include "train/experiments/group_labels.h"
 #include "train/experiments/report/curves.h"
 #include "train/experiments/report/page_style.h"
+#include "train/experiments/report/overview.h"
 #include "train/experiments/report/tables.h"
 #include "train/experiments/statistics.h"
 #include "train/experiments/text.h"

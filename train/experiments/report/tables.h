@@ -45,10 +45,4 @@ ReportTable two_runs_table(const Experiment& experiment);
 /// All runs with seed, status and figures; the reason where one is not finished.
 ReportTable runs_table(const Experiment& experiment);
 
-/// Version, processor and threads of each run's sessions, runs of one environment together. Empty where none is recorded.
-ReportTable environment_table(const Experiment& experiment);
-
-/// "9 runs, 9 finished · 3 groups · seeds 1 to 3".
-std::string describe(const Experiment& experiment);
-
 }  // namespace cosformer
