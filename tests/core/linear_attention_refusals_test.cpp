@@ -17,7 +17,7 @@ TEST_CASE("What does not fit together is refused") {
   const std::vector<double> angle_steps(2, 0.01);
   LinearAttentionOptions options{.reweighting = Reweighting::cos, .steps = {angle_steps, angle_steps}, .chunk_size = 16};
   const auto require_refused = [&](const char* part) {
-    REQUIRE_THROWS_WITH(run_linear<float>(shape, options, random_inputs(shape, 1)), Catch::Matchers::Contains(part));
+    REQUIRE_THROWS_WITH(run_linear<float>(shape, options, random_inputs(shape, 1)), test::Contains(part));
     REQUIRE_THROWS_AS(run_linear<float>(shape, options, random_inputs(shape, 1)), ShapeError);
   };
   SECTION("causal attention with another number of keys") {

@@ -10,7 +10,7 @@
 
 using namespace cosformer;
 using namespace cosformer::test;
-using Catch::Matchers::Contains;
+using test::Contains;
 using Ids = std::vector<std::int32_t>;
 
 namespace {

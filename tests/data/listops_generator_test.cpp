@@ -9,7 +9,7 @@
 
 using namespace cosformer;
 using namespace cosformer::test;
-using Catch::Matchers::Contains;
+using test::Contains;
 
 namespace {
 

@@ -6,7 +6,7 @@
 
 using namespace cosformer;
 using namespace cosformer::test;
-using Catch::Matchers::Contains;
+using test::Contains;
 using Catch::Matchers::EndsWith;
 
 namespace {

@@ -9,7 +9,7 @@
 
 using namespace cosformer;
 using namespace cosformer::test;
-using Catch::Matchers::Contains;
+using test::Contains;
 
 TEST_CASE("a mapped file shows the bytes of the file") {
   const ScratchFolder folder;

@@ -15,7 +15,7 @@
 
 namespace cosformer::test {
 
-using Catch::Matchers::Contains;
+using test::Contains;
 using Catch::Matchers::EndsWith;
 using Catch::Matchers::StartsWith;
 

@@ -6,7 +6,7 @@
 
 using namespace cosformer;
 using namespace cosformer::test;
-using Catch::Matchers::Contains;
+using test::Contains;
 using Catch::Matchers::StartsWith;
 
 TEST_CASE("strict JSON reads documents") {

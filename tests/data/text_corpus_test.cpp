@@ -5,7 +5,7 @@
 
 using namespace cosformer;
 using namespace cosformer::test;
-using Catch::Matchers::Contains;
+using test::Contains;
 using Catch::Matchers::StartsWith;
 
 namespace {
