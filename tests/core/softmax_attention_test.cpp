@@ -271,8 +271,7 @@ TEST_CASE("Softmax attention refuses sizes that do not fit together") {
   AttentionCase shape{.batch = 1, .queries = 3, .keys = 4, .heads = 2, .head_dim = 4, .value_dim = 5, .causal = true};
   const AttentionInputs inputs = random_inputs(shape, 1);
   REQUIRE_THROWS_AS(test::run_softmax<float>(shape, 1, inputs), ShapeError);
-  REQUIRE_THROWS_WITH(test::run_materialized_softmax<float>(shape, 1, inputs),
-                      test::Contains("3 queries and 4 keys"));
+  REQUIRE_THROWS_WITH(test::run_materialized_softmax<float>(shape, 1, inputs), test::Contains("3 queries and 4 keys"));
   shape = {.batch = 1, .queries = 3, .keys = 3, .heads = 2, .head_dim = 4, .value_dim = 5, .window = 1};
   shape.key_positions = {0, 2, 3};
   REQUIRE_THROWS_WITH(test::run_softmax<float>(shape, 1, random_inputs(shape, 1)),

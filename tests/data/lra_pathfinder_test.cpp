@@ -6,8 +6,8 @@
 
 using namespace cosformer;
 using namespace cosformer::test;
-using test::Contains;
 using Catch::Matchers::EndsWith;
+using test::Contains;
 
 namespace {
 

@@ -15,9 +15,9 @@
 
 namespace cosformer::test {
 
-using test::Contains;
 using Catch::Matchers::EndsWith;
 using Catch::Matchers::StartsWith;
+using test::Contains;
 
 namespace {
 

@@ -6,8 +6,8 @@
 
 using namespace cosformer;
 using namespace cosformer::test;
-using test::Contains;
 using Catch::Matchers::StartsWith;
+using test::Contains;
 
 TEST_CASE("strict JSON reads documents") {
   const auto document = parse_strict_json(R"({"a": [1, {"a": 2}], "b": {"a": null}, "é": -1.5})", "x.json");

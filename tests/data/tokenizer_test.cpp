@@ -5,8 +5,8 @@
 
 using namespace cosformer;
 using namespace cosformer::test;
-using test::Contains;
 using Catch::Matchers::StartsWith;
+using test::Contains;
 using Ids = std::vector<std::int32_t>;
 
 namespace {

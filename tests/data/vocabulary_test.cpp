@@ -5,8 +5,8 @@
 
 using namespace cosformer;
 using namespace cosformer::test;
-using test::Contains;
 using Catch::Matchers::StartsWith;
+using test::Contains;
 
 namespace {
 
