@@ -51,6 +51,7 @@ Variable merge_rows(const std::vector<Variable>& parts, const std::vector<Tensor
     }
   });
   std::vector<const Variable*> inputs;
+  inputs.reserve(inputs.size() + parts.size());
   for (const Variable& part : parts) inputs.push_back(&part);
   const auto backward = [positions, width](std::span<const Tensor> douts, InputGradients& gradients) {
     const Tensor dy = douts[0].contiguous();
