@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "core/error.h"
+
 namespace cosformer {
 
 enum class Split : std::uint8_t { train, valid, test };
@@ -23,5 +25,14 @@ struct SplitSet : std::array<T, 3> {
   T& operator[](Split split) { return std::array<T, 3>::operator[](static_cast<std::size_t>(split)); }
   const T& operator[](Split split) const { return std::array<T, 3>::operator[](static_cast<std::size_t>(split)); }
 };
+
+/// What a set of pointers or optionals holds for a split. Throws InputError with the split's key if it holds nothing; `what`
+/// is what the config should name: "text".
+template <class T>
+const auto& require_split(const SplitSet<T>& set, Split split, const char* what) {
+  const T& found = set[split];
+  check<InputError>(static_cast<bool>(found), "task.", split_name(split), ": the config names no ", what, " for this split");
+  return *found;
+}
 
 }  // namespace cosformer

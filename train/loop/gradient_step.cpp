@@ -70,7 +70,7 @@ StepGradients compute_step_gradients(const Task& task, const Model& model, const
                         .record_gradients = true,
                         .seed = static_cast<std::uint64_t>(config.seed),
                         .noise_index = static_cast<std::uint64_t>(first + micro_offset + row)};
-        const Variable loss = task.loss(model, batch, row, std::min(at_once, first_row + shard_size - row), factor, pass);
+        const Variable loss = batch.loss(model, {row, std::min(at_once, first_row + shard_size - row)}, factor, pass);
         losses[static_cast<std::size_t>(shard)] += loss.value().item();
         gradients = backward(loss, std::move(gradients));
       }

@@ -19,7 +19,7 @@ struct ClassCount {
 /// Sums over all classes. `predicted` equals `examples`.
 ClassCount total(std::span<const ClassCount> classes);
 
-/// The harmonic mean of precision and recall of a class, 0 where no example belongs to it and none was said to.
+/// The harmonic mean of precision and recall of a class, 0 if no example belongs to it and none was said to.
 double f1_score(const ClassCount& count);
 
 struct Interval {

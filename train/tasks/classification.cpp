@@ -1,7 +1,6 @@
 #include "train/tasks/classification.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "core/error.h"
 #include "data/labelled_batches.h"
@@ -13,7 +12,29 @@ namespace cosformer {
 
 namespace {
 
+/// Scores of the classes [rows, num_classes] for `rows` of a batch.
+Variable class_scores(const Model& model, const LabelledBatches& batches, const LabelledBatch& batch, ShardRows rows,
+                      const Pass& pass) {
+  const PaddedTexts texts = batches.pad(batch, rows.first, rows.count);
+  const Tensor ids = Tensor::from<std::int32_t>({texts.texts, texts.length}, std::span<const std::int32_t>(texts.ids));
+  return model.classify(model.encode(ids, texts.mask, pass), texts.mask, pass);
+}
+
+Tensor labels_of(const LabelledBatch& batch, ShardRows rows) {
+  std::vector<std::int32_t> labels;
+  for (std::int64_t row = rows.first; row < rows.first + rows.count; ++row) {
+    labels.push_back(batch.rows[static_cast<std::size_t>(row)].label);
+  }
+  return Tensor::from<std::int32_t>({rows.count}, std::span<const std::int32_t>(labels));
+}
+
 struct ClassificationBatch : TaskBatch {
+  explicit ClassificationBatch(const LabelledBatches& all) : batches(all) {}
+  Variable loss(const Model& model, ShardRows shard, double factor, const Pass& pass) const override {
+    return cross_entropy(class_scores(model, batches, examples, shard, pass), labels_of(examples, shard), factor);
+  }
+
+  LabelledBatches batches;
   LabelledBatch examples;
 };
 
@@ -34,7 +55,7 @@ void check_part(const LabelledSequences& data, const LabelledSequences& first, S
 class Classification : public Task {
  public:
   Classification(const Config& config, LabelledSplits splits, ClassificationExtras extras)
-      : config_(config), splits_(std::move(splits)), extras_(std::move(extras)) {
+      : Task(config), splits_(std::move(splits)), extras_(std::move(extras)) {
     check<InputError>(config.model.kind == ModelKind::encoder, "model.kind: ", config.task.name, " needs \"encoder\"");
     const auto given = std::ranges::find_if(splits_, [](const auto& part) { return part != nullptr; });
     check<InputError>(given != splits_.end(), "task.train: the config names no data");
@@ -50,10 +71,8 @@ class Classification : public Task {
   }
 
   ModelConfig with_data(ModelConfig model) const override {
-    const std::int64_t vocab_size = data_->vocab_size() + (config_.task.class_token ? 1 : 0);
-    check<InputError>(model.vocab_size == 0 || model.vocab_size >= vocab_size, "model.vocab_size: ", model.vocab_size,
-                      " is less than the ", vocab_size, " of the data");
-    if (model.vocab_size == 0) model.vocab_size = vocab_size;
+    const std::int64_t vocab_size = data_->vocab_size() + (config().task.class_token ? 1 : 0);
+    complete_vocab_size(model, vocab_size, concat(vocab_size, " of the data"));
     check<InputError>(model.num_classes == 0 || model.num_classes == data_->num_classes(),
                       "model.num_classes: ", model.num_classes, ", but the data has ", data_->num_classes());
     model.num_classes = data_->num_classes();
@@ -62,7 +81,7 @@ class Classification : public Task {
                       " positions of a sequence");
     if (model.max_length == 0) model.max_length = padded_length();
     // A padded length of seq_len is a number: known at once, and the same in every later use of the weights.
-    if (config_.task.pad_to == PadTo::seq_len && model.pooling_divisor == PoolingDivisor::padded) {
+    if (config().task.pad_to == PadTo::seq_len && model.pooling_divisor == PoolingDivisor::padded) {
       model.pooling_divisor = PoolingDivisor::fixed;
       model.pooling_divisor_value = padded_length();
     }
@@ -70,7 +89,7 @@ class Classification : public Task {
   }
 
   TextLengths lengths() const override {
-    return {.seq_len = padded_length(), .padded = config_.task.pad_to == PadTo::seq_len ? padded_length() : 0};
+    return {.seq_len = padded_length(), .padded = config().task.pad_to == PadTo::seq_len ? padded_length() : 0};
   }
 
   std::int64_t typical_length() const override {
@@ -83,8 +102,8 @@ class Classification : public Task {
   }
 
   std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
-    auto batch = std::make_unique<ClassificationBatch>();
-    batch->examples = batches(Split::train).training_batch(first, rows);
+    auto batch = std::make_unique<ClassificationBatch>(batches(Split::train));
+    batch->examples = batch->batches.training_batch(first, rows);
     batch->rows = batch->targets = rows;
     batch->tokens = batch->examples.tokens;
     return batch;
@@ -95,49 +114,9 @@ class Classification : public Task {
     return {sequence / in_epoch, sequence % in_epoch};
   }
 
-  Variable loss(const Model& model, const TaskBatch& batch, std::int64_t first_row, std::int64_t rows, double factor,
-                const Pass& pass) const override {
-    const LabelledBatch& examples = static_cast<const ClassificationBatch&>(batch).examples;
-    const Tensor labels = labels_of(examples, first_row, rows);
-    return cross_entropy(scores(model, batches(Split::train), examples, first_row, rows, pass), labels, factor);
-  }
-
-  std::optional<Evaluation> evaluate(const Model& model, Split split, std::int64_t max_batches,
-                                     const EvaluationStop& stop) const override {
-    const auto start = std::chrono::steady_clock::now();
-    const LabelledBatches parts = batches(split);
-    const std::int64_t batch_size = config_.train.batch_size;
-    std::int64_t count = (parts.size() + batch_size - 1) / batch_size;
-    if (max_batches > 0) count = std::min(count, max_batches);
-    Tally tally{std::vector<ClassCount>(static_cast<std::size_t>(data_->num_classes()))};
-    for (std::int64_t i = 0; i < count; ++i) {
-      if (stop(i, count)) return std::nullopt;
-      score(model, parts, parts.evaluation_batch(i * batch_size, batch_size), tally);
-    }
-    const ClassCount all = total(tally.classes);
-    const auto examples = static_cast<double>(all.examples);
-    const Interval interval = wilson_interval(all.correct, all.examples);
-    Evaluation result{split,
-                      {{"loss", tally.loss / examples},
-                       {"accuracy", static_cast<double>(all.correct) / examples},
-                       {"accuracy_low", interval.low},
-                       {"accuracy_high", interval.high},
-                       {"examples", examples},
-                       {"correct", static_cast<double>(all.correct)},
-                       {"tokens", static_cast<double>(tally.tokens)},
-                       {"seconds", std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()}},
-                      tally.classes};
-    if (extras_.positive_class >= 0) {
-      const ClassCount& positive = tally.classes[static_cast<std::size_t>(extras_.positive_class)];
-      // Behind the accuracy and its interval.
-      result.values.insert(result.values.begin() + 4, {"f1", f1_score(positive)});
-    }
-    return result;
-  }
-
   SampleSequence sample(Split split, std::int64_t max_tokens) const override {
     // A sequence is given without a mask.
-    if (config_.task.mask_padding_id) return {};
+    if (config().task.mask_padding_id) return {};
     std::vector<std::int32_t> ids = batches(split).evaluation_batch(0, 1).rows.front().texts.front().tokens;
     if (static_cast<std::int64_t>(ids.size()) > max_tokens) ids.resize(static_cast<std::size_t>(max_tokens));
     return {ids, {}};
@@ -147,7 +126,7 @@ class Classification : public Task {
   std::vector<DataFile> data_files() const override {
     std::vector<DataFile> files;
     for (const Split split : kAllSplits) {
-      if (has_split(split)) files.push_back({split_name(split), data_path(config_.task, split), part(split).content()});
+      if (has_split(split)) files.push_back({split_name(split), data_path(config().task, split), part(split).content()});
     }
     return files;
   }
@@ -155,68 +134,67 @@ class Classification : public Task {
     return extras_.tokenizer ? extras_.tokenizer->files() : TokenizerFiles();
   }
 
- private:
-  struct Tally {
-    std::vector<ClassCount> classes;
-    double loss = 0;
-    std::int64_t tokens = 0;
-  };
+ protected:
+  std::int64_t evaluation_sequences(Split split) const override { return part(split).size(); }
 
-  /// Adds what the model says to the examples of a batch.
-  void score(const Model& model, const LabelledBatches& parts, const LabelledBatch& batch, Tally& tally) const {
-    const auto rows = static_cast<std::int64_t>(batch.rows.size());
-    std::vector<std::int64_t> predicted(static_cast<std::size_t>(rows));
-    const auto losses = score_shards<double>(model.config(), config_.train.shards, rows, [&](ShardRows shard) {
-      const auto [first, count] = shard;
-      const Tensor logits = scores(model, parts, batch, first, count, Pass{}).value().to(DType::float32);
+  /// [loss, tokens], then for each class [examples, predicted, correct]
+  EvaluationSums score(const Model& model, Split split, std::int64_t first, std::int64_t rows) const override {
+    const LabelledBatches all = batches(split);
+    const LabelledBatch batch = all.evaluation_batch(first, rows);
+    const auto shards = score_shards<EvaluationSums>(model.config(), config().train.shards, rows, [&](ShardRows shard) {
+      const Tensor logits = class_scores(model, all, batch, shard, Pass{}).value().to(DType::float32);
       const auto classes = static_cast<std::size_t>(logits.dim(1));
-      for (std::int64_t row = 0; row < count; ++row) {
+      EvaluationSums sums(kClassFigures + 3 * classes);
+      sums[0] = cross_entropy(Variable(logits), labels_of(batch, shard), 1.0).value().item();
+      for (std::int64_t row = 0; row < shard.count; ++row) {
         const auto own = logits.span<float>().subspan(static_cast<std::size_t>(row) * classes, classes);
-        predicted[static_cast<std::size_t>(first + row)] = largest(own);
+        const auto said = static_cast<std::size_t>(largest(own));
+        const auto label = static_cast<std::size_t>(batch.rows[static_cast<std::size_t>(shard.first + row)].label);
+        ++sums[kClassFigures + 3 * label];
+        ++sums[kClassFigures + 3 * said + 1];
+        if (label == said) ++sums[kClassFigures + 3 * label + 2];
       }
-      return cross_entropy(Variable(logits), labels_of(batch, first, count), 1.0).value().item();
+      return sums;
     });
-    for (const double loss : losses) tally.loss += loss;
-    tally.tokens += batch.tokens;
-    for (std::size_t row = 0; row < batch.rows.size(); ++row) {
-      const auto label = static_cast<std::size_t>(batch.rows[row].label), said = static_cast<std::size_t>(predicted[row]);
-      ++tally.classes[label].examples;
-      ++tally.classes[said].predicted;
-      if (label == said) ++tally.classes[label].correct;
+    EvaluationSums sums;
+    for (const EvaluationSums& shard : shards) add_sums(sums, shard);
+    sums[1] = static_cast<double>(batch.tokens);
+    return sums;
+  }
+
+  Evaluation summarize(Split split, const EvaluationSums& sums, bool) const override {
+    Evaluation result{split, {}, {}};
+    for (std::size_t at = kClassFigures; at < sums.size(); at += 3) {
+      result.classes.push_back({static_cast<std::int64_t>(sums[at]), static_cast<std::int64_t>(sums[at + 1]),
+                                static_cast<std::int64_t>(sums[at + 2])});
     }
-  }
-
-  /// Scores of the classes [rows, num_classes] for rows [first_row, first_row + rows).
-  static Variable scores(const Model& model, const LabelledBatches& parts, const LabelledBatch& batch,
-                         std::int64_t first_row, std::int64_t rows, const Pass& pass) {
-    const PaddedTexts texts = parts.pad(batch, first_row, rows);
-    const Tensor ids = Tensor::from<std::int32_t>({texts.texts, texts.length}, std::span<const std::int32_t>(texts.ids));
-    return model.classify(model.encode(ids, texts.mask, pass), texts.mask, pass);
-  }
-
-  static Tensor labels_of(const LabelledBatch& batch, std::int64_t first_row, std::int64_t rows) {
-    std::vector<std::int32_t> labels;
-    for (std::int64_t row = first_row; row < first_row + rows; ++row) {
-      labels.push_back(batch.rows[static_cast<std::size_t>(row)].label);
+    const ClassCount all = total(result.classes);
+    const auto examples = static_cast<double>(all.examples), correct = static_cast<double>(all.correct);
+    const Interval interval = wilson_interval(all.correct, all.examples);
+    result.values = {{"loss", sums[0] / examples},
+                     {"accuracy", correct / examples},
+                     {"accuracy_low", interval.low},
+                     {"accuracy_high", interval.high}};
+    if (extras_.positive_class >= 0) {
+      result.values.emplace_back("f1", f1_score(result.classes[static_cast<std::size_t>(extras_.positive_class)]));
     }
-    return Tensor::from<std::int32_t>({rows}, std::span<const std::int32_t>(labels));
+    result.values.insert(result.values.end(), {{"examples", examples}, {"correct", correct}, {"tokens", sums[1]}});
+    return result;
   }
 
-  const LabelledSequences& part(Split split) const {
-    const auto& found = splits_[split];
-    check<InputError>(found != nullptr, "task.", split_name(split), ": the config names no data for this split");
-    return *found;
-  }
+ private:
+  static constexpr std::size_t kClassFigures = 2;  // before those of the classes
+
+  const LabelledSequences& part(Split split) const { return require_split(splits_, split, "data"); }
 
   LabelledBatches batches(Split split) const {
-    const TaskConfig& task = config_.task;
+    const TaskConfig& task = config().task;
     return LabelledBatches(part(split), {task.seq_len, task.mask_padding_id, task.class_token},
-                           static_cast<std::uint64_t>(config_.train.seed));
+                           static_cast<std::uint64_t>(config().train.seed));
   }
 
-  std::int64_t padded_length() const { return config_.task.seq_len + (config_.task.class_token ? 1 : 0); }
+  std::int64_t padded_length() const { return config().task.seq_len + (config().task.class_token ? 1 : 0); }
 
-  Config config_;
   LabelledSplits splits_;
   ClassificationExtras extras_;
   const LabelledSequences* data_ = nullptr;  ///< any of the splits: they agree on ids and classes

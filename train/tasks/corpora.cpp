@@ -11,6 +11,14 @@ Corpora load_corpora(const TaskConfig& task, const Tokenizer& tokenizer) {
   return corpora;
 }
 
+std::vector<std::string> remarks_of(const Corpora& corpora) {
+  std::vector<std::string> remarks;
+  for (const auto& corpus : corpora) {
+    if (corpus && !corpus->remark.empty()) remarks.push_back(corpus->remark);
+  }
+  return remarks;
+}
+
 std::vector<DataFile> data_files_of(const TaskConfig& task, const Corpora& corpora) {
   std::vector<DataFile> files;
   for (const Split split : kAllSplits) {

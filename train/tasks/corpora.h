@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The texts of a task that reads one file a split.
+/// The texts of a task that reads one file per split.
 
 #include <optional>
 #include <vector>
@@ -15,6 +15,9 @@ using Corpora = SplitSet<std::optional<TextCorpus>>;
 
 /// Reads every text that the config names. Throws InputError.
 Corpora load_corpora(const TaskConfig& task, const Tokenizer& tokenizer);
+
+/// What a user should know of the texts, a line per text.
+std::vector<std::string> remarks_of(const Corpora& corpora);
 
 /// What `load_corpora` has read.
 std::vector<DataFile> data_files_of(const TaskConfig& task, const Corpora& corpora);

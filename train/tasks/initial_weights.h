@@ -12,14 +12,14 @@ namespace cosformer {
 /// Throws InputError that begins with train.init_from.
 ModelFile read_initial_weights(const std::filesystem::path& path, const Warn& warn);
 
-/// The config of a new run that begins with the weights of a run with the config `source`: where it names no tokenizer
-/// folder, the tokenizer is that of `source` (its kind; where the files are is for the caller to say), and where it leaves
+/// The config of a new run that begins with the weights of a run with the config `source`: if it names no tokenizer
+/// folder, the tokenizer is that of `source` (its kind; where the files are is for the caller to say), and if it leaves
 /// model.max_length or attention.reweighting_length to the task, they are those of `source`.
 Config adopt_settings(Config config, const Config& source);
 
 /// Copies the parameters that have the same name and shape in `model`. The heads of pre-training and classification
 /// (lm_head, classification_head) are taken whole or not at all: one that does not fit stays as it is made. Throws
-/// InputError, one line, where architectures differ (the key of the config), or where another parameter is missing, of
+/// InputError, one line, if architectures differ (the key of the config), or if another parameter is missing, of
 /// another shape or not finite.
 void load_initial_weights(const ModelFile& file, const Config& config, const Model& model);
 

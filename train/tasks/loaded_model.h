@@ -21,11 +21,11 @@ struct ModelFile {
   std::map<std::string, std::string> unusable;  ///< see TensorFile
   Config config;
   std::optional<std::int64_t> step;  ///< where the file has it
-  RunIdentity identity;              ///< of the run that trained the weights, where its checkpoint has it
+  RunIdentity identity;              ///< of the run that trained the weights, if its checkpoint has it
 };
 
 /// Reads the weights that `path` names: of a run its best checkpoint. The config comes from the file's metadata, or from
-/// `config_file` where that is given, with `overrides` on top. A run's own tokenizer is used unless `overrides` name another
+/// `config_file` if that is given, with `overrides` on top. A run's own tokenizer is used unless `overrides` name another
 /// folder. `train.threads` belongs to the machine that trained: only `overrides` can set it. `without_config` advises
 /// whoever has weights that hold no config. Throws InputError, one line.
 ModelFile read_model_file(const std::filesystem::path& path, const std::optional<std::filesystem::path>& config_file,
@@ -35,15 +35,15 @@ ModelFile read_model_file(const std::filesystem::path& path, const std::optional
 /// Warns of each content that `now` has in common with the run that trained the weights of `file`, and that is another.
 void warn_of_other_contents(const ModelFile& file, const RunIdentity& now, const Warn& warn);
 
-/// Clears the paths of all texts but that of `split`. The training text stays where a tokenizer must be made from it.
+/// Clears the paths of all texts but that of `split`. The training text stays if a tokenizer must be made from it.
 void keep_needed_texts(TaskConfig& task, std::optional<Split> split);
 
 /// The weights of `file` by the names of the model's parameters. Where parameters are tied, other programs may store the one
-/// tensor under both names, or under the other one. Throws InputError where the two differ, and where a parameter's tensor
+/// tensor under both names, or under the other one. Throws InputError if the two differ, and if a parameter's tensor
 /// has a dtype that cannot be used; unusable tensors that no parameter needs are left out.
 TensorMap weights_by_parameter(const ModelFile& file, const Model& model);
 
-/// The model of `file` for `task`, with its parameters set. Throws InputError where they do not fit the config or are not
+/// The model of `file` for `task`, with its parameters set. Throws InputError if they do not fit the config or are not
 /// finite.
 std::unique_ptr<Model> make_model(const ModelFile& file, const ModelConfig& config);
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <span>
 
+#include "core/clock.h"
 #include "core/named_table.h"
 #include "data/texts/labelled_texts.h"
 #include "train/tasks/classification.h"
@@ -79,10 +80,27 @@ const std::string& data_path(const TaskConfig& task, Split split) {
   return split == Split::train ? task.train : split == Split::valid ? task.valid : task.test;
 }
 
-double Evaluation::value(const std::string& name) const {
-  const auto found = std::ranges::find(values, name, &std::pair<std::string, double>::first);
-  check<Error>(found != values.end(), "the evaluation has no value '", name, "'");
-  return found->second;
+std::optional<Evaluation> Task::evaluate(const Model& model, Split split, std::int64_t max_batches,
+                                         const EvaluationStop& stop) const {
+  const double start = now_seconds();
+  const std::int64_t sequences = evaluation_sequences(split), batch_size = config_.train.batch_size;
+  const std::int64_t all = (sequences + batch_size - 1) / batch_size;
+  const std::int64_t batches = max_batches > 0 ? std::min(all, max_batches) : all;
+  EvaluationSums sums;
+  for (std::int64_t i = 0; i < batches; ++i) {
+    if (stop(i, batches)) return std::nullopt;
+    const std::int64_t first = i * batch_size;
+    add_sums(sums, score(model, split, first, std::min(batch_size, sequences - first)));
+  }
+  Evaluation result = summarize(split, sums, max_batches == 0);
+  result.values.emplace_back("seconds", now_seconds() - start);
+  return result;
+}
+
+void complete_vocab_size(ModelConfig& model, std::int64_t needed, const std::string& whose) {
+  check<InputError>(model.vocab_size == 0 || model.vocab_size >= needed, "model.vocab_size: ", model.vocab_size,
+                    " is less than the ", whose);
+  if (model.vocab_size == 0) model.vocab_size = needed;
 }
 
 RunIdentity identity_of(const Task& task) {

@@ -2,12 +2,10 @@
 /// \file
 /// What a run trains on: the interface between the training loop and a kind of data.
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "autograd/variable.h"
@@ -17,29 +15,23 @@
 #include "layers/model.h"
 #include "train/config/config.h"
 #include "train/store/run_identity.h"
-#include "train/tasks/accuracy.h"
+#include "train/tasks/evaluation.h"
+#include "train/tasks/execution.h"
 
 namespace cosformer {
 
 /// What the config names for a split; empty if it names nothing.
 const std::string& data_path(const TaskConfig& task, Split split);
 
-/// A batch in a task's own format.
+/// A batch of training sequences, in its task's own format. It must not outlive the task.
 struct TaskBatch {
   virtual ~TaskBatch() = default;
+  /// factor · Σ loss over the targets of the rows `shard`. Shards of a step call it at once.
+  virtual Variable loss(const Model& model, ShardRows shard, double factor, const Pass& pass) const = 0;
+
   std::int64_t rows = 0;     ///< sequences
   std::int64_t targets = 0;  ///< what the loss is a mean over
   std::int64_t tokens = 0;   ///< real tokens that the model reads
-};
-
-/// What an evaluation found, in the order to report it.
-struct Evaluation {
-  Split split = Split::valid;
-  std::vector<std::pair<std::string, double>> values;
-  std::vector<ClassCount> classes;  ///< of a classification, by label
-
-  /// The value of a name. Throws Error where there is none.
-  double value(const std::string& name) const;
 };
 
 /// Tokens that a model can read by themselves.
@@ -54,16 +46,16 @@ struct DataPosition {
   std::int64_t position = 0;
 };
 
-/// Asked before each batch of an evaluation how many are done of how many; true ends it.
-using EvaluationStop = std::function<bool(std::int64_t done, std::int64_t batches)>;
-
-/// A task holds its data and turns batches into losses. Immutable after construction: shards of a step call it at once.
+/// A task holds its data and turns them into batches and figures. Immutable after construction: shards of a step call it at
+/// once.
 class Task {
  public:
+  /// Of a run with `config`.
+  explicit Task(const Config& config) : config_(config) {}
   virtual ~Task() = default;
 
   /// The model config with what the data decides (vocab_size, max_length, num_classes, the length M of a re-weighting)
-  /// filled in. Throws InputError where both are given and contradict.
+  /// filled in. Throws InputError if both are given and contradict.
   ModelConfig complete(ModelConfig config) const;
   /// The lengths of its texts.
   virtual TextLengths lengths() const = 0;
@@ -73,23 +65,21 @@ class Task {
   /// Sequences [first, first + rows) of the training order, a pure function of the config's seed.
   virtual std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const = 0;
   virtual DataPosition position_of(std::int64_t sequence) const = 0;
-  /// factor · Σ loss over the targets of rows [first_row, first_row + rows).
-  virtual Variable loss(const Model& model, const TaskBatch& batch, std::int64_t first_row, std::int64_t rows, double factor,
-                        const Pass& pass) const = 0;
 
-  /// Scores a split; of more than `max_batches` > 0 batches only the first. Asks `stop` before each batch and returns
-  /// nothing where it says true. Throws InputError where the config names no such split.
-  virtual std::optional<Evaluation> evaluate(const Model& model, Split split, std::int64_t max_batches,
-                                             const EvaluationStop& stop) const = 0;
+  /// Scores a split in batches of train.batch_size sequences; of more than `max_batches` > 0 batches only the first. Asks
+  /// `stop` before each batch and returns nothing if it says true. The last value is "seconds". Throws InputError if the
+  /// config names no such split.
+  std::optional<Evaluation> evaluate(const Model& model, Split split, std::int64_t max_batches,
+                                     const EvaluationStop& stop) const;
   /// The same to the end.
   Evaluation evaluate(const Model& model, Split split, std::int64_t max_batches) const {
     return *evaluate(model, split, max_batches, [](std::int64_t, std::int64_t) { return false; });
   }
   virtual bool has_split(Split split) const = 0;
-  /// What a user should know of the data, a line each.
+  /// What a user should know of the data, one line each.
   virtual std::vector<std::string> remarks() const { return {}; }
-  /// The first tokens of a split's first sequence, at most `max_tokens`, for looking into a model; no ids where the task has
-  /// no such sequence to give. Throws InputError where the config names no such split.
+  /// The first tokens of a split's first sequence, at most `max_tokens`, for looking into a model; no ids if the task has
+  /// no such sequence to give. Throws InputError if the config names no such split.
   virtual SampleSequence sample(Split, std::int64_t) const { return {}; }
   /// What the model writes behind `prompt`, at most `max_tokens` drawn with the config's seed; nothing if the task writes no
   /// text. Throws InputError for a prompt that the tokenizer or the model refuses.
@@ -99,13 +89,27 @@ class Task {
 
   /// What the task has read, split by split.
   virtual std::vector<DataFile> data_files() const = 0;
-  /// What `eval` and `generate` need besides the checkpoint; none where token ids follow from the data's format alone.
+  /// What `eval` and `generate` need besides the checkpoint; none if token ids follow from the data's format alone.
   virtual TokenizerFiles tokenizer_files() const = 0;
 
  protected:
   /// `complete`, but for what follows from `lengths`.
   virtual ModelConfig with_data(ModelConfig config) const = 0;
+  /// Sequences of a split, in the order of its evaluation. Throws InputError if the config names no such split.
+  virtual std::int64_t evaluation_sequences(Split split) const = 0;
+  /// The figures of sequences [first, first + rows) of that order.
+  virtual EvaluationSums score(const Model& model, Split split, std::int64_t first, std::int64_t rows) const = 0;
+  /// What the figures of the whole split, or of its first batches, say; without "seconds".
+  virtual Evaluation summarize(Split split, const EvaluationSums& sums, bool whole) const = 0;
+
+  const Config& config() const { return config_; }
+
+ private:
+  Config config_;
 };
+
+/// Sets model.vocab_size if it is 0. Throws InputError if it is less than `needed`, which is `whose` in words.
+void complete_vocab_size(ModelConfig& model, std::int64_t needed, const std::string& whose);
 
 /// Of what a task has read, on the arithmetic of this process.
 RunIdentity identity_of(const Task& task);

@@ -12,16 +12,16 @@ namespace cosformer {
 
 /// Whether the tokenizer has files to be read, or needs none, and is not made from a text.
 bool has_tokenizer_files(const TaskConfig& config);
-/// The tokenizer of a config: read from `task.tokenizer_folder`, or made from the training text where that is empty. Throws
+/// The tokenizer of a config: read from `task.tokenizer_folder`, or made from the training text if that is empty. Throws
 /// InputError.
 std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config);
-/// The same, made from `text` where the folder is empty.
+/// The same, made from `text` if the folder is empty.
 std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config, std::string_view text);
 
 /// The folder of a run that holds its tokenizer's files.
 inline constexpr const char* kTokenizerFolder = "tokenizer";
 
-/// Writes a tokenizer's files into a run's folder, whole or not at all, in the place of others; nothing where there are none
+/// Writes a tokenizer's files into a run's folder, whole or not at all, in the place of others; nothing if there are none
 /// or where they are there already. Throws Error.
 void save_tokenizer(const TokenizerFiles& tokenizer, const std::filesystem::path& run);
 

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The length that costs are reckoned with where a task's sequences have many lengths.
+/// The length that costs are reckoned with if a task's sequences have many lengths.
 
 #include <cstddef>
 #include <cstdint>

@@ -93,7 +93,7 @@ TEST_CASE("the gradients of a step are those of the mean loss over its sequences
   const Problem problem;
   const StepGradients result = problem.run(4, 2, 3);
   const std::unique_ptr<TaskBatch> batch = problem.task->training_batch(16, 8);
-  const Variable loss = problem.task->loss(*problem.model, *batch, 0, 8, 1.0 / (8 * 16), {.record_gradients = true});
+  const Variable loss = batch->loss(*problem.model, {0, 8}, 1.0 / (8 * 16), {.record_gradients = true});
   require_close("loss", loss.value().item(), result.loss, {.rel = 1e-6});
   const StepGradients expected{backward(loss)};
   require_close("gradients", problem.values(expected), problem.values(result), {.rel = 1e-5});

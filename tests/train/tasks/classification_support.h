@@ -43,7 +43,7 @@ struct Problem {
   /// The loss of rows of the batch that begins the training order.
   double loss(std::int64_t first, std::int64_t rows, std::int64_t batch_rows = 8) const {
     const auto batch = task->training_batch(0, batch_rows);
-    return task->loss(*model, *batch, first, rows, 1.0, {}).value().item();
+    return batch->loss(*model, {first, rows}, 1.0, {}).value().item();
   }
 
   Config config;

@@ -83,7 +83,7 @@ TEST_CASE("a class token is what the first position holds") {
   const ListedSequences data({Example{1, {{2, 3, 4}}}});
   const Problem problem(config, splits_of(data, data));
   const auto batch = problem.task->training_batch(0, 1);
-  const Gradients gradients = backward(problem.task->loss(*problem.model, *batch, 0, 1, 1.0, {.record_gradients = true}));
+  const Gradients gradients = backward(batch->loss(*problem.model, {0, 1}, 1.0, {.record_gradients = true}));
   const Values table = values_of(gradients.of(problem.model->parameters().front().variable));
   REQUIRE(table.size() == 8 * 8);
   double class_token = 0, absent = 0;
@@ -153,10 +153,9 @@ TEST_CASE("gradients of a step are those of the mean over its examples and do no
     std::swap(problem.model, plain.model);
     train.shards = 1;
     const Values whole = gradients(train, 2);
-    require_close(
-        "loss",
-        std::vector{problem.task->loss(*problem.model, *problem.task->training_batch(8, 8), 0, 8, 0.125, {}).value().item()},
-        std::vector{whole[0]}, {.rel = 1e-6});
+    require_close("loss",
+                  std::vector{problem.task->training_batch(8, 8)->loss(*problem.model, {0, 8}, 0.125, {}).value().item()},
+                  std::vector{whole[0]}, {.rel = 1e-6});
     for (const std::int64_t shards : {3, 8}) {
       train.shards = shards;
       require_close("gradients", whole, gradients(train, 2), {.rel = 1e-5});

@@ -110,7 +110,7 @@ TEST_CASE("gradients of the loss of masked tokens agree with central differences
     const Problem problem(tied, DType::float64);
     const Model& model = *problem.model;
     const auto batch = problem.task->training_batch(0, 3);
-    const auto loss_of = [&](const Pass& pass) { return problem.task->loss(model, *batch, 0, 3, 0.1, pass); };
+    const auto loss_of = [&](const Pass& pass) { return batch->loss(model, {0, 3}, 0.1, pass); };
     const Gradients gradients = backward(loss_of({.record_gradients = true}));
     for (const Parameter& each : model.parameters()) {
       CAPTURE(each.name, tied);

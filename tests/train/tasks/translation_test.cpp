@@ -120,9 +120,9 @@ TEST_CASE("the loss of a batch is that of its pairs alone, smoothed; the evaluat
   };
   for (const std::int64_t pair : chosen.pairs) smoothed += sum_of(pair, 0.2);
   CHECK(batch->targets == chosen.target_tokens);
-  CHECK(problem.task->loss(*problem.model, *batch, 0, 8, 0.5, {}).value().item() == Approx(0.5 * smoothed).epsilon(1e-10));
-  const double parts = problem.task->loss(*problem.model, *batch, 0, 3, 1.0, {}).value().item() +
-                       problem.task->loss(*problem.model, *batch, 3, 5, 1.0, {}).value().item();
+  CHECK(batch->loss(*problem.model, {0, 8}, 0.5, {}).value().item() == Approx(0.5 * smoothed).epsilon(1e-10));
+  const double parts = batch->loss(*problem.model, {0, 3}, 1.0, {}).value().item() +
+                       batch->loss(*problem.model, {3, 5}, 1.0, {}).value().item();
   CHECK(parts == Approx(smoothed).epsilon(1e-10));
 
   std::int64_t tokens = 0;

@@ -17,7 +17,25 @@ namespace {
 
 struct RandomBatch : TaskBatch {
   Tensor inputs;  ///< int32 [rows, seq_len]
-  Tensor wanted;  ///< int32: a token for each input, or a class a row [rows, 1]
+  Tensor wanted;  ///< int32: a token for each input, or a class per row [rows, 1]
+
+  Variable loss(const Model& model, ShardRows shard, double factor, const Pass& pass) const override {
+    if (Profile* profile = active_profile()) profile->start();
+    const ModelConfig& config = model.config();
+    const Tensor ids = inputs.narrow(0, shard.first, shard.count);
+    const Tensor predicted = wanted.narrow(0, shard.first, shard.count).reshape({shard.count * wanted.dim(1)});
+    if (config.lm_head) {
+      const MaskedTokens masked = masked_tokens(model, ids, nullptr, predicted.span<std::int32_t>(), pass);
+      return masked_token_loss(model, masked, factor, pass);
+    }
+    if (config.kind == ModelKind::encoder) {
+      return cross_entropy(model.classify(model.encode(ids, nullptr, pass), nullptr, pass), predicted, factor);
+    }
+    EncoderOutput encoder;
+    if (config.kind == ModelKind::encoder_decoder) encoder.hidden = model.encode(ids, nullptr, pass);
+    const Variable hidden = model.decode(ids, nullptr, encoder, pass);
+    return model.token_loss(reshape(hidden, {predicted.size(), config.embed_dim}), predicted, factor, pass);
+  }
 };
 
 /// Vocabulary of a tokenizer whose data is not looked at.
@@ -29,26 +47,26 @@ constexpr TokenizerVocabulary kVocabularies[] = {{"byte", 256}, {"char", 256}, {
 
 class RandomTokens : public Task {
  public:
-  explicit RandomTokens(const Config& config) : config_(config), model_(complete(config.model)) {
+  explicit RandomTokens(const Config& config) : Task(config), model_(complete(config.model)) {
     check<InputError>(model_.kind != ModelKind::encoder || model_.lm_head || model_.num_classes > 0,
                       "model.num_classes: an encoder is measured as a classifier; expected at least 1, found 0");
   }
 
   ModelConfig with_data(ModelConfig model) const override {
-    const std::int64_t stated = config_.task.tokenizer_vocab_size;
+    const std::int64_t stated = config().task.tokenizer_vocab_size;
     if (model.vocab_size == 0) {
-      model.vocab_size = stated > 0 ? stated : find_named(kVocabularies, config_.task.tokenizer, "task.tokenizer").size;
+      model.vocab_size = stated > 0 ? stated : find_named(kVocabularies, config().task.tokenizer, "task.tokenizer").size;
     }
-    if (model.max_length == 0) model.max_length = config_.task.seq_len;
-    if (predicts_masked_tokens(config_.task.name)) model.lm_head = true;
+    if (model.max_length == 0) model.max_length = config().task.seq_len;
+    if (predicts_masked_tokens(config().task.name)) model.lm_head = true;
     return model;
   }
 
-  TextLengths lengths() const override { return {.seq_len = config_.task.seq_len}; }
+  TextLengths lengths() const override { return {.seq_len = config().task.seq_len}; }
 
   std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
     auto batch = std::make_unique<RandomBatch>();
-    const std::int64_t length = config_.task.seq_len;
+    const std::int64_t length = config().task.seq_len;
     batch->inputs = draw("inputs", first, rows, length, model_.vocab_size);
     batch->wanted = is_classifier() ? draw("classes", first, rows, 1, model_.num_classes)
                                     : draw("targets", first, rows, length, model_.vocab_size);
@@ -62,50 +80,35 @@ class RandomTokens : public Task {
 
   DataPosition position_of(std::int64_t sequence) const override { return {0, sequence}; }
 
-  Variable loss(const Model& model, const TaskBatch& batch, std::int64_t first_row, std::int64_t rows, double factor,
-                const Pass& pass) const override {
-    if (Profile* profile = active_profile()) profile->start();
-    const auto& random = static_cast<const RandomBatch&>(batch);
-    const Tensor inputs = random.inputs.narrow(0, first_row, rows);
-    const Tensor targets = random.wanted.narrow(0, first_row, rows).reshape({rows * random.wanted.dim(1)});
-    if (model_.lm_head) {
-      const MaskedTokens masked = masked_tokens(model, inputs, nullptr, targets.span<std::int32_t>(), pass);
-      return masked_token_loss(model, masked, factor, pass);
-    }
-    if (is_classifier()) {
-      return cross_entropy(model.classify(model.encode(inputs, nullptr, pass), nullptr, pass), targets, factor);
-    }
-    EncoderOutput encoder;
-    if (model_.kind == ModelKind::encoder_decoder) encoder.hidden = model.encode(inputs, nullptr, pass);
-    const Variable hidden = model.decode(inputs, nullptr, encoder, pass);
-    return model.token_loss(reshape(hidden, {targets.size(), model_.embed_dim}), targets, factor, pass);
-  }
-
-  std::optional<Evaluation> evaluate(const Model&, Split, std::int64_t, const EvaluationStop&) const override {
-    throw Error("random tokens have no splits to evaluate");
-  }
   bool has_split(Split) const override { return false; }
   std::vector<DataFile> data_files() const override { return {}; }
   TokenizerFiles tokenizer_files() const override { return {}; }
 
+ protected:
+  [[noreturn]] std::int64_t evaluation_sequences(Split) const override { refuse(); }
+  [[noreturn]] EvaluationSums score(const Model&, Split, std::int64_t, std::int64_t) const override { refuse(); }
+  [[noreturn]] Evaluation summarize(Split, const EvaluationSums&, bool) const override { refuse(); }
+
  private:
+  [[noreturn]] static void refuse() { throw Error("random tokens have no splits to evaluate"); }
+
   bool is_classifier() const { return model_.kind == ModelKind::encoder && !model_.lm_head; }
 
   /// Leaves the targets of task.mask_probability of the positions, and of the first of each row.
   void keep_masked(std::int64_t first, Tensor& targets) const {
-    const Random random(static_cast<std::uint64_t>(config_.train.seed), "masked");
+    const Random random(static_cast<std::uint64_t>(config().train.seed), "masked");
     const std::int64_t length = targets.dim(1);
     std::int32_t* values = targets.data<std::int32_t>();
     for (std::int64_t i = 0; i < targets.size(); ++i) {
-      const bool chosen = random.uniform(static_cast<std::uint64_t>(first * length + i)) < config_.task.mask_probability;
+      const bool chosen = random.uniform(static_cast<std::uint64_t>(first * length + i)) < config().task.mask_probability;
       if (i % length != 0 && !chosen) values[i] = kIgnoredTarget;
     }
   }
 
-  /// Rows [first, first + rows) of an endless array of ids below `bound`: all as likely, or falling as 1 / (id + 1) where
+  /// Rows [first, first + rows) of an endless array of ids below `bound`: all as likely, or falling as 1 / (id + 1) if
   /// the vocabulary is in bands, whose use depends on it.
   Tensor draw(const char* purpose, std::int64_t first, std::int64_t rows, std::int64_t length, std::int64_t bound) const {
-    const Random random(static_cast<std::uint64_t>(config_.train.seed), purpose);
+    const Random random(static_cast<std::uint64_t>(config().train.seed), purpose);
     Tensor ids = Tensor::empty({rows, length}, DType::int32);
     std::int32_t* out = ids.data<std::int32_t>();
     const bool falling = !model_.adaptive_cutoffs.empty();
@@ -119,7 +122,6 @@ class RandomTokens : public Task {
     return ids;
   }
 
-  Config config_;
   ModelConfig model_;
 };
 

@@ -75,29 +75,16 @@ std::map<std::string, std::int64_t> count_ngrams(const std::vector<std::string>&
   return counts;
 }
 
-void add_sentence(const std::vector<std::string>& translation, const std::vector<std::string>& reference, Bleu& bleu) {
-  bleu.length += static_cast<std::int64_t>(translation.size());
-  bleu.reference_length += static_cast<std::int64_t>(reference.size());
-  for (std::size_t order = 1; order <= Bleu::kMaxOrder; ++order) {
-    const auto own = count_ngrams(translation, order), wanted = count_ngrams(reference, order);
-    for (const auto& [ngram, count] : own) {
-      bleu.totals[order - 1] += count;
-      const auto found = wanted.find(ngram);
-      if (found != wanted.end()) bleu.matches[order - 1] += std::min(count, found->second);
-    }
-  }
-}
-
 double score_of(const Bleu& bleu) {
   double log_sum = 0, halves = 1;
-  for (std::size_t n = 0; n < Bleu::kMaxOrder; ++n) {
+  for (std::size_t n = 1; n <= kMaxBleuOrder; ++n) {
     // An order without any n-gram, as in translations of few words, makes the score 0.
-    if (bleu.matches[0] == 0 || bleu.totals[n] == 0) return 0;
-    double matches = static_cast<double>(bleu.matches[n]);
-    if (bleu.matches[n] == 0) matches = 1 / (halves *= 2);
-    log_sum += std::log(100 * matches / static_cast<double>(bleu.totals[n]));
+    if (bleu.counts.matches(1) == 0 || bleu.counts.totals(n) == 0) return 0;
+    double matches = static_cast<double>(bleu.counts.matches(n));
+    if (bleu.counts.matches(n) == 0) matches = 1 / (halves *= 2);
+    log_sum += std::log(100 * matches / static_cast<double>(bleu.counts.totals(n)));
   }
-  return bleu.brevity_penalty * std::exp(log_sum / static_cast<double>(Bleu::kMaxOrder));
+  return bleu.brevity_penalty * std::exp(log_sum / static_cast<double>(kMaxBleuOrder));
 }
 
 }  // namespace
@@ -129,19 +116,36 @@ std::vector<std::string> tokenize_13a(std::string_view sentence) {
   return split_on_space(apart);
 }
 
-Bleu corpus_bleu(std::span<const std::string> translations, std::span<const std::string> references) {
-  check<Error>(translations.size() == references.size(), "[corpus_bleu] ", translations.size(), " translations of ",
-               references.size(), " references");
-  Bleu bleu;
-  for (std::size_t i = 0; i < translations.size(); ++i) {
-    add_sentence(tokenize_13a(translations[i]), tokenize_13a(references[i]), bleu);
+void BleuCounts::add(std::string_view translation, std::string_view wanted) {
+  const std::vector<std::string> own = tokenize_13a(translation), target = tokenize_13a(wanted);
+  length() += static_cast<std::int64_t>(own.size());
+  reference_length() += static_cast<std::int64_t>(target.size());
+  for (std::size_t n = 1; n <= kMaxBleuOrder; ++n) {
+    const auto ngrams = count_ngrams(target, n);
+    for (const auto& [ngram, count] : count_ngrams(own, n)) {
+      totals(n) += count;
+      const auto found = ngrams.find(ngram);
+      if (found != ngrams.end()) matches(n) += std::min(count, found->second);
+    }
   }
-  if (bleu.length < bleu.reference_length) {
-    bleu.brevity_penalty =
-        bleu.length > 0 ? std::exp(1 - static_cast<double>(bleu.reference_length) / static_cast<double>(bleu.length)) : 0;
+}
+
+Bleu bleu_of(const BleuCounts& counts) {
+  Bleu bleu{.counts = counts};
+  if (counts.length() < counts.reference_length()) {
+    const auto length = static_cast<double>(counts.length()), wanted = static_cast<double>(counts.reference_length());
+    bleu.brevity_penalty = counts.length() > 0 ? std::exp(1 - wanted / length) : 0;
   }
   bleu.score = score_of(bleu);
   return bleu;
+}
+
+Bleu corpus_bleu(std::span<const std::string> translations, std::span<const std::string> references) {
+  check<Error>(translations.size() == references.size(), "[corpus_bleu] ", translations.size(), " translations of ",
+               references.size(), " references");
+  BleuCounts counts;
+  for (std::size_t i = 0; i < translations.size(); ++i) counts.add(translations[i], references[i]);
+  return bleu_of(counts);
 }
 
 }  // namespace cosformer

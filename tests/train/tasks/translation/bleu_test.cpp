@@ -38,12 +38,12 @@ TEST_CASE("corpora have the BLEU, counts and lengths that sacreBLEU gives them")
     const Bleu bleu = corpus_bleu(each["translations"].get<Strings>(), each["references"].get<Strings>());
     require_close("score", each["score"].get<double>(), bleu.score, {.rel = 1e-12});
     require_close("brevity penalty", each["brevity_penalty"].get<double>(), bleu.brevity_penalty, {.rel = 1e-12});
-    for (std::size_t n = 0; n < Bleu::kMaxOrder; ++n) {
-      CHECK(bleu.matches[n] == each["matches"][n]);
-      CHECK(bleu.totals[n] == each["totals"][n]);
+    for (std::size_t n = 1; n <= kMaxBleuOrder; ++n) {
+      CHECK(bleu.counts.matches(n) == each["matches"][n - 1]);
+      CHECK(bleu.counts.totals(n) == each["totals"][n - 1]);
     }
-    CHECK(bleu.length == each["length"]);
-    CHECK(bleu.reference_length == each["reference_length"]);
+    CHECK(bleu.counts.length() == each["length"]);
+    CHECK(bleu.counts.reference_length() == each["reference_length"]);
   }
 }
 
