@@ -1,10 +1,13 @@
 #include "train/store/atomic_file.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,7 +26,7 @@ std::filesystem::path parent_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : ".";
 }
 
-/// Removes what a failed operation leaves behind. The operation's own error is the one to report, so this one is not.
+/// Removes what an operation or a process has left behind. No error of this is worth the operation.
 void remove_quietly(FileSystem& files, const std::filesystem::path& path) noexcept {
   try {
     remove_tree(files, path);
@@ -34,6 +37,17 @@ void remove_quietly(FileSystem& files, const std::filesystem::path& path) noexce
 void rename_and_sync(FileSystem& files, const std::filesystem::path& from, const std::filesystem::path& to) {
   if (files.rename(from.c_str(), to.c_str()) < 0) throw_system_error(concat("rename ", from.string(), " to"), to);
   sync_folder(files, parent_of(to));
+}
+
+/// The process that a temporary name is of; nothing for another name.
+std::optional<pid_t> writer_of(std::string_view name) {
+  const std::size_t mark = name.rfind(kTemporaryMark);
+  if (mark == std::string_view::npos) return std::nullopt;
+  const std::string_view digits = name.substr(mark + kTemporaryMark.size());
+  pid_t process = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), process);
+  const bool is_whole = error == std::errc() && end == digits.data() + digits.size() && process > 0;
+  return is_whole ? std::optional(process) : std::nullopt;
 }
 
 std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folder) {
@@ -60,8 +74,8 @@ void replace_file(FileSystem& files, const std::filesystem::path& path, std::str
 }
 
 void replace_file(FileSystem& files, const std::filesystem::path& path, const std::function<void(FileWriter&)>& write) {
+  remove_abandoned(files, path);
   const std::filesystem::path temporary = temporary_path(path);
-  remove_tree(files, temporary);
   try {
     FileWriter writer(files, temporary);
     write(writer);
@@ -74,8 +88,8 @@ void replace_file(FileSystem& files, const std::filesystem::path& path, const st
 }
 
 void replace_symlink(FileSystem& files, const std::filesystem::path& target, const std::filesystem::path& path) {
+  remove_abandoned(files, path);
   const std::filesystem::path temporary = temporary_path(path);
-  remove_tree(files, temporary);
   if (files.symlink(target.c_str(), temporary.c_str()) < 0) throw_system_error("create", temporary);
   try {
     rename_and_sync(files, temporary, path);
@@ -109,16 +123,24 @@ std::filesystem::path free_name_beside(const std::filesystem::path& path, std::s
   }
 }
 
-bool is_temporary_name(std::string_view name) {
-  const std::size_t mark = name.rfind(kTemporaryMark);
-  if (mark == std::string_view::npos) return false;
-  const std::string_view digits = name.substr(mark + kTemporaryMark.size());
-  return !digits.empty() && std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
+void remove_abandoned(FileSystem& files, const std::filesystem::path& path) {
+  const std::string own_names = path.filename().string() + std::string(kTemporaryMark);
+  std::error_code error;
+  std::vector<std::filesystem::path> abandoned;
+  for (std::filesystem::directory_iterator it(parent_of(path), error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (!name.starts_with(own_names)) continue;
+    const std::optional<pid_t> writer = writer_of(name);
+    if (writer && (*writer == ::getpid() || (::kill(*writer, 0) < 0 && errno == ESRCH))) abandoned.push_back(it->path());
+  }
+  for (const auto& leftover : abandoned) remove_quietly(files, leftover);
 }
+
+bool is_temporary_name(std::string_view name) { return writer_of(name).has_value(); }
 
 StagedFolder::StagedFolder(FileSystem& files, std::filesystem::path target)
     : files_(files), target_(std::move(target)), staging_(temporary_path(target_)) {
-  remove_tree(files_, staging_);
+  remove_abandoned(files_, target_);
   if (files_.mkdir(staging_.c_str(), 0777) < 0) throw_system_error("create", staging_);
 }
 

@@ -32,6 +32,10 @@ std::filesystem::path temporary_path(const std::filesystem::path& path);
 /// The first of `path`MARK, `path`MARK-2, … that nothing bears, to set aside what is not to be lost.
 std::filesystem::path free_name_beside(const std::filesystem::path& path, std::string_view mark);
 
+/// Removes what processes that are gone from this machine have left under temporary names of `path`; what cannot be removed
+/// stays. All that is written here beside its place begins with this.
+void remove_abandoned(FileSystem& files, const std::filesystem::path& path);
+
 /// True for names that `temporary_path` makes, of any process.
 bool is_temporary_name(std::string_view name);
 
@@ -60,7 +64,7 @@ class StagedFolder {
 };
 
 /// In a folder nobody else writes: removes temporary files and folders that a crash has left, and gives a folder
-/// `x.replaced` its name back where `x` is missing. Throws Error.
+/// `x.replaced` its name back if `x` is missing. Throws Error.
 void remove_leftovers(FileSystem& files, const std::filesystem::path& folder);
 
 }  // namespace cosformer

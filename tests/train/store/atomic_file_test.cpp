@@ -1,6 +1,8 @@
 #include "train/store/atomic_file.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "core/checksum.h"
 #include "tests/catch.h"
@@ -144,6 +146,31 @@ TEST_CASE("Replacing a folder never loses both the old and the new one") {
     ++failures;
   }
   CHECK(failures >= 12);
+}
+
+TEST_CASE("What a killed process left beside a file or folder goes when it is written anew, and nothing else does") {
+  const pid_t gone = ::fork();
+  if (gone == 0) ::_exit(0);
+  REQUIRE(::waitpid(gone, nullptr, 0) == gone);
+  const std::string mark = ".tmp-", dead = mark + std::to_string(gone), living = mark + std::to_string(::getppid());
+  TemporaryFolder folder;
+  FileSystem files;
+  for (const std::string name : {"page", "set"}) {
+    write_bytes(folder / (name + living), "of a living process");
+    write_bytes(folder / (name + mark + "x"), "no temporary name");
+  }
+  write_bytes(folder / ("page" + dead), "half a page");
+  write_bytes(folder / ("pages" + dead), "beside another file");
+  fs::create_directories(folder / ("set" + dead) / "imgs");
+  replace_file(files, folder / "page", "whole");
+  StagedFolder(files, folder / "set").commit();
+  const std::vector<std::string> expected = {"page", "page" + living, "page" + mark + "x", "pages" + dead,
+                                             "set",  "set" + living,  "set" + mark + "x"};
+  CHECK(names_in(folder.path()) == [&] {
+    std::vector<std::string> sorted = expected;
+    std::ranges::sort(sorted);
+    return sorted;
+  }());
 }
 
 TEST_CASE("Only names with a process id at their end count as temporary") {
