@@ -23,7 +23,7 @@ constexpr PackedFormat kFormat{.vocab_size = 256, .num_classes = 2, .first_id = 
 /// Width and height of all pictures.
 using Size = std::pair<std::int64_t, std::int64_t>;
 
-/// The picture of a row. Throws InputError where it cannot be decoded or is not of the expected size.
+/// The picture of a row. Throws InputError if it cannot be decoded or is not of the expected size.
 GreyImage decode_row(const fs::path& folder, const PathfinderPart& part, const PathfinderRow& row,
                      std::optional<Size> size) {
   const fs::path path = folder / row.picture;
@@ -38,6 +38,23 @@ GreyImage decode_row(const fs::path& folder, const PathfinderPart& part, const P
                     image.width, " x ", image.height, ", expected ", size ? size->first : 0, " x ", size ? size->second : 0,
                     " as the first");
   return image;
+}
+
+/// Calls `read_row(i)` for each of `count` rows on all threads. The error of the first row that has one is thrown, whatever
+/// the threads met first.
+template <class ReadRow>
+void for_each_row(std::size_t count, const ReadRow& read_row) {
+  constexpr std::size_t kRowsPerPiece = 64;
+  std::vector<std::string> errors((count + kRowsPerPiece - 1) / kRowsPerPiece);
+  parallel_for(static_cast<std::int64_t>(errors.size()), [&](std::int64_t piece) {
+    const std::size_t begin = static_cast<std::size_t>(piece) * kRowsPerPiece;
+    try {
+      for (std::size_t i = begin; i < std::min(begin + kRowsPerPiece, count); ++i) read_row(i);
+    } catch (const InputError& error) {
+      errors[static_cast<std::size_t>(piece)] = error.what();
+    }
+  });
+  for (const std::string& error : errors) check<InputError>(error.empty(), error);
 }
 
 /// Pictures that are decoded when they are read.
@@ -55,13 +72,17 @@ class PictureFiles : public LabelledSequences {
   std::int64_t vocab_size() const override { return kFormat.vocab_size; }
   std::int64_t num_classes() const override { return kFormat.num_classes; }
   std::int64_t skipped() const override { return part_.skipped; }
-  /// Of names, sizes and labels: decoding all pictures to compare them would take minutes.
+  /// Of labels and files: decoding all pictures would take minutes.
   Digest content() const override {
+    std::vector<std::string> pictures(part_.rows.size());
+    for_each_row(pictures.size(), [&](std::size_t i) {
+      const MappedFile file(folder_ / part_.rows[i].picture);
+      pictures[i] = checksum_hex(file.bytes());
+    });
     DigestBuilder content;
-    for (const PathfinderRow& row : part_.rows) {
-      content.add(row.picture);
-      content.add(static_cast<std::int64_t>(row.bytes));
-      content.add(std::int64_t{row.label});
+    for (std::size_t i = 0; i < pictures.size(); ++i) {
+      content.add(std::int64_t{part_.rows[i].label});
+      content.add(pictures[i]);
     }
     return content.digest();
   }
@@ -77,25 +98,15 @@ class PictureFiles : public LabelledSequences {
   Size picture_size_;
 };
 
-/// Decodes all pictures. The error of the first row that has one is thrown, whatever the threads met first.
+/// Decodes all pictures.
 PackedExamples decode_all(const fs::path& folder, const PathfinderPart& part, Size size) {
   const std::size_t count = part.rows.size(), pixels = static_cast<std::size_t>(size.first * size.second);
   PackedExamples examples;
   examples.values.resize(count * pixels);
-  constexpr std::size_t kPicturesPerPiece = 64;
-  std::vector<std::string> errors((count + kPicturesPerPiece - 1) / kPicturesPerPiece);
-  parallel_for(static_cast<std::int64_t>(errors.size()), [&](std::int64_t piece) {
-    const std::size_t begin = static_cast<std::size_t>(piece) * kPicturesPerPiece;
-    try {
-      for (std::size_t i = begin; i < std::min(begin + kPicturesPerPiece, count); ++i) {
-        std::ranges::copy(decode_row(folder, part, part.rows[i], size).pixels,
-                          examples.values.begin() + static_cast<std::ptrdiff_t>(i * pixels));
-      }
-    } catch (const InputError& error) {
-      errors[static_cast<std::size_t>(piece)] = error.what();
-    }
+  for_each_row(count, [&](std::size_t i) {
+    std::ranges::copy(decode_row(folder, part, part.rows[i], size).pixels,
+                      examples.values.begin() + static_cast<std::ptrdiff_t>(i * pixels));
   });
-  for (const std::string& error : errors) check<InputError>(error.empty(), error);
   for (std::size_t i = 0; i < count; ++i) {
     examples.ends.push_back((i + 1) * pixels);
     examples.labels.push_back(part.rows[i].label);

@@ -107,6 +107,20 @@ TEST_CASE("a picture that is decoded late is refused late") {
   CHECK_THAT(input_error([&] { tokens_of(*train, 3); }), Contains("2.npy:5: "));
 }
 
+TEST_CASE("another picture of the same name and size is other data, kept decoded or not") {
+  const ScratchFolder folder;
+  write_pictures(folder);
+  const auto content = [&](std::int64_t max_cached_pixels) {
+    return load_pathfinder(folder.path(), Split::train, max_cached_pixels)->content();
+  };
+  const Digest late = content(0), decoded = content(1000);
+  CHECK(content(0) == late);
+  folder.write("imgs/2/sample_5.png", picture(7));
+  CHECK(content(0) != late);
+  CHECK(content(0).bytes == late.bytes);
+  CHECK(content(1000) != decoded);
+}
+
 TEST_CASE("of many broken pictures the first is named on any number of threads") {
   const ScratchFolder folder;
   std::string metadata;
