@@ -64,16 +64,17 @@ struct ReportRequest {
 /// `group` is a name or a label as tables show it. Throws InputError if no experiment has the group.
 void set_baseline(std::vector<Experiment>& experiments, const std::string& group) {
   if (group.empty()) return;
-  std::vector<std::string_view> known;
+  std::vector<std::string> shown;
   bool found = false;
   for (Experiment& experiment : experiments) {
     const std::vector<std::string> labels = label_groups(experiment.groups).labels;
+    shown.insert(shown.end(), labels.begin(), labels.end());
     for (std::size_t i = 0; i < labels.size(); ++i) {
-      known.emplace_back(experiment.groups[i]);
       if (experiment.groups[i] == group || labels[i] == group) experiment.baseline = experiment.groups[i];
     }
     found = found || !experiment.baseline.empty();
   }
+  const std::vector<std::string_view> known(shown.begin(), shown.end());
   check<InputError>(found, "--baseline: there is no group \"", group, '"', name_hint(group, known));
 }
 
