@@ -15,7 +15,7 @@ namespace cosformer {
 /// stored in the leaves.
 class Gradients {
  public:
-  /// The gradient of a leaf; an undefined tensor where no path leads from the loss to it.
+  /// The gradient of a leaf; an undefined tensor if no path leads from the loss to it.
   Tensor of(const Variable& leaf) const;
   bool empty() const { return by_leaf_.empty(); }
   /// An undefined gradient stands for none.
@@ -66,7 +66,7 @@ class InputGradients {
 /// second call throws Error. The order of operations depends on the graph alone. The gradients are added to `sums`, those of
 /// graphs before this one, in place.
 Gradients backward(const Variable& loss, Gradients sums = {});
-/// The same from the gradient of an output of any shape, `doutput` = dL/d(output). Throws ShapeError where the shapes
+/// The same from the gradient of an output of any shape, `doutput` = dL/d(output). Throws ShapeError if the shapes
 /// differ.
 Gradients backward(const Variable& output, const Tensor& doutput, Gradients sums = {});
 

@@ -2,7 +2,7 @@
 /// \file
 /// The differentiable operations: the whole public list.
 ///
-/// All take float32 or float64 (never mixed) and throw ShapeError, tagged with the operation's name, where shapes do not
+/// All take float32 or float64 (never mixed) and throw ShapeError, tagged with the operation's name, if shapes do not
 /// fit. Letters: B batch, T queries, S keys, H heads, D head_dim, E embed_dim or value dim, R rows, V vocabulary.
 
 #include <cstdint>
@@ -43,7 +43,7 @@ Variable reshape(const Variable& x, const Shape& shape);
 Variable narrow(const Variable& x, int axis, std::int64_t start, std::int64_t length);
 /// a [.., m] and b [.., n] side by side -> [.., m + n].
 Variable concatenate(const Variable& a, const Variable& b);
-/// Sum over the real tokens of each item, divided by their number or, where `divisor` > 0, by that: x [B, T, E] -> [B, E].
+/// Sum over the real tokens of each item, divided by their number or, if `divisor` > 0, by that: x [B, T, E] -> [B, E].
 /// An item without a real token gives 0.
 Variable mean_pool(const Variable& x, const SharedPaddingMask& mask, std::int64_t divisor = 0);
 /// Token 0 of each item: x [B, T, E] -> [B, E].
@@ -151,14 +151,14 @@ Variable adaptive_embedding(std::span<const AdaptiveBand> bands, const Tensor& i
 
 /// A band of an adaptive softmax behind the first.
 struct AdaptiveTail {
-  Variable projection;      ///< [d_i, E] or, where `transposed`, [E, d_i]
+  Variable projection;      ///< [d_i, E] or, if `transposed`, [E, d_i]
   Variable weight;          ///< [n_i, d_i]
   bool transposed = false;  ///< the projection is that of an adaptive input
 };
 /// The parameters of an adaptive softmax with K tails.
 struct AdaptiveSoftmaxWeights {
   Variable words;     ///< [n_0, E] or, with the rows of the clusters at their end, [n_0 + K, E]
-  Variable clusters;  ///< [K, E]; undefined where `words` holds them
+  Variable clusters;  ///< [K, E]; undefined if `words` holds them
   std::vector<AdaptiveTail> tails;
 };
 /// Dropout between a tail's two products; tail i draws from noise[i].

@@ -43,7 +43,7 @@ class Profile {
   std::map<std::string, Operation> operations_;
 };
 
-/// While it lives, the graphs of all threads report to `profile`. One at a time; begins and ends where no graph is at work.
+/// While it lives, the graphs of all threads report to `profile`. One at a time; begins and ends while no graph is at work.
 class ProfileScope {
  public:
   explicit ProfileScope(Profile& profile);
@@ -52,7 +52,7 @@ class ProfileScope {
   ProfileScope& operator=(const ProfileScope&) = delete;
 };
 
-/// The profile of the scope that lives, or null: all that an operation pays where there is none.
+/// The profile of the scope that lives, or null: all that an operation pays if there is none.
 Profile* active_profile();
 
 }  // namespace cosformer

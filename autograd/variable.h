@@ -18,14 +18,14 @@ class InputGradients;
 /// A node holds neither its outputs nor its inputs' values: the closure holds what the backward pass needs, and nothing
 /// else keeps activations alive. A leaf (a parameter) has no closure and one output.
 struct Node {
-  /// Given dL/d(output i), undefined where no gradient flows into it, adds to dL/d(input k) for each k that `inputs.wants`.
+  /// Given dL/d(output i), undefined if no gradient flows into it, adds to dL/d(input k) for each k that `inputs.wants`.
   using Backward = std::function<void(std::span<const Tensor> douts, InputGradients& inputs)>;
 
   struct Output {
     Shape shape;
     DType dtype = DType::float32;
   };
-  /// An output of another node; null where an input is a constant.
+  /// An output of another node; null if an input is a constant.
   struct Edge {
     std::shared_ptr<Node> node;
     std::size_t output = 0;
@@ -39,7 +39,7 @@ struct Node {
   bool consumed = false;  ///< a backward pass went through and freed what the closure held
 };
 
-/// A tensor and, where a gradient can flow through it, its node. Copies share both.
+/// A tensor and, if a gradient can flow through it, its node. Copies share both.
 ///
 /// Graphs may be built and differentiated in several threads at once, as long as each graph belongs to one thread:
 /// the leaves they share are only read.

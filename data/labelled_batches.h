@@ -16,7 +16,7 @@ namespace cosformer {
 struct LabelledBatch {
   struct Text {
     std::vector<std::int32_t> tokens;
-    std::vector<std::int32_t> positions;  ///< where the tokens stand, where some are left out; else empty
+    std::vector<std::int32_t> positions;  ///< where the tokens stand, if some are left out; else empty
     std::int64_t length = 0;              ///< with those that are left out
   };
   struct Row {
@@ -33,7 +33,7 @@ struct PaddedTexts {
   std::int64_t texts = 0;
   std::int64_t length = 0;
   std::vector<std::int32_t> ids;  ///< [texts, length]
-  SharedPaddingMask mask;         ///< null where every position is read and stands where it is
+  SharedPaddingMask mask;         ///< null if every position is read and stands where it is
 };
 
 struct TextOptions {

@@ -23,7 +23,7 @@ class LabelledSequences {
   virtual std::int64_t size() const = 0;
   /// In [0, num_classes()).
   virtual std::int32_t label(std::int64_t example) const = 0;
-  /// Sequences of an example: 1, or 2 where a pair is classified.
+  /// Sequences of an example: 1, or 2 if a pair is classified.
   virtual int texts() const { return 1; }
   /// Writes the first `max_length` tokens of a sequence (0 ≤ text < texts()) of an example to `tokens`, which it resizes.
   /// There is at least one. Ids lie in [0, vocab_size()).
@@ -31,7 +31,7 @@ class LabelledSequences {
 
   virtual std::int64_t vocab_size() const = 0;
   virtual std::int64_t num_classes() const = 0;
-  /// The id that the released loaders treat as padding wherever it stands; negative where no token has that role.
+  /// The id that the released loaders treat as padding wherever it stands; negative if no token has that role.
   virtual std::int32_t padding_id() const { return 0; }
   /// Files or rows that the release itself is known to have broken, and that were left out.
   virtual std::int64_t skipped() const { return 0; }

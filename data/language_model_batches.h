@@ -32,7 +32,7 @@ struct TokenBatch {
 /// All batches are `seq_len` long, however short their rows, since attention may depend on the padded length.
 class LanguageModelBatches {
  public:
-  /// `tokens` must outlive this object. Throws InputError where there are fewer than two tokens or seq_len < 1, or context
+  /// `tokens` must outlive this object. Throws InputError if there are fewer than two tokens or seq_len < 1, or context
   /// is not in [0, seq_len).
   LanguageModelBatches(std::span<const std::int32_t> tokens, std::int64_t seq_len, std::uint64_t seed,
                        std::int64_t context = 0);
@@ -42,7 +42,7 @@ class LanguageModelBatches {
   std::int64_t seq_len() const { return seq_len_; }
   /// Sequences that every epoch has.
   std::int64_t sequences_in_epoch() const { return windows_.windows_in_epoch(); }
-  /// The training sequences first_sequence ... first_sequence + rows - 1, which may span epochs. Throws ShapeError where
+  /// The training sequences first_sequence ... first_sequence + rows - 1, which may span epochs. Throws ShapeError if
   /// first_sequence < 0 or rows < 1.
   TokenBatch batch(std::int64_t first_sequence, std::int64_t rows) const;
 

@@ -11,7 +11,7 @@ namespace cosformer {
 /// that reads beyond the end.
 class MappedFile {
  public:
-  /// Throws InputError with the path where it is no regular file that can be read. An empty file is no error.
+  /// Throws InputError with the path if it is no regular file that can be read. An empty file is no error.
   explicit MappedFile(const std::filesystem::path& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;

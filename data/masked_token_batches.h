@@ -16,12 +16,12 @@ namespace cosformer {
 struct MaskedTokenBatch {
   std::int64_t rows = 0;
   std::int64_t length = 0;
-  std::int64_t masked = 0;            ///< positions to predict, at least one a row
+  std::int64_t masked = 0;            ///< positions to predict, at least one per row
   std::int64_t tokens = 0;            ///< real positions, `<s>` included
   std::vector<std::int32_t> inputs;   ///< [rows, length]; `<s>` first, 0 behind the end of a short row
   std::vector<std::int32_t> targets;  ///< [rows, length]: the text's token where it is to be predicted, else kIgnoredTarget
 
-  /// Which positions of rows [first, first + count) are real; null where all are.
+  /// Which positions of rows [first, first + count) are real; null if all are.
   SharedPaddingMask padding(std::int64_t first, std::int64_t count) const;
   std::vector<std::int64_t> lengths;  ///< [rows]: real positions
 };

@@ -18,8 +18,8 @@ struct ParallelFiles {
   std::filesystem::path source, target;
 };
 
-/// `PREFIX.SOURCE` and `PREFIX.TARGET`, each plain or with `.gz` behind it (the plain one where both are there). Throws
-/// InputError where one of them is missing.
+/// `PREFIX.SOURCE` and `PREFIX.TARGET`, each plain or with `.gz` behind it (the plain one if both are there). Throws
+/// InputError if one of them is missing.
 ParallelFiles find_parallel_files(const std::filesystem::path& prefix, const std::string& source_language,
                                   const std::string& target_language);
 
@@ -50,7 +50,7 @@ enum class UnfitSentences : std::uint8_t {
   cut         ///< long ones lose their end, empty ones stay: evaluation reads every line
 };
 
-/// Throws InputError, begun with the file and line, for a sentence that the tokenizer cannot read, and where no pair stays.
+/// Throws InputError, begun with the file and line, for a sentence that the tokenizer cannot read, and if no pair stays.
 SentencePairs tokenize_parallel_text(const ParallelText& text, const ParallelFiles& files, const Tokenizer& tokenizer,
                                      std::int64_t max_length, UnfitSentences unfit);
 

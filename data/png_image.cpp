@@ -62,14 +62,14 @@ void write_bytes(png_structp png, png_bytep bytes, std::size_t count) {
 
 void flush_nothing(png_structp) {}
 
-/// Width, height and channels of a picture; 0 channels where it is of a kind that is not read.
+/// Width, height and channels of a picture; 0 channels if it is of a kind that is not read.
 struct Header {
   png_uint_32 width = 0;
   png_uint_32 height = 0;
   int channels = 0;
 };
 
-/// False, with a message in the transfer, where libpng refuses the bytes.
+/// False, with a message in the transfer, if libpng refuses the bytes.
 bool read_header(const Reader& reader, Header& header) {
   if (setjmp(png_jmpbuf(reader.png))) return false;
   png_read_info(reader.png, reader.info);

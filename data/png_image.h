@@ -23,7 +23,7 @@ inline constexpr std::int64_t kMaxImageSide = 4096;
 /// InputError that says what is wrong, without the file's name: no PNG, another kind, damaged or cut off.
 GreyImage decode_png(std::string_view bytes);
 
-/// A PNG of 8-bit grey, not interlaced. Throws Error where sizes do not fit.
+/// A PNG of 8-bit grey, not interlaced. Throws Error if sizes do not fit.
 std::string encode_png(const GreyImage& image);
 
 }  // namespace cosformer

@@ -34,7 +34,7 @@ struct TranslationTokens {
         end(padding + 2),
         vocab_size(tokenizer_vocab_size + kCount) {}
 
-  std::int32_t padding;     ///< `<pad>`, where a sentence of a batch is shorter than another; never read nor predicted
+  std::int32_t padding;     ///< `<pad>`, if a sentence of a batch is shorter than another; never read nor predicted
   std::int32_t begin;       ///< `<s>`, which the decoder reads first
   std::int32_t end;         ///< `</s>`, the last of every source and every target
   std::int64_t vocab_size;  ///< with the tokenizer's

@@ -30,14 +30,14 @@ struct TextCorpus {
   std::string remark;  ///< what a user should know of the file, one line that begins with its path; empty = nothing
 };
 
-/// A text file's bytes. Throws InputError with the path where it cannot be read or is compressed: a model of the
+/// A text file's bytes. Throws InputError with the path if it cannot be read or is compressed: a model of the
 /// compressed bytes would learn nothing.
 MappedFile open_text(const std::filesystem::path& path);
 /// A tokenizer's message about a file's text, which may begin with "LINE:COLUMN: ".
 std::string text_error(const std::filesystem::path& path, std::string_view message);
 
-/// Reads a plain text or WikiText's `.tokens` file. Throws InputError with the path where it cannot be read, where the
-/// tokenizer refuses its text, where it is compressed, and where it has fewer than two tokens: nothing could be
+/// Reads a plain text or WikiText's `.tokens` file. Throws InputError with the path if it cannot be read, if the
+/// tokenizer refuses its text, if it is compressed, and if it has fewer than two tokens: nothing could be
 /// predicted.
 TextCorpus load_text_corpus(const std::filesystem::path& path, const Tokenizer& tokenizer);
 

@@ -22,8 +22,8 @@ TextWindows::TextWindows(std::int64_t size, std::int64_t length, std::uint64_t s
     windows_in_epoch_ = full;
     return;
   }
-  // Two ways to have the same number of windows whatever the shift: one window more than the full ones, where first
-  // and last together have length + rest positions, or two more, where together they have `rest`. The way with the
+  // Two ways to have the same number of windows whatever the shift: one window more than the full ones, if first
+  // and last together have length + rest positions, or two more, if together they have `rest`. The way with the
   // larger choice of shifts is taken.
   const std::int64_t least = std::max<std::int64_t>(rest, 1);
   const std::int64_t most = rest == 0 ? length - 1 : length;

@@ -20,7 +20,7 @@ struct TextWindow {
 /// epoch, every epoch has the same number of windows, and every window is a pure function of (size, length, seed, number).
 class TextWindows {
  public:
-  /// Throws InputError where length < 1. `size` > 0.
+  /// Throws InputError if length < 1. `size` > 0.
   TextWindows(std::int64_t size, std::int64_t length, std::uint64_t seed);
 
   /// Windows that every epoch has.

@@ -23,7 +23,7 @@ struct PaddedPairs {
   std::vector<std::int32_t> source;   ///< [B, S], `</s>` last, then `<pad>`
   std::vector<std::int32_t> inputs;   ///< [B, T], `<s>` and the target without its end, then `<pad>`
   std::vector<std::int32_t> targets;  ///< [B, T], then -1
-  SharedPaddingMask source_mask;      ///< null where every position is read
+  SharedPaddingMask source_mask;      ///< null if every position is read
   SharedPaddingMask target_mask;
 };
 

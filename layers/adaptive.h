@@ -18,10 +18,10 @@ struct BandSize {
   std::int64_t tokens = 0;
   std::int64_t width = 0;
 };
-/// Throws InputError, tagged with the key, where the cutoffs do not rise below vocab_size or a band has no width.
+/// Throws InputError, tagged with the key, if the cutoffs do not rise below vocab_size or a band has no width.
 std::vector<BandSize> adaptive_bands(const ModelConfig& config);
 
-/// The share of a text's tokens that band `i` has where the n-th most frequent word has a share of 1 / n, as Zipf's law says
+/// The share of a text's tokens that band `i` has if the n-th most frequent word has a share of 1 / n, as Zipf's law says
 /// of words.
 double band_share(const std::vector<BandSize>& bands, std::size_t i);
 

@@ -70,7 +70,7 @@ class Dropout {
   Variable forward(const Variable& x, const Pass& pass) const {
     return is_on(pass) ? dropout(x, probability_, pass.noise(stream_)) : x;
   }
-  /// The same mask for a fused operation; none where nothing is dropped.
+  /// The same mask for a fused operation; none if nothing is dropped.
   std::optional<DropoutMask> mask(const Pass& pass) const {
     if (!is_on(pass)) return std::nullopt;
     return dropout_mask(probability_, pass.noise(stream_));

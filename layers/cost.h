@@ -22,8 +22,8 @@ std::vector<ParameterGroup> parameter_groups(const std::vector<Parameter>& param
 /// Share of an encoder's positions whose tokens are to be restored: RoBERTa's.
 inline constexpr double kMaskedShare = 0.15;
 
-/// Floating-point operations of a forward pass, a position of the decoder (of the encoder where there is no decoder), at
-/// `seq_len` positions a side: linear layers exactly, attention as its formula asks (half of T×S where causal), the output
+/// Floating-point operations of a forward pass per position of the decoder (of the encoder if there is no decoder), at
+/// `seq_len` positions per side: linear layers exactly, attention as its formula asks (half of T×S if causal), the output
 /// head (that of masked tokens on kMaskedShare of the positions, tails of an adaptive softmax on the band_share of their
 /// words); norms, activations and the loss are not counted. A training step counts three times this.
 double forward_flops_per_token(const ModelConfig& config, std::int64_t seq_len);

@@ -31,7 +31,7 @@ class ClassificationHead {
 /// table. Source: Liu et al. 2019, RoBERTa, as in fairseq.
 class LanguageModelHead {
  public:
-  /// `embedding` is the table that is shared; undefined where the head has a weight of its own.
+  /// `embedding` is the table that is shared; undefined if the head has a weight of its own.
   LanguageModelHead(const Scope& scope, std::int64_t embed_dim, std::int64_t vocab_size, const Variable& embedding);
 
   /// What out_proj multiplies: hidden [.., embed_dim] -> the same shape.
@@ -79,7 +79,7 @@ class Model {
   /// int32 [R], -1 = not counted. `label_smoothing` as in linear_cross_entropy; an adaptive softmax has none.
   Variable token_loss(const Variable& hidden, const Tensor& targets, double factor, const Pass& pass,
                       double label_smoothing = 0.0) const;
-  /// The weight [vocab_size, embed_dim] that `logits` multiplies by: the embedding table where tied. Throws Error where the
+  /// The weight [vocab_size, embed_dim] that `logits` multiplies by: the embedding table if tied. Throws Error if the
   /// vocabulary is in bands.
   const Variable& output_weight() const;
   /// Scores of the classes: hidden states of the encoder [B, S, embed_dim] -> [B, num_classes]. Where `pair_features` is
@@ -87,7 +87,7 @@ class Model {
   Variable classify(const Variable& hidden, const SharedPaddingMask& mask, const Pass& pass) const;
 
   const Transformer& decoder() const;
-  /// The head that restores masked tokens of the encoder's input. Throws Error where the config has none.
+  /// The head that restores masked tokens of the encoder's input. Throws Error if the config has none.
   const LanguageModelHead& lm_head() const;
 
  private:

@@ -35,12 +35,12 @@ struct AttentionConfig {
   std::string feature_map = "relu";  ///< a name of the feature maps (linear attention)
   std::string reweighting = "none";  ///< a name of the re-weightings (linear attention)
   ReweightingLength reweighting_length = ReweightingLength::automatic;
-  std::int64_t reweighting_length_value = 0;  ///< M where `reweighting_length` is fixed
-  std::int64_t causal_length = 0;      ///< M of causal attention where no other number counts; no key: the task's or model's
+  std::int64_t reweighting_length_value = 0;  ///< M if `reweighting_length` is fixed
+  std::int64_t causal_length = 0;      ///< M of causal attention if no other number counts; no key: the task's or model's
   double decay = 0.0;                  ///< γ of every head (reweighting = decay); 0 = 1 − 2^(−5 − h) of head h
   std::string normalization = "sum";   ///< sum, l1: what a row of similarities is divided by (linear attention)
   std::string form = "auto";           ///< auto, quadratic, linear, chunked, recurrent (linear attention)
-  std::int64_t chunk_size = 48;        ///< rows a chunk (linear attention, chunked form)
+  std::int64_t chunk_size = 48;        ///< rows per chunk (linear attention, chunked form)
   std::int64_t num_features = 0;       ///< random features a head (favor); 0 = head_dim
   std::int64_t window = 128;           ///< |i - j| ≤ window (local attention)
   std::int64_t projected_length = 64;  ///< positions that a text is projected to (linformer)

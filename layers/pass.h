@@ -24,7 +24,7 @@ struct Pass {
   /// Where every attention writes what it saw, in passes whose attention is to be looked at.
   std::map<std::string, AttentionRecord>* attention_records = nullptr;
 
-  /// A parameter as this pass sees it: a leaf, or a constant where no graph is built.
+  /// A parameter as this pass sees it: a leaf, or a constant if no graph is built.
   Variable use(const Variable& parameter) const { return record_gradients ? parameter : parameter.detach(); }
 
   /// The random numbers of the layer at `path` in this pass.

@@ -14,7 +14,7 @@ namespace {
 /// Positions that share one directly computed angle; the others follow by the sum formulas, in double.
 constexpr std::int64_t kWaveBlock = 64;
 
-/// sin and cos of (first + p) · frequency for p < count, a row a position.
+/// sin and cos of (first + p) · frequency for p < count, a row per position.
 class Waves {
  public:
   Waves(std::span<const double> frequencies, std::int64_t first, std::int64_t count)

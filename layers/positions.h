@@ -15,14 +15,14 @@ class PositionEmbedding {
   /// `scope` is that of the stack ("decoder"); a learned table is "embed_positions.weight" (max_length, embed_dim).
   PositionEmbedding(const Scope& scope, Positions kind, std::int64_t max_length, std::int64_t embed_dim);
 
-  /// x [B, T, embed_dim] + the embeddings of positions start .. start + T - 1. Throws InputError where a learned table is
+  /// x [B, T, embed_dim] + the embeddings of positions start .. start + T - 1. Throws InputError if a learned table is
   /// too short.
   Variable forward(const Variable& x, std::int64_t start, const Pass& pass) const;
   /// x [B, T, embed_dim] + the embeddings of `positions`, int32 [B, T].
   Variable forward_at(const Variable& x, const Tensor& positions, const Pass& pass) const;
 
  private:
-  /// The learned table. Throws InputError where it has fewer than `length` rows.
+  /// The learned table. Throws InputError if it has fewer than `length` rows.
   Variable learned_table(std::int64_t length, const Pass& pass) const;
 
   Positions kind_;

@@ -13,7 +13,7 @@ double embedding_std(const ModelConfig& config) {
   return config.embedding_std > 0 ? config.embedding_std : 1.0 / std::sqrt(static_cast<double>(config.embed_dim));
 }
 
-/// `shared` where it is defined, else new parameters.
+/// `shared` if it is defined, else new parameters.
 std::variant<Embedding, AdaptiveEmbedding> token_embedding(const Scope& scope, const ModelConfig& config,
                                                            const Variable& shared) {
   if (shared.defined()) return Embedding(shared);

@@ -44,9 +44,9 @@ class Transformer {
   /// The hidden states [B, 1, embed_dim] of the next tokens, ids int32 [B, 1].
   Tensor step(const Tensor& ids, DecoderState& state) const;
 
-  /// The table of a model without bands. Throws Error where there are bands.
+  /// The table of a model without bands. Throws Error if there are bands.
   const Variable& embedding_weight() const;
-  /// The token embeddings in bands. Throws Error where there is one table.
+  /// The token embeddings in bands. Throws Error if there is one table.
   const AdaptiveEmbedding& adaptive_embedding() const;
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// One layer of a transformer: self-attention, attention to an encoder where asked for, feed-forward.
+/// One layer of a transformer: self-attention, attention to an encoder if asked for, feed-forward.
 
 #include <functional>
 #include <memory>

@@ -17,7 +17,7 @@ struct BandTokens {
   std::vector<std::int32_t> positions, ids;
 };
 
-/// Tokens by band; those that are `kIgnoredTarget` belong to none where `may_ignore`.
+/// Tokens by band; those that are `kIgnoredTarget` belong to none if `may_ignore`.
 std::vector<BandTokens> by_band(const char* operation, const Tensor& ids, std::span<const std::int64_t> sizes,
                                 bool may_ignore) {
   std::vector<BandTokens> bands(sizes.size());

@@ -7,7 +7,7 @@
 
 namespace cosformer {
 
-/// Sizes of query [B, T, H, D], key [B, S, H, D], value [B, S, H, E]. Throws ShapeError, tagged with `operation`, where
+/// Sizes of query [B, T, H, D], key [B, S, H, D], value [B, S, H, E]. Throws ShapeError, tagged with `operation`, if
 /// these or the masks do not fit together, or a causal mask meets T ≠ S.
 AttentionSizes attention_sizes(const char* operation, const Variable& query, const Variable& key, const Variable& value,
                                const AttentionMask& mask);
@@ -15,7 +15,7 @@ AttentionSizes attention_sizes(const char* operation, const Variable& query, con
 /// The kernels' view of a mask; valid as long as the mask is.
 AttentionVisibility visibility_of(const AttentionMask& mask, std::int64_t window = -1);
 
-/// `x` where its last axis is contiguous, else a contiguous copy.
+/// `x` if its last axis is contiguous, else a contiguous copy.
 Tensor inner_contiguous(const Tensor& x);
 
 template <class T>

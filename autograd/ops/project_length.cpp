@@ -7,7 +7,7 @@ namespace cosformer {
 
 namespace {
 
-/// x [B, S, ..] contiguous, with zeros where the mask has padding.
+/// x [B, S, ..] contiguous, with zeros at padding.
 Tensor real_rows(const Tensor& x, const SharedPaddingMask& mask) {
   if (!mask) return x.contiguous();
   Tensor real = x.clone();

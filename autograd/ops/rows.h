@@ -14,9 +14,9 @@ inline std::int64_t row_count(const Shape& shape) {
   return shape[-1] == 0 ? 0 : shape.size() / width;
 }
 
-/// Throws ShapeError, tagged with `operation`, where the norm's parameters do not fit x.
+/// Throws ShapeError, tagged with `operation`, if the norm's parameters do not fit x.
 void check_norm(const char* operation, const Variable& x, const NormWeights& norm);
-/// Throws ShapeError, tagged with `operation`, where the layer does not take rows of x.
+/// Throws ShapeError, tagged with `operation`, if the layer does not take rows of x.
 void check_linear(const char* operation, const Variable& x, const LinearWeights& layer);
 
 /// The elements of a tensor that may be undefined.

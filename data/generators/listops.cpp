@@ -22,7 +22,7 @@ constexpr std::int64_t kCandidatesPerRound = 4096;
 constexpr std::int64_t kCandidatesPerPiece = 64;
 constexpr std::int64_t kMaxFruitlessCandidates = std::int64_t{1} << 20;
 
-/// Adds a random node at `depth` to `tokens` and gives its value; nothing where the expression is too long already.
+/// Adds a random node at `depth` to `tokens` and gives its value; nothing if the expression is too long already.
 std::optional<int> grow(Draws& draws, const ListopsOptions& options, std::int64_t depth, std::vector<std::uint8_t>& tokens) {
   if (static_cast<std::int64_t>(tokens.size()) >= options.max_length) return std::nullopt;
   if (depth >= options.max_depth || draws.uniform() > kOperatorProbability) {

@@ -38,13 +38,13 @@ struct ListopsStatistics {
 
 /// Writes `basic_train.tsv`, `basic_val.tsv` and `basic_test.tsv` in the released form. Candidate number i is a function of
 /// (seed, i) alone, the accepted ones keep its order and of equal ones the first stays, so the files depend on the options
-/// alone, not on the number of threads. Throws InputError for options that cannot be met, and where 2^20 candidates in a row
+/// alone, not on the number of threads. Throws InputError for options that cannot be met, and if 2^20 candidates in a row
 /// gave no new expression.
 ListopsStatistics make_listops(const ListopsOptions& options, GeneratedFiles& files, const GeneratorProgress& progress);
 
 /// An expression as the release writes it, from its ids (`kListopsTokens`): each operator is applied to its arguments one by
 /// one,
-/// "( ( ( [MED 8 ) 1 ) ] )". Throws Error where brackets do not match.
+/// "( ( ( [MED 8 ) 1 ) ] )". Throws Error if brackets do not match.
 std::string listops_text(std::span<const std::uint8_t> tokens);
 
 }  // namespace cosformer

@@ -32,7 +32,7 @@ std::string metadata_row(const PathfinderSettings& settings, std::int64_t batch,
   return row.str();
 }
 
-/// `given` where there is one, else `otherwise`.
+/// `given` if there is one, else `otherwise`.
 int setting_of(const char* name, const std::optional<std::int64_t>& given, int least, int most, int otherwise) {
   if (!given) return otherwise;
   check<InputError>(*given >= least && *given <= most, name, ": expected ", least, " to ", most, ", found ", *given);

@@ -17,7 +17,7 @@ constexpr double kPi = std::numbers::pi;
 /// How often more a dash and a short path are tried.
 constexpr int kDashRetries = 2;
 constexpr int kDistractorRetries = 4;
-/// Short paths end where less than this share of the picture is free.
+/// Short paths end if less than this share of the picture is free.
 constexpr double kLeastFreeShare = 0.01;
 constexpr float kFree = 0.3F;
 constexpr float kMostOverlap = 1.8F;
@@ -125,7 +125,7 @@ class Painting {
     return fits;
   }
 
-  /// A path's first dash at `begin`; nothing where it would leave the picture.
+  /// A path's first dash at `begin`; nothing if it would leave the picture.
   std::optional<Path> first_dash(Place begin, double orientation) const {
     const Place head = moved(begin, orientation, settings_.dash_length);
     const Place pivot = moved(head, reversed(orientation), settings_.dash_length + dashes_.margin());
@@ -190,7 +190,7 @@ class Painting {
     return taken;
   }
 
-  /// Adds a dash to a path and takes the room of the one before; false where there is no room.
+  /// Adds a dash to a path and takes the room of the one before; false if there is no room.
   bool extend(Path& path, double contrast) {
     const Place pivot = moved(path.pivot, path.orientation, settings_.dash_length + 2 * dashes_.margin());
     const std::vector<Place> ends = circle_around(pivot, settings_.dash_length + dashes_.margin(), size_);

@@ -13,7 +13,7 @@ namespace cosformer {
 
 struct PathfinderPicture {
   GreyImage image;
-  int label = 0;  ///< 1 where both markers are on one path
+  int label = 0;  ///< 1 if both markers are on one path
   int margin = 0;
 };
 

@@ -35,7 +35,7 @@ std::vector<fs::path> training_files(const fs::path& folder) {
 std::size_t count_records(const MappedFile& file, const fs::path& path) {
   const std::size_t size = file.bytes().size();
   check<InputError>(size > 0 && size % kRecordBytes == 0, path.string(), ": ", size, " bytes, expected a multiple of ",
-                    kRecordBytes, " (one label and 3 x 1024 colour values a picture)");
+                    kRecordBytes, " (one label and 3 x 1024 colour values per picture)");
   return size / kRecordBytes;
 }
 

@@ -19,7 +19,7 @@ namespace {
 
 constexpr PartNames kNames{"basic_train.tsv", "basic_val.tsv", "basic_test.tsv"};
 
-/// Nothing where there is no such token.
+/// Nothing if there is no such token.
 std::optional<std::uint8_t> token_id(std::string_view token) {
   if (token.size() == 1 && token[0] >= '0' && token[0] <= '9') {
     return static_cast<std::uint8_t>(kListopsFirstDigit + (token[0] - '0'));

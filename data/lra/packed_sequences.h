@@ -15,7 +15,7 @@ namespace cosformer {
 struct PackedExamples {
   std::vector<std::uint8_t> values;
   std::vector<std::size_t> ends;     ///< where in `values` each example ends
-  std::vector<std::uint8_t> labels;  ///< one an example
+  std::vector<std::uint8_t> labels;  ///< one per example
 
   void add(std::span<const std::uint8_t> sequence, std::uint8_t label);
   /// Adds all examples of another collection, in its order.
@@ -48,7 +48,7 @@ class PackedSequences : public LabelledSequences {
   std::int64_t skipped_;
 };
 
-/// Writes the first `max_length` values to `tokens`, each plus `first_id`. Throws Error where `max_length` < 1.
+/// Writes the first `max_length` values to `tokens`, each plus `first_id`. Throws Error if `max_length` < 1.
 void write_tokens(std::span<const std::uint8_t> values, std::int32_t first_id, std::int64_t max_length,
                   std::vector<std::int32_t>& tokens);
 

@@ -19,7 +19,7 @@ inline constexpr std::int64_t kMaxCachedPixels = std::int64_t{512} << 20;
 /// file and label (the first, second and fourth) are used. Pictures of no bytes, which the release has, are left out and
 /// counted. Of the others the first 80 % are the training part, the next 10 % the validation part, the last 10 % the test
 /// part, in stored order. A token is a pixel's grey value, row by row; black is padding. All pictures must have one size.
-/// Throws InputError with file and row; where a part is larger than `max_cached_pixels`, `read` does so for a picture that
+/// Throws InputError with file and row; if a part is larger than `max_cached_pixels`, `read` does so for a picture that
 /// cannot be decoded.
 std::unique_ptr<LabelledSequences> load_pathfinder(const std::filesystem::path& path, Split part,
                                                    std::int64_t max_cached_pixels);

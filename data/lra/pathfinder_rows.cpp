@@ -60,7 +60,7 @@ PathfinderRow parse_row(std::string_view line, const fs::path& file, std::int64_
   return {.picture = picture, .label = static_cast<std::uint8_t>(fields[3][0] - '0'), .row = number};
 }
 
-/// Size of each picture in bytes; nothing where there is no such file.
+/// Size of each picture in bytes; nothing if there is no such file.
 std::vector<std::optional<std::uintmax_t>> picture_sizes(const fs::path& folder, const std::vector<PathfinderRow>& rows) {
   std::vector<std::optional<std::uintmax_t>> sizes(rows.size());
   parallel_ranges(static_cast<std::int64_t>(rows.size()), 256, [&](std::int64_t begin, std::int64_t end) {

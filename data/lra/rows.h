@@ -36,7 +36,7 @@ struct PartNames {
   const char* valid;
   const char* test;
 };
-/// The file (or folder) that holds a part: `path` itself where it is no folder, otherwise the one of that name inside it.
+/// The file (or folder) that holds a part: `path` itself if it is no folder, otherwise the one of that name inside it.
 std::filesystem::path path_of_part(const std::filesystem::path& path, Split part, const PartNames& names);
 
 }  // namespace cosformer

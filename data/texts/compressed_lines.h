@@ -18,7 +18,7 @@ namespace cosformer {
 /// refused, and so is a file that unpacks to over 200 times its size and 1 MiB, or to over a line per byte and 65,536.
 class CompressedLines {
  public:
-  /// `content` says what was expected where there is no file ("a file of reviews"). Throws InputError with the path.
+  /// `content` says what was expected if there is no file ("a file of reviews"). Throws InputError with the path.
   CompressedLines(const std::filesystem::path& path, const char* content);
 
   /// The next line without its LF or CRLF, valid until the next call; nothing at the end of the file. Throws InputError.

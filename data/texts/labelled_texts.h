@@ -19,7 +19,7 @@ struct LabelledTexts {
   struct Example {
     std::int32_t label = 0;
     std::string first;
-    std::string second;  ///< empty where single texts are classified
+    std::string second;  ///< empty if single texts are classified
   };
   std::vector<Example> examples;
   std::int64_t skipped = 0;  ///< rows that hold no example: of another width, without a label, a text a second time
@@ -53,9 +53,9 @@ struct LabelledTextFormat {
 };
 std::span<const LabelledTextFormat> labelled_text_formats();
 
-/// The format of this name; null where there is none.
+/// The format of this name; null if there is none.
 const LabelledTextFormat* find_labelled_text_format(std::string_view name);
-/// The format that `path` looks like; null where it looks like none.
+/// The format that `path` looks like; null if it looks like none.
 const LabelledTextFormat* guess_labelled_text_format(const std::filesystem::path& path);
 
 }  // namespace cosformer

@@ -16,7 +16,7 @@ struct TokenizedExample {
   std::array<std::vector<std::int32_t>, 2> texts;
 };
 
-/// How much of two texts stays where they have `room` together.
+/// How much of two texts stays if they have `room` together.
 std::array<std::size_t, 2> shares(std::size_t first, std::size_t second, std::size_t room) {
   if (first + second <= room) return {first, second};
   const std::size_t half = room / 2;

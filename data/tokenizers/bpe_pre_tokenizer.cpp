@@ -31,7 +31,7 @@ struct MatchData {
   MatchData& operator=(const MatchData&) = delete;
 };
 
-/// The code point that spells each byte: itself where it is a visible Latin-1 character, otherwise U+0100 and on.
+/// The code point that spells each byte: itself if it is a visible Latin-1 character, otherwise U+0100 and on.
 constexpr std::array<char16_t, 256> byte_spellings() {
   std::array<char16_t, 256> spellings{};
   char16_t next = 0x100;
@@ -72,7 +72,7 @@ BpePreTokenizer::BpePreTokenizer() {
                                 PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED, &error, &offset, nullptr);
   check<Error>(pattern->code != nullptr, "PCRE2 refuses the pattern of byte-level BPE at offset ", offset, ": error ",
                error);
-  // Where the system forbids generated code the interpreter gives the same matches.
+  // If the system forbids generated code the interpreter gives the same matches.
   pcre2_jit_compile(pattern->code, PCRE2_JIT_COMPLETE);
   pattern->limits = pcre2_match_context_create(nullptr);
   if (pattern->limits == nullptr) throw std::bad_alloc();

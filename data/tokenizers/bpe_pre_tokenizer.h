@@ -25,7 +25,7 @@ class BpePreTokenizer {
   /// Views of `text`. Thread-safe.
   std::vector<std::string_view> split(std::string_view text) const;
 
-  /// True where cutting `text` before byte p (0 < p < size) changes no word.
+  /// True if cutting `text` before byte p (0 < p < size) changes no word.
   static bool may_cut(std::string_view text, std::size_t p);
 
  private:

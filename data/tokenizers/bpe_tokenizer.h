@@ -20,7 +20,7 @@ namespace cosformer {
 /// several threads. Files: vocab.json, merges.txt.
 class BpeTokenizer final : public Tokenizer {
  public:
-  /// Throws InputError where one of the 256 bytes is not in the vocabulary.
+  /// Throws InputError if one of the 256 bytes is not in the vocabulary.
   explicit BpeTokenizer(BpeModel model);
   static std::unique_ptr<Tokenizer> load(const std::filesystem::path& folder);
   /// See `train_bpe`.

@@ -48,7 +48,7 @@ class PairTable {
     for (const auto& [pair, entry] : pairs_) queue_.push({entry.count, pair});
   }
 
-  /// Takes out the most frequent pair. False where none is left.
+  /// Takes out the most frequent pair. False if none is left.
   bool pop(std::uint64_t& pair, std::int64_t& count) {
     while (!queue_.empty()) {
       const Candidate best = queue_.top();
@@ -142,7 +142,7 @@ class PairTable {
     return (static_cast<std::uint64_t>(left) << 32) | static_cast<std::uint64_t>(right);
   }
 
-  std::vector<std::int32_t> ids_;  // -1 where merged into the left neighbour
+  std::vector<std::int32_t> ids_;  // -1 if merged into the left neighbour
   std::vector<std::uint32_t> previous_, next_, word_of_;
   std::vector<std::int64_t> counts_;  // by word
   std::unordered_map<std::uint64_t, Pair> pairs_;

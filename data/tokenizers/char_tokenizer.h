@@ -17,7 +17,7 @@ class CharTokenizer final : public Tokenizer {
   /// The tokens by id: `<unk>` once, otherwise one character each. Throws InputError.
   explicit CharTokenizer(std::vector<std::string> tokens);
   static std::unique_ptr<Tokenizer> load(const std::filesystem::path& folder);
-  /// Throws InputError with LINE:COLUMN where the text is not UTF-8.
+  /// Throws InputError with LINE:COLUMN if the text is not UTF-8.
   static std::unique_ptr<Tokenizer> train(std::string_view text, const TokenizerOptions& options);
 
   std::string_view kind() const override { return "char"; }

@@ -27,9 +27,9 @@ class Tokenizer {
   virtual std::string_view kind() const = 0;
   /// Number of ids: every id is in [0, vocab_size).
   virtual std::int64_t vocab_size() const = 0;
-  /// The ids of a text. Throws InputError (with LINE:COLUMN) where the tokenizer cannot read it.
+  /// The ids of a text. Throws InputError (with LINE:COLUMN) if the tokenizer cannot read it.
   virtual std::vector<std::int32_t> encode(std::string_view text) const = 0;
-  /// The text of ids. Throws InputError where an id is not below `vocab_size()`.
+  /// The text of ids. Throws InputError if an id is not below `vocab_size()`.
   virtual std::string decode(std::span<const std::int32_t> ids) const = 0;
   /// The files that `load_tokenizer(kind(), folder)` reads. Equal tokenizers have equal files, however those are spelled
   /// that they were read from.

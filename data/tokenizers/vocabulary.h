@@ -21,7 +21,7 @@ inline constexpr std::size_t kMaxTokenBytes = 1024;
 inline constexpr std::string_view kUnknownToken = "<unk>";
 
 /// Reads `vocab.json`, an object from token to id (GPT-2's format) -> the tokens by id. Every id from 0 to one below the
-/// number of tokens must occur exactly once. Throws InputError with the path, and with the token where one is at fault.
+/// number of tokens must occur exactly once. Throws InputError with the path, and with the token if one is at fault.
 std::vector<std::string> read_vocabulary(const std::filesystem::path& path);
 
 /// The text that `read_vocabulary` reads.
@@ -40,7 +40,7 @@ struct TokenCount {
 };
 
 /// The tokens that `options` lets in beside `specials` other ones: the most frequent first, equal counts in byte order.
-/// Throws InputError where the options are out of range or the vocabulary would be larger than `kMaxVocabSize`.
+/// Throws InputError if the options are out of range or the vocabulary would be larger than `kMaxVocabSize`.
 std::vector<std::string> frequent_tokens(std::vector<TokenCount> counts, const TokenizerOptions& options,
                                          std::int64_t specials);
 

@@ -19,7 +19,7 @@ class WordTokenizer final : public Tokenizer {
   /// The tokens by id, `<unk>` and `<eos>` among them, none with a blank or newline. Throws InputError.
   explicit WordTokenizer(std::vector<std::string> tokens);
   static std::unique_ptr<Tokenizer> load(const std::filesystem::path& folder);
-  /// Throws InputError with LINE:COLUMN where the text is not UTF-8.
+  /// Throws InputError with LINE:COLUMN if the text is not UTF-8.
   static std::unique_ptr<Tokenizer> train(std::string_view text, const TokenizerOptions& options);
 
   std::string_view kind() const override { return "word"; }

@@ -22,8 +22,8 @@ struct AttentionRecord {
   Tensor query;                   ///< [B, T, H, D]
   Tensor key;                     ///< [B, S, H, D]
   Tensor weights;                 ///< [B, H, T, S]
-  Tensor plain_weights;           ///< the same without the re-weighting; undefined where there is none
-  ReweightingMatrix reweighting;  ///< without a name where there is none
+  Tensor plain_weights;           ///< the same without the re-weighting; undefined if there is none
+  ReweightingMatrix reweighting;  ///< without a name if there is none
   bool causal = false;
 };
 

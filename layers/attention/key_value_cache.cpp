@@ -24,7 +24,7 @@ void KeyValueCache::select(std::span<const std::int64_t> rows) {
   }
 }
 
-/// Keeps what the next token sees, in the same buffers where that fills at most half of them, else in twice as large ones.
+/// Keeps what the next token sees, in the same buffers if that fills at most half of them, else in twice as large ones.
 void KeyValueCache::make_room(const Tensor& key, const Tensor& value) {
   const std::int64_t kept = window_ < 0 ? length_ : std::min(length_, window_);
   const bool in_place = keys_.defined() && 2 * kept <= length_;

@@ -9,7 +9,7 @@
 
 namespace cosformer {
 
-/// Grows by doubling: O(1) copies a token on average. With a window, older tokens than it reaches are dropped where room is
+/// Grows by doubling: O(1) copies per token on average. With a window, older tokens than it reaches are dropped if room is
 /// needed: memory is then bounded by the window.
 class KeyValueCache {
  public:

@@ -15,7 +15,7 @@ namespace cosformer {
 
 namespace {
 
-/// One recurrent state a head; see linear_attention_step.
+/// One recurrent state per head; see linear_attention_step.
 class LinearAttentionState : public AttentionState {
  public:
   LinearAttentionState(LinearAttentionOptions options, RandomFeatures features, const AttentionConfig& config)

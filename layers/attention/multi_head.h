@@ -16,7 +16,7 @@ namespace cosformer {
 struct EncoderKeys {
   Tensor key, value;       ///< [B, S, H, D]
   Tensor input;            ///< [B, S, embed_dim], what they are projections of
-  SharedPaddingMask mask;  ///< [B, S]; null where all are real
+  SharedPaddingMask mask;  ///< [B, S]; null if all are real
 
   /// Goes on with the items rows[0], rows[1], ... of the batch.
   void select(std::span<const std::int64_t> rows);
@@ -26,7 +26,7 @@ struct EncoderKeys {
 /// split or join them.
 class MultiHeadAttention {
  public:
-  /// `max_length` is the longest text's. Throws InputError where `num_heads` does not divide `embed_dim` or the attention's
+  /// `max_length` is the longest text's. Throws InputError if `num_heads` does not divide `embed_dim` or the attention's
   /// options are unusable.
   MultiHeadAttention(const Scope& scope, std::int64_t embed_dim, std::int64_t num_heads, const AttentionConfig& config,
                      std::int64_t max_length);
@@ -50,7 +50,7 @@ class MultiHeadAttention {
 
  private:
   Variable split_heads(const Variable& x) const;
-  /// The attention between heads, recorded where the pass asks for it.
+  /// The attention between heads, recorded if the pass asks for it.
   Variable attend(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const;
 
   std::string path_;

@@ -19,7 +19,7 @@ class RandomFeatures {
       : projection_(orthogonal_features(setting, num_features)), projection32_(projection_.to(DType::float32)) {}
 
   explicit operator bool() const { return projection_.defined(); }
-  /// Features of a head; 0 where there are none.
+  /// Features of a head; 0 if there are none.
   std::int64_t count() const { return projection_.defined() ? projection_.dim(1) : 0; }
   /// x [B, T, H, D] -> [B, T, H, F], or x.
   Variable of(const Variable& x) const {

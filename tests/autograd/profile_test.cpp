@@ -14,7 +14,7 @@ namespace {
 
 Variable leaf(const Shape& shape, double value) { return Variable::leaf(Tensor::full(shape, value)); }
 
-/// The sums of one operation; zeros where the profile has none.
+/// The sums of one operation; zeros if the profile has none.
 Profile::Operation sums_of(const Profile& profile, const std::string& name) {
   const auto all = profile.operations();
   const auto found = std::ranges::find(all, name, &Profile::Operation::name);

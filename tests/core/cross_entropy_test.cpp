@@ -51,7 +51,7 @@ Expected reference(std::int64_t rows, std::int64_t vocab, const std::vector<T>& 
   return e;
 }
 
-/// Targets of which every fifth is ignored where asked for.
+/// Targets of which every fifth is ignored if asked for.
 std::vector<std::int32_t> some_targets(std::int64_t rows, std::int64_t vocab, bool ignore) {
   std::vector<std::int32_t> targets;
   for (const double value : random_values<double>(rows, 1, 0, static_cast<double>(vocab))) {
@@ -163,7 +163,7 @@ TEST_CASE("Cross-entropy from hidden states agrees with double loops, with and w
 }
 
 TEST_CASE("Cross-entropy from hidden states goes through several tiles of a large vocabulary") {
-  // 33,000 classes: 128 rows a tile. Of 165 rows 132 count: a full tile and a short one, gathered; 130 rows in place.
+  // 33,000 classes: 128 rows per tile. Of 165 rows 132 count: a full tile and a short one, gathered; 130 rows in place.
   check_linear<float>(165, 2, 33000, 0.0, false, true, 1e-5);
   check_linear<float>(130, 2, 33000, 0.0, false, false, 1e-5);
 }

@@ -77,7 +77,7 @@ TEST_CASE("A block too large for the machine is refused and not accounted for") 
   CHECK(memory_use().live_bytes == before.live_bytes);
 }
 
-#ifndef __SANITIZE_ADDRESS__  // it ends the process where memory is refused
+#ifndef __SANITIZE_ADDRESS__  // it ends the process if memory is refused
 TEST_CASE("Where the system has no memory left, the blocks kept for reuse are given back first") {
   const MemoryUse before = memory_use();
   { const auto kept = allocate_block(std::size_t{1} << 20); }

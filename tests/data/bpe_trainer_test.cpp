@@ -129,7 +129,7 @@ TEST_CASE("WikiText-2 trains a vocabulary of eight thousand that shortens its te
     const BpeTokenizer tokenizer(train_bpe(*text, 8000));
     CHECK(tokenizer.vocab_size() == 8000);
     const Ids ids = tokenizer.encode(*text);
-    CHECK(ids.size() * 7 < text->size() * 2);  // more than 3.5 bytes a token
+    CHECK(ids.size() * 7 < text->size() * 2);  // more than 3.5 bytes per token
     CHECK(tokenizer.decode(ids) == *text);
   } else {
     SUCCEED();

@@ -62,7 +62,7 @@ inline std::optional<std::filesystem::path> kit_file(const std::string& name) {
   return std::nullopt;
 }
 
-/// The unpacked content of an .xz file of the kit; nothing, and a warning, where it or the program xz is absent.
+/// The unpacked content of an .xz file of the kit; nothing, and a warning, if it or the program xz is absent.
 inline std::optional<std::string> kit_xz(const std::string& name) {
   const auto path = kit_file(name);
   if (!path) return std::nullopt;
@@ -77,7 +77,7 @@ inline std::optional<std::string> kit_xz(const std::string& name) {
   return read_text(target);
 }
 
-/// Unpacks a .tar.xz of the kit into `folder`; false, and a warning, where it or the program tar is absent.
+/// Unpacks a .tar.xz of the kit into `folder`; false, and a warning, if it or the program tar is absent.
 inline bool unpack_kit(const std::string& name, const std::filesystem::path& folder) {
   const auto path = kit_file(name);
   if (!path) return false;
@@ -89,7 +89,7 @@ inline bool unpack_kit(const std::string& name, const std::filesystem::path& fol
   return true;
 }
 
-/// The message of the InputError that `action` throws; empty, and a failed check, where it throws none.
+/// The message of the InputError that `action` throws; empty, and a failed check, if it throws none.
 template <class Action>
 std::string input_error(Action action) {
   try {

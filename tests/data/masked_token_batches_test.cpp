@@ -26,7 +26,7 @@ MaskedTokenBatches batches_of(const std::vector<std::int32_t>& text, std::int64_
   return {text, SpecialTokens(kOwnIds), seq_len, 0.15, seed};
 }
 
-/// The token of the text that a real position stands for: the target where it is masked.
+/// The token of the text that a real position stands for: the target if it is masked.
 std::int32_t original(const MaskedTokenBatch& batch, std::size_t place) {
   return batch.targets[place] == kIgnoredTarget ? batch.inputs[place] : batch.targets[place];
 }

@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-/// The objects that `bench …` prints, one a line.
+/// The objects that `bench …` prints, one per line.
 std::vector<json> measure(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "bench");
   arguments.emplace_back("--json");

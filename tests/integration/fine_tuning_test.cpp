@@ -54,7 +54,7 @@ valid = "dev.tsv"
 seq_len = 20
 )";
 
-/// Pairs that are duplicates where their first words are equal.
+/// Pairs that are duplicates if their first words are equal.
 std::string pairs(std::size_t count, const char* purpose) {
   static constexpr const char* kWords[] = {"sea", "sky", "grey", "calm"};
   const Random random(3, purpose);

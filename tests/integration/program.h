@@ -32,7 +32,7 @@ struct Surroundings {
   std::function<void()> prepare = {};  ///< called last in the new process, before it becomes the program
 };
 
-/// A process that runs beside the test; killed where it outlives its owner.
+/// A process that runs beside the test; killed if it outlives its owner.
 class Program {
  public:
   /// Starts `cosformer` with these arguments. Throws Error.
@@ -57,7 +57,7 @@ class Program {
 /// Runs the program to its end.
 Outcome run_program(const std::vector<std::string>& arguments, const Surroundings& surroundings = {});
 
-/// Calls `condition` until it is true. False where it is not within `limit`.
+/// Calls `condition` until it is true. False if it is not within `limit`.
 template <class Condition>
 bool wait_until(Condition&& condition, std::chrono::milliseconds limit) {
   const auto end = std::chrono::steady_clock::now() + limit;

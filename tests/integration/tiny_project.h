@@ -39,7 +39,7 @@ class TinyProject {
   std::filesystem::path checkpoint(const std::string& run, std::int64_t step) const;
   /// Steps of the checkpoints in the run's folder, ascending.
   std::vector<std::int64_t> checkpoints(const std::string& run) const;
-  /// The step of the newest checkpoint of a run that may be at work; -1 where there is none.
+  /// The step of the newest checkpoint of a run that may be at work; -1 if there is none.
   std::int64_t newest(const std::string& run) const;
 
  private:

@@ -64,7 +64,7 @@ TEST_CASE("operations of a forward pass are those counted by hand") {
   config.attention.window = 100;
   CHECK(forward_flops_per_token(config, length) == 2 * (layer + causal_softmax) + head);
 
-  // Two 4×4 sums a head: each key goes in, each query reads.
+  // Two 4×4 sums per head: each key goes in, each query reads.
   const double cosformer = 2 * 2 * 2 * 2 * 4 * 4;
   config.attention = kind_of("cosformer");
   CHECK(forward_flops_per_token(config, length) == 2 * (layer + cosformer) + head);

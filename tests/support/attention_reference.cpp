@@ -162,7 +162,7 @@ AttentionGradients reference_linear_attention_gradients(const AttentionCase& sha
 
 namespace {
 
-/// softmax of one query's scores; all 0 where nothing is in sight.
+/// softmax of one query's scores; all 0 if nothing is in sight.
 std::vector<double> probabilities(const AttentionCase& shape, double scale, const std::vector<double>& query,
                                   const std::vector<double>& key, std::int64_t b, std::int64_t h, std::int64_t i) {
   std::vector<double> p(static_cast<std::size_t>(shape.keys), -std::numeric_limits<double>::infinity());

@@ -8,7 +8,7 @@
 
 namespace cosformer::test {
 
-/// What the InputError that `action` throws says; empty where it throws none. Other exceptions go through.
+/// What the InputError that `action` throws says; empty if it throws none. Other exceptions go through.
 template <class Action>
 std::string input_error_of(Action&& action) {
   try {

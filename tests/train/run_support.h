@@ -58,7 +58,7 @@ inline std::vector<std::string> names_in(const std::filesystem::path& folder) {
   return names;
 }
 
-/// What a function says when it throws `E`; empty where it does not.
+/// What a function says when it throws `E`; empty if it does not.
 template <class E, class Function>
 std::string message_of(Function&& function) {
   try {
@@ -69,7 +69,7 @@ std::string message_of(Function&& function) {
   return {};
 }
 
-/// Fails call number `fail_at` (the first is 1), and those after it where the fault stays. A call that fails has done
+/// Fails call number `fail_at` (the first is 1), and those after it if the fault stays. A call that fails has done
 /// nothing, but for `close`, which closes, and `write`, which has written half.
 class FaultyFileSystem : public FileSystem {
  public:

@@ -1,4 +1,4 @@
-// OpenBLAS maps its buffers before `main` begins, and tries for ever where an address-space limit has no room for them. This
+// OpenBLAS maps its buffers before `main` begins, and tries for ever if an address-space limit has no room for them. This
 // looks first, and ends the program with a line.
 
 #include <sched.h>
@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kMostThreads = 128;  // for which Debian builds OpenBLAS
 
-/// The number that an environment variable holds; 0 where there is none.
+/// The number that an environment variable holds; 0 if there is none.
 int number_in(char** environment, const char* name) {
   const std::size_t length = std::strlen(name);
   for (char** entry = environment; *entry != nullptr; ++entry) {

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The target, where it can be made.
+/// The target, if it can be made.
 fs::path checked(const fs::path& given) {
   // "out/" is "out".
   const fs::path target = given.has_filename() ? given : given.parent_path();

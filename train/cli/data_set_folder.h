@@ -16,10 +16,10 @@ namespace cosformer {
 /// Writes a generator's files beside the target folder, which appears with all of them or not at all.
 class DataSetFolder : public GeneratedFiles {
  public:
-  /// Throws InputError where the target exists and is no empty folder, or where the folder it shall stand in does not exist.
+  /// Throws InputError if the target exists and is no empty folder, or if the folder it shall stand in does not exist.
   DataSetFolder(FileSystem& files, const std::filesystem::path& target);
 
-  /// Throws Error where the system refuses.
+  /// Throws Error if the system refuses.
   void append(std::string_view name, std::string_view bytes) override;
   /// Waits until all is on the disk and gives the folder its name. Throws Error.
   void commit();

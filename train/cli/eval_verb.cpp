@@ -26,7 +26,7 @@ nlohmann::ordered_json classes_to_json(const std::vector<ClassCount>& classes) {
   return rows;
 }
 
-/// One line a class; nothing for what is no classification.
+/// One line per class; nothing for what is no classification.
 std::string format_classes(const std::vector<ClassCount>& classes) {
   if (classes.empty()) return {};
   std::string text = fmt::format("  {:<8} {:>9} {:>9} {:>9}\n", "class", "examples", "predicted", "correct");

@@ -37,7 +37,7 @@ nlohmann::ordered_json times_by_context(const std::vector<double>& milliseconds,
   return rows;
 }
 
-/// Writes a translation for each line: of the prompt, or of standard input where there is no prompt.
+/// Writes a translation for each line: of the prompt, or of standard input if there is no prompt.
 int translate_lines(const cxxopts::ParseResult& given, const ModelFile& file,
                     const std::shared_ptr<const Tokenizer>& tokenizer, const std::vector<std::string>& warnings) {
   for (const char* option : {"tokens", "temperature", "top-k", "top-p", "seed", "stop", "samples", "window"}) {

@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view kFeatures[] = {"sse4_2",  "avx",      "f16c",        "fma",     "avx2",
                                           "avx512f", "avx512bw", "avx512_bf16", "amx_tile"};
 
-/// The text after "NAME<blanks>:" in a file of such lines; empty where there is none.
+/// The text after "NAME<blanks>:" in a file of such lines; empty if there is none.
 std::string field_of(const std::filesystem::path& file, std::string_view name) {
   std::ifstream stream(file);
   for (std::string line; std::getline(stream, line);) {

@@ -12,7 +12,7 @@
 namespace cosformer {
 
 struct Machine {
-  std::string processor;              ///< the model's name; empty where unknown
+  std::string processor;              ///< the model's name; empty if unknown
   std::vector<std::string> features;  ///< of those that matter here: "avx2", "fma", "avx512f", …
   int online_processors = 0;
   int usable_processors = 0;  ///< that this process may run on

@@ -7,7 +7,7 @@
 
 namespace cosformer {
 
-/// Throws InputError, one line with the sizes, where a training step needs more memory than the machine has or the control
+/// Throws InputError, one line with the sizes, if a training step needs more memory than the machine has or the control
 /// groups allow. What other programs use does not count: they may end.
 void check_memory(const RunPlan& plan, const Machine& machine);
 

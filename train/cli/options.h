@@ -37,7 +37,7 @@ class CommandLine {
   void positional_list(const std::string& name, const std::string& placeholder, const std::string& help,
                        std::size_t minimum);
 
-  /// The flags and arguments; nothing where `--help` was asked for and printed. Throws InputError, one line, for unknown
+  /// The flags and arguments; nothing if `--help` was asked for and printed. Throws InputError, one line, for unknown
   /// flags (with the nearest name), arguments too many or too few, and values of a wrong type.
   std::optional<cxxopts::ParseResult> parse(int argc, char** argv);
 

@@ -17,7 +17,7 @@ struct LanguagePair {
 /// "en,de". Throws InputError for anything but two names.
 LanguagePair parse_languages(const std::string& text);
 
-/// The prefixes of parallel files at `path`: itself where it is such a prefix, or those in a folder, by name; none where
+/// The prefixes of parallel files at `path`: itself if it is such a prefix, or those in a folder, by name; none if
 /// there are none.
 std::vector<std::filesystem::path> parallel_prefixes(const std::filesystem::path& path, const LanguagePair& languages);
 

@@ -83,7 +83,7 @@ std::uintptr_t take_address(std::string_view& text) {
   return value;
 }
 
-/// Writes the name of the file that is mapped at `address`. False where none is. Lines of /proc/self/maps: FROM-TO MODE
+/// Writes the name of the file that is mapped at `address`. False if none is. Lines of /proc/self/maps: FROM-TO MODE
 /// OFFSET DEVICE INODE PATH.
 bool name_mapped_file(std::uintptr_t address) {
   Lines lines("/proc/self/maps");

@@ -22,7 +22,7 @@ class StandardOutput final : public std::streambuf {
   StandardOutput(const StandardOutput&) = delete;
   StandardOutput& operator=(const StandardOutput&) = delete;
 
-  /// Writes everything, also a character that was begun and not ended. False where anything could not be written.
+  /// Writes everything, also a character that was begun and not ended. False if anything could not be written.
   bool finish();
 
  protected:

@@ -21,7 +21,7 @@ int run_verb(std::string_view program, std::string_view description, std::span<c
 /// All verbs of the program.
 std::span<const Verb> program_verbs();
 
-/// True where these arguments are those of a verb that writes text.
+/// True if these arguments are those of a verb that writes text.
 bool is_text_wanted(int argc, char** argv);
 
 /// The whole program but for what `main` catches; also knows `--version`.

@@ -17,7 +17,7 @@
 
 namespace cosformer {
 
-/// What "padded length" means to attention and pooling where they ask for it.
+/// What "padded length" means to attention and pooling if they ask for it.
 enum class PadTo : std::uint8_t { longest, seq_len };
 
 struct TaskConfig {

@@ -46,7 +46,7 @@ std::span<const Field> config_fields();
 /// The tables in order: "task", "model", …
 std::vector<std::string_view> config_tables();
 
-/// The field with this key; nullptr where there is none.
+/// The field with this key; nullptr if there is none.
 const Field* find_field(std::string_view key);
 
 /// The end of a message about an unknown key: the name that was most likely meant, or where to look.

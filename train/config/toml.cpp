@@ -20,7 +20,7 @@ void throw_toml_assertion() { throw TomlAssertion{}; }
 
 }  // namespace
 
-// toml++ 3.3.0 ends the process on some malformed files (`[[$x]]`) and is undefined on others where NDEBUG is set (`a=Ț`).
+// toml++ 3.3.0 ends the process on some malformed files (`[[$x]]`) and is undefined on others if NDEBUG is set (`a=Ț`).
 // It throws instead when TOML_ASSERT does and NDEBUG is off while its headers are read; compiled here, not taken from the
 // packaged library, which has its own assertions.
 #undef NDEBUG

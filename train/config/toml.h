@@ -15,7 +15,7 @@ inline constexpr std::size_t kMaxTomlBytes = std::size_t{1} << 20;
 /// Parts that one dotted key or table header may have.
 inline constexpr std::size_t kMaxTomlKeyDepth = 8;
 
-/// Both count from 1, columns in code points; 0 where a value has no place in a file.
+/// Both count from 1, columns in code points; 0 if a value has no place in a file.
 struct TomlPosition {
   std::int64_t line = 0;
   std::int64_t column = 0;
@@ -46,7 +46,7 @@ struct TomlEntry {
 /// an escape right after a line continuation.
 TomlTable parse_toml(std::string_view text, const std::string& name);
 
-/// The same of a file. Throws InputError also where it cannot be read.
+/// The same of a file. Throws InputError also if it cannot be read.
 TomlTable read_toml(const std::filesystem::path& path);
 
 /// `name:line:column: error: message`, without the position where there is none; control characters become '?', so that the

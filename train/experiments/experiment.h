@@ -30,8 +30,8 @@ struct ReportedRun {
   std::int64_t seed = 0;
   std::size_t stage = 0;  ///< index into the experiment's stages
   RunStatus status = RunStatus::not_started;
-  std::string reason;            ///< one line: why it is not finished; empty where it is
-  std::optional<Config> config;  ///< nothing where the run has not written it yet
+  std::string reason;            ///< one line: why it is not finished; empty if it is
+  std::optional<Config> config;  ///< nothing if the run has not written it yet
   std::vector<MetricRecord> metrics;
   std::vector<TextSample> samples;            ///< what a language model wrote at its evaluations
   std::map<std::string, NamedValues> scores;  ///< by split: what the best checkpoint, or the best evaluation, has
@@ -39,9 +39,9 @@ struct ReportedRun {
   std::vector<std::string> warnings;          ///< what of its checkpoints cannot be read, one line each
   std::vector<std::string> environment;       ///< what run.log says of program and machine, one entry a session
 
-  /// The metric of a split, or with split = "" a value of the run itself; nothing where it is not finite.
+  /// The metric of a split, or with split = "" a value of the run itself; nothing if it is not finite.
   std::optional<double> value(const std::string& split, const std::string& metric) const;
-  /// True where `value` gives nothing because the value is infinite or NaN.
+  /// True if `value` gives nothing because the value is infinite or NaN.
   bool is_not_finite(const std::string& split, const std::string& metric) const;
 };
 
@@ -67,7 +67,7 @@ struct PublishedFigure {
 /// Runs that are compared: a sweep, or the run folders of one task that were named together.
 struct Experiment {
   std::string name;
-  std::string question;  ///< empty where none was asked
+  std::string question;  ///< empty if none was asked
   bool is_sweep = false;
   std::vector<ReportedStage> stages;
   std::vector<std::string> groups;  ///< in the order to show them
@@ -85,7 +85,7 @@ struct Experiment {
 /// A key whose value is not the same in all groups.
 struct VariedKey {
   std::string key;
-  std::vector<std::string> values;  ///< by group, as TOML; "differs" where runs of one group disagree, "" where unknown
+  std::vector<std::string> values;  ///< by group, as TOML; "differs" if runs of one group disagree, "" if unknown
 };
 /// Keys that differ between the groups of a stage. Seeds, threads, the tokenizer's folder, checkpoint and logging settings
 /// do not make a difference of their own.

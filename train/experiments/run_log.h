@@ -17,7 +17,7 @@ struct RunLog {
 /// Reads run.log; of a long one the beginning and the end. A file that is missing or cannot be read says nothing.
 RunLog read_run_log(const std::filesystem::path& run);
 
-/// True where a process of this machine holds the run's lock, by /proc/locks; the lock itself is not touched.
+/// True if a process of this machine holds the run's lock, by /proc/locks; the lock itself is not touched.
 bool is_being_written(const std::filesystem::path& run);
 
 }  // namespace cosformer

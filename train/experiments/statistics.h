@@ -31,7 +31,7 @@ struct PairedDifference {
   std::optional<double> deviation;  ///< of the differences
   std::optional<double> low, high;  ///< mean ± t(0.975, n - 1) · deviation / √n (Student, 1908); nothing for n < 2
 
-  /// True where the interval exists and does not hold 0.
+  /// True if the interval exists and does not hold 0.
   bool is_clear() const { return low && (*low > 0 || *high < 0); }
 };
 
@@ -48,11 +48,11 @@ std::optional<Summary> summarize(const Experiment& experiment, const std::string
 std::optional<PairedDifference> compare_groups(const Experiment& experiment, const std::string& first,
                                                const std::string& second, std::size_t stage);
 
-/// Indices into `experiment.groups` of the best mean of a stage, where at least two groups have one; ties are all best.
+/// Indices into `experiment.groups` of the best mean of a stage, if at least two groups have one; ties are all best.
 std::vector<std::size_t> best_groups(const Experiment& experiment, std::size_t stage);
 
 /// What a reader should know before believing the table: few seeds, runs that are missing, ranges that overlap;
-/// with the stage's name where there are several.
+/// with the stage's name if there are several.
 std::vector<std::string> warnings(const Experiment& experiment, std::size_t stage);
 
 }  // namespace cosformer

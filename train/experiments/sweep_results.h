@@ -9,17 +9,17 @@
 
 namespace cosformer {
 
-/// True where the folder has a sweep.json.
+/// True if the folder has a sweep.json.
 bool is_sweep_folder(const std::filesystem::path& folder);
 
 /// Groups, stages, published figures and one run, not read yet, for each point and stage. Throws InputError, one line that
 /// begins with the file.
 Experiment read_sweep_description(const std::filesystem::path& folder);
 
-/// Reads RUN/result.json into `scores` and `values`. False where there is none. Throws InputError.
+/// Reads RUN/result.json into `scores` and `values`. False if there is none. Throws InputError.
 bool read_result(ReportedRun& run);
 
-/// The line of RUN.failed; empty where there is none.
+/// The line of RUN.failed; empty if there is none.
 std::string read_failure(const std::filesystem::path& run);
 
 }  // namespace cosformer

@@ -18,7 +18,7 @@ std::string escape_html(std::string_view text);
 /// `text` for a cell of a Markdown table: one line, with what Markdown or HTML would take for markup escaped.
 std::string escape_markdown(std::string_view text);
 
-/// `text` as a CSV field (RFC 4180), in quotes where needed. A text that a spreadsheet would take for a formula (= + - @,
+/// `text` as a CSV field (RFC 4180), in quotes if needed. A text that a spreadsheet would take for a formula (= + - @,
 /// tab or return first) begins with an apostrophe.
 std::string escape_csv(std::string_view text);
 

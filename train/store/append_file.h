@@ -15,13 +15,13 @@ class AppendFile {
   /// Opens or creates the file, or with `must_be_new` creates it. Throws Error.
   AppendFile(FileSystem& files, std::filesystem::path path, bool must_be_new);
 
-  /// Throws Error where the record could not be written whole; what was written of it is cut off again, if the system lets.
+  /// Throws Error if the record could not be written whole; what was written of it is cut off again, if the system lets.
   void append(std::string_view record);
 
   /// Waits until all records are on the disk. Throws Error.
   void sync();
 
-  /// Cuts off what follows the last `end_mark` (everything, where there is none): the rest of a record that a crash has
+  /// Cuts off what follows the last `end_mark` (everything, if there is none): the rest of a record that a crash has
   /// torn. Throws Error.
   void drop_torn_record(char end_mark);
 

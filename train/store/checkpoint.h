@@ -60,19 +60,19 @@ Checkpoint read_checkpoint(const std::filesystem::path& folder);
 /// Reads `state.json` alone; the other files are not looked at. Throws InputError.
 StateDocument read_state_document(const std::filesystem::path& folder);
 
-/// What the metadata of a safetensors file says the step is, where it says so.
+/// What the metadata of a safetensors file says the step is, if it says so.
 std::optional<std::int64_t> step_of(const Metadata& metadata);
 
 /// Parameters to evaluate, which any program may have written.
 struct Weights {
   TensorMap parameters;
   std::map<std::string, std::string> unusable;  ///< see TensorFile
-  std::optional<std::string> config;            ///< JSON text, where the file has it
+  std::optional<std::string> config;            ///< JSON text, if the file has it
   std::optional<std::int64_t> step;             ///< where the file has it
-  RunIdentity identity;                         ///< of the run, where the folder's state.json has it
+  RunIdentity identity;                         ///< of the run, if the folder's state.json has it
 };
 
-/// Reads parameters from a safetensors file or from the model.safetensors of a folder; where that has a state.json, the
+/// Reads parameters from a safetensors file or from the model.safetensors of a folder; if that has a state.json, the
 /// checksum must fit. Throws InputError.
 Weights read_weights(const std::filesystem::path& path);
 

@@ -171,7 +171,7 @@ void CheckpointStore::mend_link(const char* name) {
   std::error_code ignored;
   if (std::filesystem::symlink_status(path, ignored).type() != std::filesystem::file_type::directory) return;
   const auto fault = fault_of(path);
-  // Two checkpoints are the same where their states are, which hold the checksums of the rest.
+  // Two checkpoints are the same if their states are, which hold the checksums of the rest.
   const std::int64_t step = fault ? 0 : read_state_document(path).state.step;
   const auto original = folder_ / checkpoint_name(step);
   std::string done;
@@ -222,7 +222,7 @@ void CheckpointStore::point_and_prune(std::int64_t saved_step) {
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
     std::string fault;
     const bool readable = state_of(folder_ / checkpoint_name(*step), fault).has_value();
-    // A newer one exists only where a resumed run has passed it over. What cannot be read today may be read tomorrow.
+    // A newer one exists only if a resumed run has passed it over. What cannot be read today may be read tomorrow.
     if (*step > saved_step || !readable) {
       kept.insert(*step);
     } else if (*step < saved_step && last < retention_.keep_last) {

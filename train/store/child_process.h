@@ -24,7 +24,7 @@ class ChildProcess {
  public:
   /// A child that runs this program, /proc/self/exe, with `threads` as OMP_NUM_THREADS. It has a process group of its own:
   /// Ctrl-C in a terminal reaches it only through its owner. Standard input is empty, standard output is kept, standard
-  /// error goes to the end of `log`. Throws Error where the system refuses.
+  /// error goes to the end of `log`. Throws Error if the system refuses.
   ChildProcess(const std::vector<std::string>& arguments, int threads, const std::filesystem::path& log);
   /// A child that calls `body` with the descriptor of what is kept of its output, and ends with the exit code that it
   /// returns. This process must not have run any loop on several threads yet: threads do not survive the fork. Throws Error

@@ -37,7 +37,7 @@ class Console {
   void print(std::string_view line) { print({}, Color::plain, line); }
   /// The same behind a label, which has that colour if the terminal has colours.
   void print(std::string_view label, Color color, std::string_view line);
-  /// Replaces the status: one line or several, each cut to the width of the terminal; nothing where lines cannot be
+  /// Replaces the status: one line or several, each cut to the width of the terminal; nothing if lines cannot be
   /// replaced.
   void set_status(std::string_view lines);
   void clear_status();

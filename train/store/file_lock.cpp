@@ -37,7 +37,7 @@ void write_owner(FileSystem& files, int file, const fs::path& path) {
   write_all(files, file, std::as_bytes(std::span(line.data(), line.size())), path);
 }
 
-/// Creates a file that must not exist. False where it does. Throws Error.
+/// Creates a file that must not exist. False if it does. Throws Error.
 bool create_once(FileSystem& files, const fs::path& path) {
   int file = -1;
   do {

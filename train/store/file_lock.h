@@ -26,17 +26,17 @@ class FileLock {
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&&) = delete;
 
-  /// What the user should know of the lock; empty where it is the system's.
+  /// What the user should know of the lock; empty if it is the system's.
   const std::string& note() const { return note_; }
 
  private:
   FileSystem* files_;
   OpenFile file_;
-  std::filesystem::path substitute_;  ///< FILE.owner where it is this lock's; empty otherwise
+  std::filesystem::path substitute_;  ///< FILE.owner if it is this lock's; empty otherwise
   std::string note_;
 };
 
-/// True where a process that may still run has the file FILE.owner of this lock.
+/// True if a process that may still run has the file FILE.owner of this lock.
 bool is_owned_by_file(const std::filesystem::path& lock);
 
 }  // namespace cosformer

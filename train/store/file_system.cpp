@@ -70,7 +70,7 @@ bool OpenFile::sync() {
 }
 
 bool OpenFile::close() {
-  // Linux frees the descriptor even where close reports an error, so it is never closed twice.
+  // Linux frees the descriptor even if close reports an error, so it is never closed twice.
   return files_->close(std::exchange(file_, -1)) == 0 || errno == EINTR;
 }
 

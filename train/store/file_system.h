@@ -46,16 +46,16 @@ void write_all(FileSystem& files, int file, std::span<const std::byte> bytes, co
 class OpenFile {
  public:
   OpenFile() = default;
-  /// Opens with O_CLOEXEC beside `flags`, again where a signal interrupts. Throws Error with `action`.
+  /// Opens with O_CLOEXEC beside `flags`, again if a signal interrupts. Throws Error with `action`.
   OpenFile(FileSystem& files, const std::filesystem::path& path, int flags, std::string_view action);
   ~OpenFile();
   OpenFile(OpenFile&& other) noexcept : files_(other.files_), file_(std::exchange(other.file_, -1)) {}
   OpenFile& operator=(OpenFile&&) = delete;
 
   int get() const { return file_; }
-  /// Waits until contents and size are on the disk. False, with `errno`, where the system fails.
+  /// Waits until contents and size are on the disk. False, with `errno`, if the system fails.
   bool sync();
-  /// Closes the file. False, with `errno`, where the system reports that something was lost.
+  /// Closes the file. False, with `errno`, if the system reports that something was lost.
   bool close();
 
  private:
@@ -66,7 +66,7 @@ class OpenFile {
 /// A file made new and written from front to end; size and checksum of what was meant to be written are kept.
 class FileWriter {
  public:
-  /// Creates the file. Throws Error, also where it exists.
+  /// Creates the file. Throws Error, also if it exists.
   FileWriter(FileSystem& files, std::filesystem::path path);
 
   void write(std::span<const std::byte> bytes);
@@ -105,10 +105,10 @@ class FileReader {
   std::uint64_t size_ = 0;
 };
 
-/// The whole file as text. Throws InputError where it cannot be read or is larger than `max_bytes`.
+/// The whole file as text. Throws InputError if it cannot be read or is larger than `max_bytes`.
 std::string read_text_file(const std::filesystem::path& path, std::uint64_t max_bytes);
 
-/// Size and checksum of a file. Throws InputError where it cannot be read.
+/// Size and checksum of a file. Throws InputError if it cannot be read.
 Digest digest_file(const std::filesystem::path& path);
 
 }  // namespace cosformer

@@ -14,14 +14,14 @@ namespace cosformer {
 
 namespace {
 
-/// The first word of a file; "-" where there is none.
+/// The first word of a file; "-" if there is none.
 std::string word_of(const std::filesystem::path& file) {
   std::string word;
   std::ifstream(file) >> word;
   return word.empty() ? "-" : word;
 }
 
-/// When a process of this namespace began, "-" where there is none or only its exit code is left.
+/// When a process of this namespace began, "-" if there is none or only its exit code is left.
 std::string start_of(const std::string& process) {
   std::ifstream file("/proc/" + process + "/stat");
   std::string line;

@@ -24,10 +24,10 @@ LockOwner this_process();
 /// One line of five words.
 std::string to_line(const LockOwner& owner);
 
-/// What the file names; nothing where it is missing, empty or from a version that wrote the id alone.
+/// What the file names; nothing if it is missing, empty or from a version that wrote the id alone.
 std::optional<LockOwner> read_lock_owner(const std::filesystem::path& path);
 
-/// True where it is certain: the process was one of this machine and is no more.
+/// True if it is certain: the process was one of this machine and is no more.
 bool has_ended(const LockOwner& owner);
 
 }  // namespace cosformer

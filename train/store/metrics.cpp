@@ -61,7 +61,7 @@ std::optional<MetricRecord> decode_line(const std::string& line) {
 enum class FileEnd : std::uint8_t { whole, torn };
 
 /// Calls `visit(number, line, record)` for each line but a torn last one; a line that is no record comes without one. Throws
-/// InputError where the file is there and cannot be read.
+/// InputError if the file is there and cannot be read.
 FileEnd for_each_line(const std::filesystem::path& path,
                       const std::function<void(std::int64_t number, const std::string& line,
                                                const std::optional<MetricRecord>& record)>& visit) {

@@ -22,7 +22,7 @@ struct MetricRecord {
   std::string split;
   std::vector<std::pair<std::string, double>> values;  ///< in the order to write them
 
-  /// The value of a name; NaN where the record has none.
+  /// The value of a name; NaN if the record has none.
   double value(const std::string& name) const;
 };
 
@@ -33,7 +33,7 @@ class MetricsWriter {
   /// Opens or creates the file and cuts off a last line that a crash has torn. Throws Error.
   MetricsWriter(FileSystem& files, std::filesystem::path path);
 
-  /// Throws Error where the line could not be written whole; what was written of it is cut off again.
+  /// Throws Error if the line could not be written whole; what was written of it is cut off again.
   void append(const MetricRecord& record);
 
   /// Waits until all records are on the disk. Throws Error.
@@ -55,7 +55,7 @@ std::vector<MetricRecord> read_metrics(const std::filesystem::path& path);
 /// The last record of a split among the last 64 KiB of a file that may be growing; nothing if there is none.
 std::optional<MetricRecord> read_last_metric(const std::filesystem::path& path, const std::string& split);
 
-/// The median speed of the training records, in tokens a second; nothing where none has one.
+/// The median speed of the training records, in tokens per second; nothing if none has one.
 std::optional<double> median_training_speed(const std::vector<MetricRecord>& records);
 
 /// Before a run continues from the checkpoint of `step`: drops the records of later steps and a torn last line, in one step.
@@ -65,7 +65,7 @@ std::optional<double> median_training_speed(const std::vector<MetricRecord>& rec
 std::optional<std::string> truncate_metrics_after(FileSystem& files, const std::filesystem::path& path, std::int64_t step);
 
 /// Says which records are missing that a run must have written before its checkpoint of `step`, one training record every
-/// `log_every` steps and `evaluated` = one of the validation at `step`; nothing where they are there.
+/// `log_every` steps and `evaluated` = one of the validation at `step`; nothing if they are there.
 std::optional<std::string> find_gap(const std::vector<MetricRecord>& records, std::int64_t step, std::int64_t log_every,
                                     bool evaluated);
 

@@ -10,7 +10,7 @@
 
 namespace cosformer {
 
-/// Throws InputError that begins with `source` where a tensor is missing, unknown or of another shape.
+/// Throws InputError that begins with `source` if a tensor is missing, unknown or of another shape.
 void check_parameters(const std::vector<Parameter>& parameters, const TensorMap& weights, const std::string& source);
 
 /// Copies `weights` into the model's parameters after `check_parameters`.

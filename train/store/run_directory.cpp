@@ -21,7 +21,7 @@ std::filesystem::path without_slash(const std::filesystem::path& path) {
   return path.has_filename() ? path : path.parent_path();
 }
 
-/// True where the folder holds nothing but the lock and what a crash has left half written.
+/// True if the folder holds nothing but the lock and what a crash has left half written.
 bool is_empty_run(const std::filesystem::path& path) {
   std::error_code error;
   for (std::filesystem::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {

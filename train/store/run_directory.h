@@ -20,11 +20,11 @@ class RunDirectory {
  public:
   enum class Mode { create, resume, restart };
 
-  /// Opens `folder`, makes it where it is missing, and removes what a crash has left half written.
+  /// Opens `folder`, makes it if it is missing, and removes what a crash has left half written.
   ///
   /// Throws InputError, one line: another process writes the folder; it holds something already and `mode` is `create` (the
   /// message gives the two commands that work); it holds something that is no run and `mode` is another. Resuming a run that
-  /// has not begun begins it. With `restart` the caller has to `clear` it. Throws Error where the system refuses.
+  /// has not begun begins it. With `restart` the caller has to `clear` it. Throws Error if the system refuses.
   static RunDirectory open(FileSystem& files, const std::filesystem::path& folder, Mode mode);
 
   /// The checks of `open` that change nothing and take no lock: what is refused here is refused before slow work begins.
@@ -34,12 +34,12 @@ class RunDirectory {
   /// log goes on, and config.toml stays until another is written. Throws Error.
   void clear(std::string_view assets);
 
-  /// True where the folder was empty or missing, or was cleared.
+  /// True if the folder was empty or missing, or was cleared.
   bool is_new() const { return is_new_; }
   /// Writes config.toml in one step.
   void write_config(std::string_view toml) const;
 
-  /// What the user should know of the folder's lock; empty where all is as usual.
+  /// What the user should know of the folder's lock; empty if all is as usual.
   const std::string& lock_note() const { return lock_.note(); }
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path config_file() const { return path_ / "config.toml"; }

@@ -23,7 +23,7 @@ struct DataFile {
 /// The identity of a run. A checkpoint of an older format has none: all members are then empty.
 struct RunIdentity {
   std::vector<DataFile> data;               ///< of all splits that the config names
-  std::map<std::string, Digest> tokenizer;  ///< by file name; empty where the data needs no tokenizer with files
+  std::map<std::string, Digest> tokenizer;  ///< by file name; empty if the data needs no tokenizer with files
   Arithmetic arithmetic;
 };
 RunIdentity make_identity(std::vector<DataFile> data, const TokenizerFiles& tokenizer, Arithmetic arithmetic);

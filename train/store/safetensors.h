@@ -24,7 +24,7 @@ struct TensorFile {
 };
 
 /// Names, shapes, dtypes and metadata alone; the elements are not read, any dtype of the format may occur.
-/// Throws InputError as `parse_safetensors_header` does, and where the file cannot be read.
+/// Throws InputError as `parse_safetensors_header` does, and if the file cannot be read.
 SafetensorsHeader read_safetensors_header(const std::filesystem::path& path);
 
 /// All tensors of a file. F32, F64 and I32 keep their type; F16 and BF16 become float32, I64 becomes int32. Tensors of other
@@ -32,7 +32,7 @@ SafetensorsHeader read_safetensors_header(const std::filesystem::path& path);
 /// Throws InputError, one line with file and tensor: a malformed file, an I64 value that int32 cannot hold.
 TensorFile read_safetensors(const std::filesystem::path& path);
 
-/// Throws InputError where a file has a tensor of a dtype that cannot be used.
+/// Throws InputError if a file has a tensor of a dtype that cannot be used.
 void check_all_usable(const TensorFile& contents, const std::string& file);
 /// The message about such a tensor, without the file.
 std::string unusable_dtype(std::string_view name, std::string_view dtype);

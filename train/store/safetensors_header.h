@@ -48,7 +48,7 @@ std::string_view safetensors_dtype_name(DType dtype);
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes, const std::string& file);
 
 /// The length field and the JSON text, padded with blanks to a multiple of eight bytes. Same input, same bytes.
-/// Throws Error where `parse_safetensors_header` would refuse the result for its size or its names.
+/// Throws Error if `parse_safetensors_header` would refuse the result for its size or its names.
 std::string encode_safetensors_header(const SafetensorsHeader& header);
 
 }  // namespace cosformer

@@ -95,7 +95,7 @@ TEST_CASE("a chart has a line for each with two points, and none without") {
     return found;
   };
   CHECK(count(svg, "<polyline") == 1);
-  // The legend stands outside of the picture, where names wrap, and has the series with a line.
+  // The legend stands outside of the picture, if names wrap, and has the series with a line.
   const std::string legend = svg.substr(svg.rfind("</svg><ul class=\"legend\">"));
   CHECK(count(legend, "</svg>a</li>") == 1);
   CHECK(count(legend, "</svg>b</li>") == 0);

@@ -29,7 +29,7 @@ struct Run {
   std::vector<std::string> metrics;
 };
 
-/// Trains in `folder` up to `steps`, going on where a run is.
+/// Trains in `folder` up to `steps`, going on if a run is.
 Run train(Config config, const LabelledSplits& splits, const std::filesystem::path& folder, std::int64_t steps) {
   config.train.max_steps = steps;
   config.schedule.decay_steps = 240;

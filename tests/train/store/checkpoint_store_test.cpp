@@ -96,7 +96,7 @@ TEST_CASE("The store keeps the newest and the best checkpoints and points at the
   CHECK(fs::read_symlink(folder / "c/best") == "step-00000002");
   CHECK(find_latest_checkpoint(folder / "c", ignore) == folder / "c/step-00000007");
   CHECK(find_best_checkpoint(folder / "c", ignore) == folder / "c/step-00000002");
-  // The next best where the best is broken.
+  // The next best if the best is broken.
   write_bytes(folder / "c/step-00000002/model.safetensors", "x");
   CHECK(find_best_checkpoint(folder / "c", ignore) == folder / "c/step-00000003");
 }

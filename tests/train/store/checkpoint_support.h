@@ -64,7 +64,7 @@ struct TwoCheckpoints {
   std::filesystem::path first = store.save(make_checkpoint(1));
   std::filesystem::path second = store.save(make_checkpoint(2));
 
-  /// Damages one file of the second checkpoint; true where the search then gives the first and a warning names the file.
+  /// Damages one file of the second checkpoint; true if the search then gives the first and a warning names the file.
   bool falls_back(const std::string& name, const std::string& damaged) {
     const std::string sound = read_bytes(second / name);
     write_bytes(second / name, damaged);

@@ -159,7 +159,7 @@ TEST_CASE("A metrics file that cannot be read is neither taken for empty nor cut
   CHECK_THROWS_AS(truncate_metrics_after(files, folder / "m", 0), InputError);
   std::filesystem::create_symlink("gone", folder / "link");
   CHECK_THROWS_AS(truncate_metrics_after(files, folder / "link", 0), InputError);
-  // Reading fails after the file was opened, as it does where the disk is damaged.
+  // Reading fails after the file was opened, as it does if the disk is damaged.
   if (std::filesystem::exists("/proc/self/mem")) CHECK_THROWS_AS(read_metrics("/proc/self/mem"), InputError);
 }
 

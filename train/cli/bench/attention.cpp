@@ -160,7 +160,7 @@ int run_bench_attention(int argc, char** argv) {
   add("reweighting", "of kind linear", text(defaults.reweighting), "NAME");
   add("normalization", "of linear attention: sum or l1", text(defaults.normalization), "NAME");
   add("form", "of linear attention", text(defaults.form), "NAME");
-  add("chunk-size", "rows a chunk of linear attention", text(std::to_string(defaults.chunk_size)), "C");
+  add("chunk-size", "rows per chunk of linear attention", text(std::to_string(defaults.chunk_size)), "C");
   add("window", "of kind local", text(std::to_string(defaults.window)), "W");
   add("repetitions", "timed calls", text("7"), "R");
   add("compare", "what an earlier call with --json printed: shows how much faster this one is",

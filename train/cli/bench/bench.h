@@ -23,10 +23,10 @@ void use_given_threads(const cxxopts::ParseResult& given);
 
 /// `--peak GFLOPS`, the ceiling that shares refer to.
 void add_peak_option(CommandLine& line);
-/// Operations a second that `--peak` states; nothing where it is to be measured. Throws InputError.
+/// Operations per second that `--peak` states; nothing if it is to be measured. Throws InputError.
 std::optional<double> given_peak(const cxxopts::ParseResult& given);
 
-/// The value of an integer flag. Throws InputError where it is not in [least, most].
+/// The value of an integer flag. Throws InputError if it is not in [least, most].
 std::int64_t given_integer(const cxxopts::ParseResult& given, const std::string& flag, std::int64_t least,
                            std::int64_t most);
 /// The same of a list, "512,1024".

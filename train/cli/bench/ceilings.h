@@ -12,14 +12,14 @@ namespace cosformer {
 double matmul_ceiling(double seconds);
 
 /// Floating-point operations a second of independent fused multiply-adds on registers, on the present number of threads: no
-/// program is faster. 0 where this processor has no AVX2 and FMA.
+/// program is faster. 0 if this processor has no AVX2 and FMA.
 double fma_ceiling(double seconds);
 
 /// Bytes a second to and from memory, on arrays far larger than the caches; the best of several runs.
 struct MemoryCeilings {
   double read = 0;
   double fill = 0;
-  double triad = 0;       ///< a = b + s·c: three arrays, 12 bytes an element
+  double triad = 0;       ///< a = b + s·c: three arrays, 12 bytes per element
   double fresh_fill = 0;  ///< the first write to memory that the system has just given
 };
 MemoryCeilings memory_ceilings(double seconds);

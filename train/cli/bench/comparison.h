@@ -16,7 +16,7 @@ class EarlierResults {
   /// Throws InputError that names file and line.
   explicit EarlierResults(const std::filesystem::path& path);
 
-  /// `milliseconds` of the earlier result whose `keys` have the values of `result`; nothing where there is none.
+  /// `milliseconds` of the earlier result whose `keys` have the values of `result`; nothing if there is none.
   std::optional<double> milliseconds(const nlohmann::ordered_json& result, const std::vector<std::string>& keys) const;
 
  private:

@@ -7,7 +7,7 @@
 
 namespace cosformer {
 
-/// What one call has to do at least: arithmetic where products dominate, else bytes read and written in memory. The other is
+/// What one call has to do at least: arithmetic if products dominate, else bytes read and written in memory. The other is
 /// 0.
 struct OperatorWork {
   double flops = 0;
@@ -17,7 +17,7 @@ struct OperatorWork {
 /// One operator in one shape, ready to be called.
 struct PreparedOperator {
   std::function<void()> forward;           ///< without a graph
-  std::function<void()> forward_backward;  ///< empty where there is no backward pass
+  std::function<void()> forward_backward;  ///< empty if there is no backward pass
   OperatorWork forward_work, forward_backward_work;
 };
 

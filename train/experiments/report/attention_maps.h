@@ -22,7 +22,7 @@ struct HeadChoice {
 std::vector<HeadChoice> parse_heads(std::string_view text);
 
 /// Adds heat maps of the best checkpoint of each group's first finished (else begun) run of the last stage on the first
-/// `length` tokens of the validation data: the weights of each head and, where a re-weighting shapes them, the weights
+/// `length` tokens of the validation data: the weights of each head and, if a re-weighting shapes them, the weights
 /// without it and the re-weighting alone (Qin et al., 2022, Figure 3). Without `heads` head 0 of the first and of the last
 /// layer.
 ///

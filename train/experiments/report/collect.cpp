@@ -140,7 +140,7 @@ std::string identity_of(const ReportedRun& run) {
   return text;
 }
 
-/// The keys in which a group differs from the others, as "kind=softmax,seq_len=64"; nothing where those are none or many.
+/// The keys in which a group differs from the others, as "kind=softmax,seq_len=64"; nothing if those are none or many.
 std::string key_name(const std::vector<VariedKey>& varied, std::size_t group) {
   constexpr std::size_t kMostKeys = 3;
   std::string name;
@@ -190,7 +190,7 @@ void form_groups(Experiment& experiment) {
   }
 }
 
-/// Warns where config.toml or metrics.jsonl, which have no checksum of their own, contradict the newest checkpoint.
+/// Warns if config.toml or metrics.jsonl, which have no checksum of their own, contradict the newest checkpoint.
 void compare_with_checkpoint(ReportedRun& run) {
   const std::vector<std::int64_t> steps = list_checkpoints(run.folder / "checkpoints");
   if (steps.empty()) return;

@@ -21,8 +21,8 @@ struct HeatMap {
 std::string color_bar_uri();
 
 /// The matrix as a PNG with one pixel an element, as a `data:` URI. Colour goes with the square root of value over the
-/// largest value, so that small weights are seen; values that are negative or not finite count as 0. Throws Error where
-/// libpng fails and ShapeError where `values` has another size.
+/// largest value, so that small weights are seen; values that are negative or not finite count as 0. Throws Error if
+/// libpng fails and ShapeError if `values` has another size.
 std::string heat_map_uri(const HeatMap& map);
 
 /// A PNG of 8-bit palette indices, `height` rows of `width`, in the palette of heat maps. Throws Error.

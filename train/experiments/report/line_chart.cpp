@@ -52,7 +52,7 @@ Points finite_points(const Points& points) {
   return kept;
 }
 
-/// Means of neighbours where there are more points than a reader can see; the last point stays.
+/// Means of neighbours if there are more points than a reader can see; the last point stays.
 Points thinned(const Points& points) {
   const std::size_t group = (points.size() + kMostPoints - 1) / kMostPoints;
   if (group <= 1) return points;

@@ -30,7 +30,7 @@ inline constexpr std::size_t kChartColors = 8;
 /// The running mean of y over `window` points, for noisy lines.
 std::vector<std::pair<double, double>> smoothed(const std::vector<std::pair<double, double>>& points, std::size_t window);
 
-/// The chart; a logarithmic y axis where all values are positive and span more than a factor of 8. Without two points in any
+/// The chart; a logarithmic y axis if all values are positive and span more than a factor of 8. Without two points in any
 /// line an empty text. All names are escaped.
 std::string draw_line_chart(const LineChart& chart);
 

@@ -8,7 +8,7 @@
 
 namespace cosformer {
 
-/// Version, processor and threads of each run's sessions, runs of one environment together. Empty where none is recorded.
+/// Version, processor and threads of each run's sessions, runs of one environment together. Empty if none is recorded.
 ReportTable environment_table(const Experiment& experiment);
 
 /// "9 runs, 9 finished · 3 groups · seeds 1 to 3".

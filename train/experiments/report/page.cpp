@@ -74,7 +74,7 @@ std::string curves_html(const Experiment& experiment) {
   }
   if (charts.empty()) return {};
   return element("h2", "Curves") +
-         "<p class=\"note\">Full lines: validation, one a run; pale lines: training loss, a running mean over a twentieth "
+         "<p class=\"note\">Full lines: validation, one per run; pale lines: training loss, a running mean over a twentieth "
          "of the "
          "run.</p>\n<div class=\"charts\">" +
          charts + "</div>\n";

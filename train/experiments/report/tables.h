@@ -29,11 +29,11 @@ struct ReportTable {
   bool empty() const { return rows.empty(); }
 };
 
-/// A row a group: mean ± standard deviation over seeds of each stage's metric, the best in bold, the published figure beside
+/// A row per group: mean ± standard deviation over seeds of each stage's metric, the best in bold, the published figure beside
 /// it; then time, speed, memory and size. Columns without any figure are left out.
 ReportTable results_table(const Experiment& experiment);
 
-/// Paired differences of each group from the baseline over common seeds. Empty where no seed is common.
+/// Paired differences of each group from the baseline over common seeds. Empty if no seed is common.
 ReportTable differences_table(const Experiment& experiment);
 
 /// The keys in which groups differ: a column per group, of more than six groups a row. Empty if there are none.
@@ -42,7 +42,7 @@ ReportTable varied_keys_table(const Experiment& experiment);
 /// All values of two runs and their differences. Empty unless the experiment has exactly two runs.
 ReportTable two_runs_table(const Experiment& experiment);
 
-/// All runs with seed, status and figures; the reason where one is not finished.
+/// All runs with seed, status and figures; the reason if one is not finished.
 ReportTable runs_table(const Experiment& experiment);
 
 }  // namespace cosformer

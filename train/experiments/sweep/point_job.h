@@ -19,13 +19,13 @@ namespace cosformer {
 /// point.
 class PointJob {
  public:
-  /// Told of each stage that has ended: `failure` is empty where it is finished.
+  /// Told of each stage that has ended: `failure` is empty if it is finished.
   using StageEnd = std::function<void(const SweepRun& run, std::size_t stage, const std::string& failure)>;
 
-  /// The arguments must outlive the job. Takes the point's lock. Throws InputError where another process has it.
+  /// The arguments must outlive the job. Takes the point's lock. Throws InputError if another process has it.
   PointJob(FileSystem& files, const SweepPlan& plan, std::size_t point, int threads, StageEnd stage_ended);
 
-  /// Starts the first process. False where nothing is left to do.
+  /// Starts the first process. False if nothing is left to do.
   bool start() { return start_next(); }
   /// Readable when `advance` has something to do.
   int descriptor() const { return process_->descriptor(); }

@@ -15,7 +15,7 @@ namespace cosformer {
 bool needs_several_arrays(const std::vector<std::size_t>& points);
 
 /// The text of sweep.sbatch: one task per point of `points` (ascending), at most `jobs` at a time, `threads` processors
-/// each. A task runs `program sweep … --point N`, which does nothing where the point is finished, so that the script may be
+/// each. A task runs `program sweep … --point N`, which does nothing if the point is finished, so that the script may be
 /// submitted again. Two minutes before its time is over a task gets SIGTERM, saves a checkpoint and is queued again. Throws
 /// InputError for paths that no such script can hold.
 std::string slurm_script(const SweepPlan& plan, const std::filesystem::path& folder, const std::filesystem::path& program,

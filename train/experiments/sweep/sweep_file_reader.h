@@ -26,7 +26,7 @@ class SweepFileReader {
   /// Refuses keys of `table` that are not in `known`.
   void check_keys(const TomlTable& table, std::initializer_list<std::string_view> known) const;
 
-  /// Null where the key is missing.
+  /// Null if the key is missing.
   static const TomlValue* find(const TomlTable& table, std::string_view key);
   /// `what` stands for the value in messages.
   template <class T>
@@ -35,10 +35,10 @@ class SweepFileReader {
     if (!data) fail(value.position, concat(what, " must be ", expected, ", not ", describe(value)));
     return *data;
   }
-  /// One line of text; `otherwise` where the key is missing.
+  /// One line of text; `otherwise` if the key is missing.
   std::string text(const TomlTable& table, std::string_view key, const std::string& otherwise) const;
   std::string required_text(const TomlTable& table, std::string_view key, TomlPosition table_position) const;
-  /// Empty where the key is missing.
+  /// Empty if the key is missing.
   TomlTable table(const TomlTable& parent, std::string_view key) const;
 
   /// The tables of [[key]].

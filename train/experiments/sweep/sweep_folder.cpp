@@ -22,7 +22,7 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
-/// True where a folder holds nothing but what a crash before sweep.json leaves.
+/// True if a folder holds nothing but what a crash before sweep.json leaves.
 bool is_empty_sweep(const fs::path& path) {
   std::error_code error;
   for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
@@ -71,7 +71,7 @@ bool may_differ(std::string_view key) {
   return std::ranges::find(kFree, key) != std::end(kFree) || key.starts_with("checkpoint.") || key.starts_with("logging.");
 }
 
-/// Throws InputError where the trained run was planned with another config than now.
+/// Throws InputError if the trained run was planned with another config than now.
 void check_not_contradicted(const SweepRun& run) {
   const fs::path file = train_file(run);
   const nlohmann::json trained = read_sealed_json(file);

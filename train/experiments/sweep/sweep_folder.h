@@ -24,21 +24,21 @@ class SweepFolder {
  public:
   enum class Mode { create, resume };
 
-  /// Throws InputError, one line, where `path` holds a sweep and `mode` is `create` (it says what continues it), where it
-  /// holds something that is none, and where the plan contradicts a run that is finished there: the key with both values.
+  /// Throws InputError, one line, if `path` holds a sweep and `mode` is `create` (it says what continues it), if it
+  /// holds something that is none, and if the plan contradicts a run that is finished there: the key with both values.
   static void check_usable(const std::filesystem::path& path, Mode mode, const SweepPlan& plan);
 
-  /// After `check_usable`: locks the folder (InputError where another process has it) and writes sweep.toml and sweep.json.
+  /// After `check_usable`: locks the folder (InputError if another process has it) and writes sweep.toml and sweep.json.
   SweepFolder(FileSystem& files, const std::filesystem::path& path, const SweepPlan& plan);
 
-  /// What the user should know of the folder's lock; empty where all is as usual.
+  /// What the user should know of the folder's lock; empty if all is as usual.
   const std::string& lock_note() const { return lock_.note(); }
 
  private:
   FileLock lock_;
 };
 
-/// Points of a sweep that was written into `folder`, by the plan's numbers. Throws InputError where point `number` of
+/// Points of a sweep that was written into `folder`, by the plan's numbers. Throws InputError if point `number` of
 /// sweep.json is not that of the plan.
 void check_same_point(const std::filesystem::path& folder, const SweepPlan& plan, std::size_t number);
 

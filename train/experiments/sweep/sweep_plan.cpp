@@ -21,7 +21,7 @@ constexpr std::size_t kLongestName = 200;
 
 std::string short_key(std::string_view key) { return std::string(key.substr(key.find('.') + 1)); }
 
-/// The part after the dot, or the whole key where two varied keys end alike.
+/// The part after the dot, or the whole key if two varied keys end alike.
 std::map<std::string, std::string> names_of_keys(const SweepFile& file) {
   std::map<std::string, int> counts;
   std::set<std::string> keys;

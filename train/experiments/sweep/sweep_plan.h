@@ -41,7 +41,7 @@ struct SweepPlan {
 inline constexpr std::size_t kMaxSweepPoints = 10'000;
 
 /// All points: list (outermost), grid, zip, seeds (innermost), each in the order of the file. Without seeds in the file
-/// there is one, `own_seed`. Throws InputError where two points would share a name, for a name that is too long, for more
+/// there is one, `own_seed`. Throws InputError if two points would share a name, for a name that is too long, for more
 /// than `kMaxSweepPoints` points and for a published figure whose group no point has.
 std::vector<SweepPoint> plan_points(const SweepFile& file, std::int64_t own_seed);
 

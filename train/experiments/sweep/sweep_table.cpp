@@ -44,7 +44,7 @@ bool has_published(const Experiment& experiment, std::size_t stage) {
                              [&](const PublishedFigure& figure) { return figure.stage == experiment.stages[stage].name; });
 }
 
-/// The values that finished runs of a stage have where the metric should be; empty where one has the metric.
+/// The values that finished runs of a stage have where the metric should be; empty if one has the metric.
 std::string values_instead(const Experiment& experiment, std::size_t stage) {
   const ReportedStage& wanted = experiment.stages[stage];
   std::set<std::string> names;

@@ -9,7 +9,7 @@
 
 namespace cosformer {
 
-/// The question, a row a group with mean ± sample standard deviation and n of each stage's metric and the published figure
+/// The question, a row per group with mean ± sample standard deviation and n of each stage's metric and the published figure
 /// beside it, then the failed runs with their line.
 std::string format_sweep(const Experiment& experiment);
 
