@@ -3,42 +3,16 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/catch.h"
-#include "tests/integration/tiny_project.h"
+#include "tests/integration/sweep_project.h"
 
 namespace cosformer {
 namespace {
 
 namespace fs = std::filesystem;
 
+using test::kSweep;
 using test::Outcome;
-using test::TinyProject;
-
-constexpr const char* kSweep = R"(question = "Softmax or cosFormer?"
-base = "tiny.toml"
-seeds = [1, 2]
-[[list]]
-name = "softmax"
-"attention.kind" = "softmax"
-[[list]]
-name = "cosformer"
-"attention.kind" = "cosformer"
-)";
-
-/// A project with sweep.toml.
-class SweepProject : public TinyProject {
- public:
-  explicit SweepProject(const std::string& text = kSweep) { write(text); }
-  void write(const std::string& text) const { test::write_bytes(*this / "sweep.toml", text); }
-  Outcome sweep(const std::vector<std::string>& further = {}) const { return call(arguments(further)); }
-  static std::vector<std::string> arguments(const std::vector<std::string>& further) {
-    std::vector<std::string> all = {"sweep", "sweep.toml", "--sweep-dir", "s"};
-    all.insert(all.end(), further.begin(), further.end());
-    return all;
-  }
-  fs::path run(const std::string& point, const std::string& stage = "train") const {
-    return *this / ("s/runs/" + point + "/" + stage);
-  }
-};
+using test::SweepProject;
 
 nlohmann::json json_of(const fs::path& file) { return nlohmann::json::parse(test::read_bytes(file)); }
 

@@ -7,7 +7,9 @@
 #include "train/config/schema.h"
 #include "train/experiments/sweep_results.h"
 #include "train/store/atomic_file.h"
+#include "train/store/checkpoint_store.h"
 #include "train/store/sealed_json.h"
+#include "train/tasks/task_tokenizer.h"
 
 namespace cosformer {
 
@@ -65,20 +67,27 @@ nlohmann::ordered_json describe_sweep(const SweepPlan& plan) {
           {"published", published}};
 }
 
+/// Keys that say where contents lie which `check_contents` compares.
+bool names_content(std::string_view key) {
+  constexpr std::string_view kPaths[] = {"task.train", "task.valid", "task.test", "task.tokenizer_folder"};
+  return std::ranges::find(kPaths, key) != std::end(kPaths);
+}
+
 /// Keys that say where a run is, on what it runs and what it reports.
 bool may_differ(std::string_view key) {
   constexpr std::string_view kFree[] = {"train.threads", "train.init_from", "train.log_every"};
   return std::ranges::find(kFree, key) != std::end(kFree) || key.starts_with("checkpoint.") || key.starts_with("logging.");
 }
 
-/// Throws InputError if the trained run was planned with another config than now.
-void check_not_contradicted(const SweepRun& run) {
+/// Throws InputError if the trained run was planned with another config than now. Paths may differ if `compares_contents`.
+void check_not_contradicted(const SweepRun& run, bool compares_contents) {
   const fs::path file = train_file(run);
   const nlohmann::json trained = read_sealed_json(file);
   check<InputError>(trained.contains(kPlannedConfigKey), file.string(), ": expected the key \"", kPlannedConfigKey, '"');
   const Config planned = config_from_json(trained[kPlannedConfigKey].dump(), {}, file.string());
   for (const ConfigDifference& difference : differences(planned, run.config)) {
-    check<InputError>(may_differ(difference.key), run.folder.string(), ": ", difference.key, " is ", difference.first,
+    const bool is_free = may_differ(difference.key) || (compares_contents && names_content(difference.key));
+    check<InputError>(is_free, run.folder.string(), ": ", difference.key, " is ", difference.first,
                       " in this finished run and ", difference.second, " in the sweep now; another --sweep-dir starts anew");
   }
 }
@@ -116,7 +125,27 @@ void SweepFolder::check_usable(const fs::path& path, Mode mode, const SweepPlan&
   for (const std::vector<SweepRun>& runs : plan.runs) {
     for (const SweepRun& run : runs) {
       // A damaged one is made again.
-      if (is_whole(train_file(run))) check_not_contradicted(run);
+      const bool compares_contents = plan.file.stages[static_cast<std::size_t>(&run - runs.data())].init_from.empty();
+      if (is_whole(train_file(run))) check_not_contradicted(run, compares_contents);
+    }
+  }
+}
+
+void SweepFolder::check_contents(const SweepPlan& plan) {
+  for (const std::vector<SweepRun>& runs : plan.runs) {
+    for (const SweepRun& run : runs) {
+      if (!run.identity || !is_whole(train_file(run))) continue;
+      const auto checkpoint = find_latest_checkpoint(run.folder / "checkpoints", [](const std::string&) {});
+      const RunIdentity trained = checkpoint ? read_state_document(*checkpoint).identity : RunIdentity();
+      // Of a run that does not know what it has read, the paths are all there is.
+      if (trained.data.empty()) {
+        check_not_contradicted(run, false);
+        continue;
+      }
+      const std::vector<std::string> changes =
+          content_differences(trained, *run.identity, (run.folder / kTokenizerFolder).string());
+      check<InputError>(changes.empty(), run.folder.string(), ": ", changes.empty() ? "" : changes.front(),
+                        "; this run is finished, another --sweep-dir starts anew");
     }
   }
 }

@@ -28,6 +28,10 @@ class SweepFolder {
   /// holds something that is none, and if the plan contradicts a run that is finished there: the key with both values.
   static void check_usable(const std::filesystem::path& path, Mode mode, const SweepPlan& plan);
 
+  /// After `check_usable` and `check_runs`: throws InputError, one line, if a finished run has read other contents than the
+  /// sweep reads now. Where they lie does not matter.
+  static void check_contents(const SweepPlan& plan);
+
   /// After `check_usable`: locks the folder (InputError if another process has it) and writes sweep.toml and sweep.json.
   SweepFolder(FileSystem& files, const std::filesystem::path& path, const SweepPlan& plan);
 

@@ -96,7 +96,13 @@ void check_metric(const SweepStage& stage, const std::string& task) {
 /// The data of a task, read once for all runs that share it.
 class Tasks {
  public:
-  const Task& of(const Config& config) {
+  struct Held {
+    Config config;
+    std::unique_ptr<Task> task;
+    RunIdentity identity;
+  };
+
+  const Held& of(const Config& config) {
     // All that making a task depends on: two kinds of attention share the data.
     Config key;
     key.task = config.task;
@@ -109,15 +115,12 @@ class Tasks {
       held->config = config;
       held->task = make_task(held->config);
       held->task->training_batch(0, config.train.batch_size);
+      held->identity = identity_of(*held->task);
     }
-    return *held->task;
+    return *held;
   }
 
  private:
-  struct Held {
-    Config config;
-    std::unique_ptr<Task> task;
-  };
   std::map<std::string, std::unique_ptr<Held>> tasks_;
 };
 
@@ -224,7 +227,9 @@ void check_runs(SweepPlan& plan) {
       const SweepStage& stage = plan.file.stages[s];
       try {
         if (stage.init_from.empty()) {
-          const Task& task = tasks.of(run.config);
+          const Tasks::Held& held = tasks.of(run.config);
+          const Task& task = *held.task;
+          run.identity = held.identity;
           models.push_back(task.complete(run.config.model));
           run.plan = make_plan(run.config, models.back(), task.lengths().seq_len);
           continue;

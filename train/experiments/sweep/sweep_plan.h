@@ -11,6 +11,7 @@
 #include "train/config/config.h"
 #include "train/experiments/sweep/sweep_file.h"
 #include "train/loop/plan.h"
+#include "train/store/run_identity.h"
 
 namespace cosformer {
 
@@ -27,7 +28,8 @@ struct SweepRun {
   std::filesystem::path folder;
   std::vector<std::string> overrides;  ///< "key=value", what `train --set` takes
   Config config;
-  std::optional<RunPlan> plan;  ///< after `check_runs`
+  std::optional<RunPlan> plan;          ///< after `check_runs`
+  std::optional<RunIdentity> identity;  ///< of what `check_runs` has read; nothing for a stage with init_from
 };
 
 /// Everything a sweep asks for.
