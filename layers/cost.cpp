@@ -126,9 +126,10 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
   // logits, or the last layer.
   constexpr double kLogitTileNumbers = 4.0 * 1024 * 1024, kLeastTileRows = 128;  // those of linear_cross_entropy
   const double predicted = config.kind != ModelKind::encoder ? tokens : config.lm_head ? kMaskedShare * tokens : 0;
+  // One tile after the other, but of unlike sizes: the block of one does not serve the next and is kept for the next step.
   double tile = 0;
   for (const auto& [columns, share] : score_matrices(config)) {
-    tile = std::max(tile, std::min(std::max(kLogitTileNumbers, kLeastTileRows * columns), share * predicted * columns));
+    tile += std::min(std::max(kLogitTileNumbers, kLeastTileRows * columns), share * predicted * columns);
   }
   const double loss = tile + predicted * dim;
   const double block =
