@@ -107,6 +107,12 @@ RunIdentity identity_of(const Task& task) {
   return make_identity(task.data_files(), task.tokenizer_files(), this_arithmetic());
 }
 
+std::vector<std::string_view> task_names() {
+  std::vector<std::string_view> names;
+  for (const TaskKind& kind : task_kinds()) names.emplace_back(kind.name);
+  return names;
+}
+
 bool predicts_masked_tokens(const std::string& task_name) { return find_task_kind(task_name).predicts_masked_tokens; }
 
 std::vector<std::string_view> task_metrics(const std::string& task_name) {

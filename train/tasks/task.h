@@ -114,6 +114,9 @@ void complete_vocab_size(ModelConfig& model, std::int64_t needed, const std::str
 /// Of what a task has read, on the arithmetic of this process.
 RunIdentity identity_of(const Task& task);
 
+/// The names that `task.name` can have.
+std::vector<std::string_view> task_names();
+
 /// Whether a task trains the head of masked tokens. Throws InputError for an unknown name.
 bool predicts_masked_tokens(const std::string& task_name);
 

@@ -2,6 +2,7 @@
 
 #include "tests/catch.h"
 #include "tests/support/input_error.h"
+#include "train/config/schema.h"
 
 namespace cosformer::test {
 
@@ -17,6 +18,14 @@ TEST_CASE("A path that leads nowhere is refused with its key") {
     config.task.valid.clear();
     config.task.tokenizer_folder = "/nowhere";
     CHECK(input_error_of([&] { make_task(config); }) == "task.tokenizer_folder: /nowhere: no such folder");
+  }
+}
+
+TEST_CASE("The help of task.name names every task") {
+  const std::string_view help = find_field("task.name")->help;
+  for (const std::string_view name : task_names()) {
+    CAPTURE(name);
+    CHECK(help.find(name) != std::string_view::npos);
   }
 }
 

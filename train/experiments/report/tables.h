@@ -29,8 +29,8 @@ struct ReportTable {
   bool empty() const { return rows.empty(); }
 };
 
-/// A row per group: mean ± standard deviation over seeds of each stage's metric, the best in bold, the published figure beside
-/// it; then time, speed, memory and size. Columns without any figure are left out.
+/// A row per group: mean ± standard deviation over seeds of each stage's metric, the best in bold, the published figure
+/// beside it; then time, speed, memory and size. Columns without any figure are left out.
 ReportTable results_table(const Experiment& experiment);
 
 /// Paired differences of each group from the baseline over common seeds. Empty if no seed is common.
