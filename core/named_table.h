@@ -19,6 +19,7 @@ const auto& find_named(const Table& table, std::string_view name, std::string_vi
   const auto found = std::ranges::find(table, name, [](const auto& row) { return std::string_view(row.name); });
   if (found != std::end(table)) return *found;
   std::vector<std::string_view> names;
+  names.reserve(std::ranges::size(table));
   for (const auto& row : table) names.emplace_back(row.name);
   throw InputError(concat(key, ": unknown name \"", name, '"', name_hint(name, names)));
 }

@@ -29,25 +29,24 @@ namespace fs = std::filesystem;
 
 constexpr const char* kDefaultFile = "report.html";
 
-std::vector<Experiment> experiments_of(std::vector<ReportSection> sections) {
+std::vector<Experiment> experiments_of(std::vector<ReportSection>& sections) {
   std::vector<Experiment> experiments;
+  experiments.reserve(sections.size());
   for (ReportSection& section : sections) experiments.push_back(std::move(section.experiment));
   return experiments;
 }
 
 struct Format {
   const char* name;
-  std::string (*write)(std::vector<ReportSection> sections, int reload_seconds);
+  std::string (*write)(std::vector<ReportSection>& sections, int reload_seconds);
   bool has_pictures;
 };
 constexpr Format kFormats[] = {
-    {"html", [](std::vector<ReportSection> sections, int reload) { return write_page(sections, COSFORMER_VERSION, reload); },
-     true},
-    {"md", [](std::vector<ReportSection> sections, int) { return write_markdown(experiments_of(std::move(sections))); },
-     false},
-    {"csv", [](std::vector<ReportSection> sections, int) { return write_csv(experiments_of(std::move(sections))); }, false},
-    {"json", [](std::vector<ReportSection> sections, int) { return write_json(experiments_of(std::move(sections))); },
-     false},
+    {"html",
+     [](std::vector<ReportSection>& sections, int reload) { return write_page(sections, COSFORMER_VERSION, reload); }, true},
+    {"md", [](std::vector<ReportSection>& sections, int) { return write_markdown(experiments_of(sections)); }, false},
+    {"csv", [](std::vector<ReportSection>& sections, int) { return write_csv(experiments_of(sections)); }, false},
+    {"json", [](std::vector<ReportSection>& sections, int) { return write_json(experiments_of(sections)); }, false},
 };
 
 constexpr std::int64_t kMaxWatchSeconds = 86'400;

@@ -109,6 +109,7 @@ RunIdentity identity_of(const Task& task) {
 
 std::vector<std::string_view> task_names() {
   std::vector<std::string_view> names;
+  names.reserve(task_kinds().size());
   for (const TaskKind& kind : task_kinds()) names.emplace_back(kind.name);
   return names;
 }

@@ -2,6 +2,7 @@
 /// \file
 /// The length that costs are reckoned with if a task's sequences have many lengths.
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -16,7 +17,7 @@ class TokenWeightedLength {
     squares_ += static_cast<double>(length) * static_cast<double>(length);
   }
   /// Of the lengths so far, of which at least one is not 0, rounded.
-  std::int64_t value() const { return static_cast<std::int64_t>(squares_ / tokens_ + 0.5); }
+  std::int64_t value() const { return std::llround(squares_ / tokens_); }
 
  private:
   double tokens_ = 0, squares_ = 0;
