@@ -97,7 +97,7 @@ std::string make_report(const ReportRequest& request, int reload_seconds) {
       add_attention_maps(sections.back(), request.heads, request.attention_length);
     }
   }
-  return request.format.write(std::move(sections), reload_seconds);
+  return request.format.write(sections, reload_seconds);
 }
 
 /// Whether a process is writing one of the runs or sweeps.
