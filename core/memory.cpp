@@ -40,8 +40,9 @@ class BlockPool {
       const std::lock_guard lock(mutex_);
       use_.live_bytes += static_cast<std::int64_t>(size);
       use_.peak_live_bytes = std::max(use_.peak_live_bytes, use_.live_bytes);
-      // Up to twice the size: batches of many lengths would otherwise fill every size class with blocks of its own.
-      const auto end = free_.upper_bound(2 * size);
+      // Below twice the size: batches of many lengths would otherwise fill every size class with blocks of its own. Twice the
+      // size is what gradients that stay would take from activations, for widths are multiples of each other.
+      const auto end = free_.lower_bound(2 * size);
       for (auto found = free_.lower_bound(size); found != end; ++found) {
         if (found->second.empty()) continue;
         std::byte* block = found->second.back();
