@@ -77,6 +77,8 @@ struct TileLoops {
                    std::int64_t y_row, float* results);
   /// y_j += Σ_i x_ij.
   void (*add_rows)(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t x_row, float* y);
+  /// Rounds of independent multiply-adds on registers; returns how many floating-point operations they were.
+  std::int64_t (*multiply_adds)(std::int64_t rounds);
 };
 
 /// The table of "baseline", "avx2" or "avx512"; null for another name and where this processor or build lacks the set.

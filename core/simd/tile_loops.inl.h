@@ -231,9 +231,41 @@ void add_rows(int64_t rows, int64_t columns, const float* x, int64_t x_row, floa
       });
 }
 
-constexpr cosformer::simd::TileLoops kTileLoops = {kBlockRows,    kBlockVectors* kLanes, product,    transpose,
-                                                   leaky,         leaky_gradient,        scale_rows, sum_rows,
-                                                   multiply_rows, weigh_diagonals,       row_dots,   add_rows};
+/// As many chains as hide the latency of a multiply-add (4 to 5 cycles, two a cycle) and leave registers free.
+int64_t multiply_adds(int64_t rounds) {
+  constexpr int kChains = 12;
+  const Floats factor = splat(0.999F), addend = splat(0.001F);
+  Floats chains[kChains];
+  // Values of their own: equal chains would be computed once.
+#pragma GCC unroll 16
+  for (int j = 0; j < kChains; ++j) chains[j] = splat(0.01F * static_cast<float>(j));
+  for (int64_t i = 0; i < rounds; ++i) {
+#pragma GCC unroll 16
+    for (int j = 0; j < kChains; ++j) chains[j] = chains[j] * factor + addend;
+  }
+  Floats sum = chains[0];
+#pragma GCC unroll 16
+  for (int j = 1; j < kChains; ++j) sum += chains[j];
+  volatile float used = add_lanes(sum);
+  static_cast<void>(used);
+  return 2 * kLanes * kChains * rounds;
+}
+
+constexpr cosformer::simd::TileLoops kTileLoops = {
+    .block_rows = kBlockRows,
+    .block_columns = kBlockVectors * kLanes,
+    .product = product,
+    .transpose = transpose,
+    .leaky = leaky,
+    .leaky_gradient = leaky_gradient,
+    .scale_rows = scale_rows,
+    .sum_rows = sum_rows,
+    .multiply_rows = multiply_rows,
+    .weigh_diagonals = weigh_diagonals,
+    .row_dots = row_dots,
+    .add_rows = add_rows,
+    .multiply_adds = multiply_adds,
+};
 
 #undef COSFORMER_INLINE
 

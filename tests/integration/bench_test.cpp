@@ -62,6 +62,8 @@ TEST_CASE("bench attention gives one result a length, whose rate is the formula'
     CHECK(result["gflops"].get<double>() == Approx(1e-6 * flops / result["milliseconds"].get<double>()));
     CHECK(result["share_of_peak"].get<double>() ==
           Approx(result["gflops"].get<double>() / result["peak_gflops"].get<double>()));
+    CHECK(result["share_of_fma_peak"].get<double>() ==
+          Approx(result["gflops"].get<double>() / result["fma_peak_gflops"].get<double>()));
     lines += result.dump() + '\n';
   }
   test::write_bytes(folder / "old.json", lines);
@@ -137,7 +139,8 @@ TEST_CASE("bench step gives the time of a step, all of it by operator, for every
     const json& result = results[0];
     INFO(result.dump());
     CHECK(result["peak_gflops"] == 100);
-    check_positive(result, {"milliseconds", "tokens_per_second", "share_of_peak", "peak_memory_bytes", "gflops", "loss"});
+    check_positive(result, {"milliseconds", "tokens_per_second", "share_of_peak", "share_of_fma_peak", "peak_memory_bytes",
+                            "gflops", "loss"});
     if (variant.same_sizes) CHECK(result["system_requests_per_step"] == 0);
     CHECK(result["tokens_per_second"].get<double>() == Approx(4 * 16 * 1e3 / result["milliseconds"].get<double>()));
     double shares = 0;
@@ -158,13 +161,17 @@ TEST_CASE("bench peak and bench operators give their ceilings and rates") {
   REQUIRE(peak.size() == 1);
   REQUIRE(peak[0]["by_threads"].size() == 1);
   check_positive(peak[0]["by_threads"][0],
-                 {"threads", "matmul_gflops", "read_gigabytes_per_second", "fill_gigabytes_per_second",
+                 {"threads", "matmul_gflops", "fma_gflops", "read_gigabytes_per_second", "fill_gigabytes_per_second",
                   "triad_gigabytes_per_second", "fresh_fill_gigabytes_per_second"});
   const std::vector<json> rows = measure({"operators", "--only", "linear_64_64", "--repetitions", "1"});
   REQUIRE(rows.size() == 2);
   CHECK(rows[0]["pass"] == "forward");
   CHECK(rows[1]["pass"] == "forward_backward");
-  for (const json& row : rows) check_positive(row, {"milliseconds", "gflops", "share_of_peak"});
+  for (const json& row : rows) {
+    check_positive(row, {"milliseconds", "gflops", "share_of_peak", "share_of_fma_peak", "fma_peak_gflops"});
+    CHECK(row["share_of_fma_peak"].get<double>() ==
+          Approx(row["gflops"].get<double>() / row["fma_peak_gflops"].get<double>()));
+  }
 }
 
 }  // namespace

@@ -1,11 +1,15 @@
 #pragma once
 /// \file
-/// The ceiling that a run's speed is compared with.
+/// The ceilings that a run's speed is compared with.
 
 namespace cosformer {
 
 /// Floating-point operations a second of a large float32 matrix product on all threads, measured for about `seconds`: the
 /// best of several runs.
 double measure_matmul_peak(double seconds);
+
+/// Floating-point operations a second of multiply-adds on registers with the instruction set in use, on all threads,
+/// measured for about `seconds`: the best of several runs. Nothing that the program does is faster.
+double measure_fma_peak(double seconds);
 
 }  // namespace cosformer

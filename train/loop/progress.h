@@ -17,7 +17,7 @@ struct Progress {
   double loss = 0.0;  ///< nats a token
   double learning_rate = 0.0;
   double tokens_per_second = 0.0;
-  std::optional<double> share_of_peak;  ///< of the measured matrix-product ceiling, 0 to 1
+  std::optional<double> share_of_peak;  ///< of the multiply-adds that the processor can do, 0 to 1
   std::optional<double> seconds_left;
 };
 

@@ -26,7 +26,7 @@ RunRecorder::RunRecorder(const Config& config, double flops_per_token, FileSyste
 }
 
 void RunRecorder::measure_peak() {
-  if (config_.logging.progress) peak_ = measure_matmul_peak(0.2);
+  if (config_.logging.progress) peak_ = measure_fma_peak(0.1);
 }
 
 void RunRecorder::add_step(const StepReport& report, const RunState& state) {

@@ -100,13 +100,14 @@ nlohmann::ordered_json describe(const AttentionCase& shape) {
 }
 
 void print_table(const std::vector<nlohmann::ordered_json>& results, bool compared) {
-  std::cout << fmt::format("{:>8} {:>10} {:>10} {:>9} {:>8} {:>11}", "length", "ms", "best ms", "GFLOP/s", "share",
-                           "memory MB")
+  std::cout << fmt::format("{:>8} {:>10} {:>10} {:>9} {:>8} {:>8} {:>11}", "length", "ms", "best ms", "GFLOP/s", "share",
+                           "of FMA", "memory MB")
             << (compared ? fmt::format(" {:>10} {:>8}\n", "earlier ms", "speedup") : "\n");
   for (const nlohmann::ordered_json& result : results) {
     const auto number = [&](const char* key) { return result[key].get<double>(); };
-    std::cout << fmt::format("{:>8} {:>10.2f} {:>10.2f} {:>9.1f} {:>8.3f} {:>11.1f}", result["length"].get<std::int64_t>(),
-                             number("milliseconds"), number("best_milliseconds"), number("gflops"), number("share_of_peak"),
+    std::cout << fmt::format("{:>8} {:>10.2f} {:>10.2f} {:>9.1f} {:>8.3f} {:>8.3f} {:>11.1f}",
+                             result["length"].get<std::int64_t>(), number("milliseconds"), number("best_milliseconds"),
+                             number("gflops"), number("share_of_peak"), number("share_of_fma_peak"),
                              1e-6 * number("peak_memory_bytes"));
     if (result.contains("speedup"))
       std::cout << fmt::format(" {:>10.2f} {:>8.2f}", number("earlier_milliseconds"), number("speedup"));
@@ -144,8 +145,9 @@ int run_bench_attention(int argc, char** argv) {
   CommandLine line(
       "cosformer bench attention",
       "Times one attention operator from projected query, key and value (batch, length, heads x head_dim) to its\n"
-      "output: median milliseconds, the GFLOP/s that its formula asks for, their share of the matrix-product\n"
-      "ceiling, and the peak memory of a process that does nothing else.");
+      "output: median milliseconds, the GFLOP/s that its formula asks for, their share of the best matrix\n"
+      "product and of the multiply-adds that the processor can do, and the peak memory of a process that does\n"
+      "nothing else.");
   const AttentionConfig defaults;
   const auto text = [](const std::string& value) { return cxxopts::value<std::string>()->default_value(value); };
   auto add = line.options();
@@ -193,10 +195,9 @@ int run_bench_attention(int argc, char** argv) {
     result.update(measure_in_child([&] { return measure(shape); }));
     results.push_back(std::move(result));
   }
-  const double peak = ceiling.finish();
+  const Ceilings ceilings = ceiling.finish();
   for (nlohmann::ordered_json& result : results) {
-    result["peak_gflops"] = peak / 1e9;
-    result["share_of_peak"] = result["gflops"].get<double>() / (peak / 1e9);
+    add_shares(result, ceilings);
     const auto before = earlier ? earlier->milliseconds(result, kShapeKeys) : std::nullopt;
     if (!before) continue;
     result["earlier_milliseconds"] = *before;
@@ -205,9 +206,10 @@ int run_bench_attention(int argc, char** argv) {
   if (given->count("json") > 0) {
     for (const nlohmann::ordered_json& result : results) print_json(result);
   } else {
-    std::cout << fmt::format("{}{}, batch {}, {} heads of {}, {}, {} threads; ceiling {:.1f} GFLOP/s\n", shape.config.kind,
-                             shape.causal ? ", causal" : "", shape.batch, shape.heads, shape.head_dim,
-                             kPasses[shape.backward ? 1 : 0].name, num_threads(), 1e-9 * peak);
+    std::cout << fmt::format(
+        "{}{}, batch {}, {} heads of {}, {}, {} threads; ceilings {:.1f} (products) and {:.1f} GFLOP/s (FMA)\n",
+        shape.config.kind, shape.causal ? ", causal" : "", shape.batch, shape.heads, shape.head_dim,
+        kPasses[shape.backward ? 1 : 0].name, num_threads(), 1e-9 * ceilings.matmul, 1e-9 * ceilings.fma);
     print_table(results, earlier.has_value());
   }
   return 0;

@@ -1,9 +1,5 @@
 #include "train/cli/bench/ceilings.h"
 
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
-
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -15,6 +11,7 @@
 #include "core/tensor.h"
 #include "train/cli/bench/measure_in_child.h"
 #include "train/cli/bench/timing.h"
+#include "train/loop/peak.h"
 
 namespace cosformer {
 
@@ -51,47 +48,6 @@ void for_pieces(Body&& body) {
   parallel_for(kPieces, [&](std::int64_t piece) { body(piece * kPieceFloats); });
 }
 
-#ifdef __x86_64__
-constexpr int kChains = 12;  // latency 4 to 5, two a cycle
-
-/// 2 · 8 · kChains operations a round.
-__attribute__((target("avx2,fma"))) float fma_rounds_avx2(std::int64_t rounds) {
-  const __m256 factor = _mm256_set1_ps(0.999f), addend = _mm256_set1_ps(0.001f);
-  __m256 chains[kChains];
-  for (__m256& chain : chains) chain = addend;
-  for (std::int64_t i = 0; i < rounds; ++i)
-    for (__m256& chain : chains) chain = _mm256_fmadd_ps(chain, factor, addend);
-  __m256 sum = chains[0];
-  for (const __m256& chain : chains) sum = _mm256_add_ps(sum, chain);
-  return _mm256_cvtss_f32(sum);
-}
-
-__attribute__((target("avx512f"))) float fma_rounds_avx512(std::int64_t rounds) {
-  const __m512 factor = _mm512_set1_ps(0.999f), addend = _mm512_set1_ps(0.001f);
-  __m512 chains[kChains];
-  for (__m512& chain : chains) chain = addend;
-  for (std::int64_t i = 0; i < rounds; ++i)
-    for (__m512& chain : chains) chain = _mm512_fmadd_ps(chain, factor, addend);
-  __m512 sum = chains[0];
-  for (const __m512& chain : chains) sum = _mm512_add_ps(sum, chain);
-  return _mm512_cvtss_f32(sum);
-}
-#endif
-
-/// Independent fused multiply-adds of one instruction set.
-struct FmaLoop {
-  const char* instruction_set;
-  int width;
-  float (*run)(std::int64_t rounds);
-};
-constexpr FmaLoop kFmaLoops[] = {
-    {"baseline", 0, nullptr},
-#ifdef __x86_64__
-    {"avx2", 8, fma_rounds_avx2},
-    {"avx512", 16, fma_rounds_avx512},
-#endif
-};
-
 }  // namespace
 
 double matmul_ceiling(double seconds) {
@@ -106,19 +62,6 @@ double matmul_ceiling(double seconds) {
     best = std::max(best, 2.0 * static_cast<double>(m * n * k) / once);
   }
   return best;
-}
-
-double fma_ceiling(double seconds) {
-  const auto loop = std::ranges::find(kFmaLoops, std::string_view(instruction_set()),
-                                      [](const FmaLoop& row) { return std::string_view(row.instruction_set); });
-  if (loop == std::end(kFmaLoops) || loop->run == nullptr) return 0;
-  constexpr std::int64_t kRounds = 2'000'000;
-  const std::int64_t threads = num_threads();
-  std::vector<float> results(static_cast<std::size_t>(threads * 16));
-  const double once = best_seconds(seconds, [&] {
-    parallel_for(threads, [&](std::int64_t i) { results[static_cast<std::size_t>(i * 16)] = loop->run(kRounds); });
-  });
-  return 2.0 * loop->width * 12.0 * static_cast<double>(kRounds * threads) / once;
 }
 
 MemoryCeilings memory_ceilings(double seconds) {
@@ -153,11 +96,26 @@ MemoryCeilings memory_ceilings(double seconds) {
   return result;
 }
 
-double CeilingAround::measure() {
+Ceilings CeilingAround::measure(std::optional<double> known_matmul) {
   constexpr double kSecondsAProduct = 0.1;
-  return measure_in_child([] { return nlohmann::ordered_json(matmul_ceiling(kSecondsAProduct)); }).get<double>();
+  const nlohmann::ordered_json measured = measure_in_child([&] {
+    return nlohmann::ordered_json{{"matmul", known_matmul ? *known_matmul : matmul_ceiling(kSecondsAProduct)},
+                                  {"fma", measure_fma_peak(kSecondsAProduct)}};
+  });
+  return {measured["matmul"].get<double>(), measured["fma"].get<double>()};
 }
 
-double CeilingAround::finish() const { return known_ ? *known_ : std::max(before_, measure()); }
+Ceilings CeilingAround::finish() const {
+  const Ceilings after = measure(known_matmul_);
+  return {std::max(before_.matmul, after.matmul), std::max(before_.fma, after.fma)};
+}
+
+void add_shares(nlohmann::ordered_json& result, const Ceilings& ceilings) {
+  const double rate = 1e9 * result["gflops"].get<double>();
+  result["peak_gflops"] = 1e-9 * ceilings.matmul;
+  result["share_of_peak"] = rate / ceilings.matmul;
+  result["fma_peak_gflops"] = 1e-9 * ceilings.fma;
+  result["share_of_fma_peak"] = rate / ceilings.fma;
+}
 
 }  // namespace cosformer

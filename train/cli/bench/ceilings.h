@@ -2,7 +2,7 @@
 /// \file
 /// What the machine can do at most: the divisors of every share.
 
-#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 
 namespace cosformer {
@@ -10,10 +10,6 @@ namespace cosformer {
 /// Floating-point operations a second of the best of several large float32 matrix products through
 /// core/kernels/matmul/gemm.h, each run for about `seconds`, on the present number of threads.
 double matmul_ceiling(double seconds);
-
-/// Floating-point operations a second of independent fused multiply-adds on registers, on the present number of threads: no
-/// program is faster. 0 if this processor has no AVX2 and FMA.
-double fma_ceiling(double seconds);
 
 /// Bytes a second to and from memory, on arrays far larger than the caches; the best of several runs.
 struct MemoryCeilings {
@@ -24,18 +20,27 @@ struct MemoryCeilings {
 };
 MemoryCeilings memory_ceilings(double seconds);
 
-/// `matmul_ceiling` for the share of a measurement: before and after it, in processes of their own, so that they do not
-/// count as its memory. The better of both; or a figure that is known.
+/// Operations a second that shares of a measurement refer to.
+struct Ceilings {
+  double matmul = 0;  ///< `matmul_ceiling`
+  double fma = 0;     ///< `measure_fma_peak` of train/loop/peak.h
+};
+
+/// Adds `peak_gflops`, `share_of_peak`, `fma_peak_gflops` and `share_of_fma_peak` to a result with `gflops`.
+void add_shares(nlohmann::ordered_json& result, const Ceilings& ceilings);
+
+/// The ceilings for the shares of a measurement: before and after it, in processes of their own, so that they do not
+/// count as its memory. The better of both; a product ceiling that is known is taken as it is.
 class CeilingAround {
  public:
-  explicit CeilingAround(std::optional<double> known) : known_(known), before_(known ? 0 : measure()) {}
-  /// Operations a second; the measurement is over.
-  double finish() const;
+  explicit CeilingAround(std::optional<double> known_matmul) : known_matmul_(known_matmul), before_(measure(known_matmul)) {}
+  /// The measurement is over.
+  Ceilings finish() const;
 
  private:
-  static double measure();
-  std::optional<double> known_;
-  double before_;
+  static Ceilings measure(std::optional<double> known_matmul);
+  std::optional<double> known_matmul_;
+  Ceilings before_;
 };
 
 }  // namespace cosformer

@@ -1,3 +1,5 @@
+#include "train/loop/peak.h"
+
 #include <fmt/format.h>
 
 #include <iostream>
@@ -18,11 +20,11 @@ constexpr double kSecondsEach = 0.2;
 
 nlohmann::ordered_json measure(int threads) {
   set_num_threads(threads);
-  const double matmul = matmul_ceiling(kSecondsEach), fma = fma_ceiling(kSecondsEach);
+  const double matmul = matmul_ceiling(kSecondsEach), fma = measure_fma_peak(kSecondsEach);
   const MemoryCeilings memory = memory_ceilings(kSecondsEach);
   return {{"threads", threads},
           {"matmul_gflops", 1e-9 * matmul},
-          {"fma_gflops", fma > 0 ? nlohmann::ordered_json(1e-9 * fma) : nlohmann::ordered_json()},
+          {"fma_gflops", 1e-9 * fma},
           {"read_gigabytes_per_second", 1e-9 * memory.read},
           {"fill_gigabytes_per_second", 1e-9 * memory.fill},
           {"triad_gigabytes_per_second", 1e-9 * memory.triad},
@@ -58,7 +60,7 @@ int run_bench_peak(int argc, char** argv) {
   std::cout << fmt::format("{:>7} {:>15} {:>12} {:>10} {:>10} {:>10} {:>16}\n", "threads", "matmul GFLOP/s", "FMA GFLOP/s",
                            "read GB/s", "fill GB/s", "triad GB/s", "fresh fill GB/s");
   for (const auto& row : rows) {
-    const auto number = [&](const char* key) { return row[key].is_null() ? 0.0 : row[key].get<double>(); };
+    const auto number = [&](const char* key) { return row[key].get<double>(); };
     std::cout << fmt::format("{:>7} {:>15.1f} {:>12.1f} {:>10.1f} {:>10.1f} {:>10.1f} {:>16.1f}\n",
                              row["threads"].get<int>(), number("matmul_gflops"), number("fma_gflops"),
                              number("read_gigabytes_per_second"), number("fill_gigabytes_per_second"),

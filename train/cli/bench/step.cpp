@@ -137,6 +137,8 @@ void print_report(const nlohmann::ordered_json& result) {
   line("GFLOP/s", fmt::format("{:.1f}", number("gflops")));
   line("share of the ceiling", fmt::format("{:.3f}", number("share_of_peak")));
   line("ceiling, GFLOP/s", fmt::format("{:.1f}", number("peak_gflops")));
+  line("share of the FMA peak", fmt::format("{:.3f}", number("share_of_fma_peak")));
+  line("FMA peak, GFLOP/s", fmt::format("{:.1f}", number("fma_peak_gflops")));
   line("peak memory, MB", fmt::format("{:.1f}", 1e-6 * number("peak_memory_bytes")));
   line("requests for memory a step", fmt::format("{:.2f}", number("system_requests_per_step")));
   std::cout << fmt::format("\n{:<26}{:>14}{:>14}{:>10}\n", "operator", "forward, ms", "backward, ms", "share");
@@ -178,9 +180,7 @@ int run_bench_step(int argc, char** argv) {
                                    {"threads", num_threads()},
                                    {"steps", steps}};
   result.update(measure_in_child([&] { return measure(config, steps); }));
-  const double peak = ceiling.finish();
-  result["peak_gflops"] = peak / 1e9;
-  result["share_of_peak"] = result["gflops"].get<double>() / (peak / 1e9);
+  add_shares(result, ceiling.finish());
   if (given->count("json") > 0) {
     print_json(result);
   } else {
