@@ -1,5 +1,6 @@
 #include "core/simd/row_loops.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <string_view>
 
@@ -15,19 +16,20 @@ namespace {
 const RowLoops<float>& choose_row_loops() {
   if (const char* wanted = std::getenv("COSFORMER_ISA"); wanted != nullptr && *wanted != '\0') {
     const std::string_view name = wanted;
-    check<InputError>(name == "baseline" || name == "avx2" || name == "avx512",
-                      "COSFORMER_ISA: expected baseline, avx2 or avx512, found '", name, "'");
+    check<InputError>(std::ranges::find(kInstructionSets, name) != std::end(kInstructionSets),
+                      "COSFORMER_ISA: expected baseline, avx2, avx512 or neon, found '", name, "'");
     const RowLoops<float>* loops = row_loops(wanted);
     check<InputError>(loops != nullptr, "COSFORMER_ISA: this processor or build does not support ", name);
     return *loops;
   }
-  for (const char* name : {"avx512", "avx2"}) {
-    if (const RowLoops<float>* loops = row_loops(name)) return *loops;
-  }
-  return baseline_row_loops();
+  return *row_loops(widest_instruction_set());
 }
 
 }  // namespace
+
+const char* widest_instruction_set() {
+  return *std::ranges::find_if(kInstructionSets, [](const char* name) { return row_loops(name) != nullptr; });
+}
 
 const RowLoops<float>* row_loops(const char* instruction_set) {
   const std::string_view name = instruction_set;
@@ -41,6 +43,9 @@ const RowLoops<float>* row_loops(const char* instruction_set) {
       __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
     return &avx512_row_loops();
   }
+#endif
+#ifdef __aarch64__
+  if (name == "neon") return &neon_row_loops();  // every 64-bit Arm processor has it
 #endif
   return nullptr;
 }

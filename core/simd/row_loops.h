@@ -44,6 +44,8 @@ struct RowLoops {
   T (*max)(const T* x, std::int64_t n);
   /// y_i = exp(scale · x_i - shift); returns Σ y_i. y may be x. exp(-infinity) is 0. Float: at most 3 ULP.
   T (*exp_sum)(const T* x, T scale, T shift, T* y, std::int64_t n);
+  /// dp_i = p_i · (dp_i - delta): the gradient of scores from that of their probabilities p, delta = Σ p_j dp_j.
+  void (*softmax_gradient)(const T* p, T delta, T* dp, std::int64_t n);
   /// Σ x_i y_i.
   T (*dot)(const T* x, const T* y, std::int64_t n);
   /// Σ x_i.
@@ -81,18 +83,27 @@ const RowLoops<float>& loops<float>();
 template <>
 const RowLoops<double>& loops<double>();
 
-/// "baseline", "avx2" or "avx512": what the float loops use in this process. Throws as `loops` does.
+/// One of `simd::kInstructionSets`: what the float loops use in this process. Throws as `loops` does.
 const char* instruction_set();
 
 namespace simd {
 
-/// The table of "baseline", "avx2" or "avx512"; null for another name, or if this processor or build lacks the set.
+/// All sets that there are loops for, the widest first. A processor has some of them, the last in any case.
+inline constexpr const char* kInstructionSets[] = {"avx512", "avx2", "neon", "baseline"};
+
+/// The first of them that this processor and build have.
+const char* widest_instruction_set();
+
+/// The table of one of `kInstructionSets`; null for another name, or if this processor or build lacks the set.
 const RowLoops<float>* row_loops(const char* instruction_set);
 
 const RowLoops<float>& baseline_row_loops();
 #ifdef COSFORMER_X86_ROW_LOOPS
 const RowLoops<float>& avx2_row_loops();
 const RowLoops<float>& avx512_row_loops();
+#endif
+#ifdef __aarch64__
+const RowLoops<float>& neon_row_loops();
 #endif
 
 }  // namespace simd

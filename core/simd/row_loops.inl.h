@@ -4,8 +4,8 @@
 ///
 /// Included at the end of each instruction set's file, after that file has defined, in an anonymous namespace: kLanes,
 /// kLaneIndex, Floats, Ints, Wide, load_partial, store_partial (the first n < kLanes elements; others read as 0),
-/// square_root and multiply_low_halves (of 64-bit lanes). The last elements of a row pass through the same vector code as
-/// all others.
+/// square_root, clamp (keeps NaN), multiply_low_halves (of 64-bit lanes) and, of 16 lanes, scale_by_power. The last elements
+/// of a row pass through the same vector code as all others.
 
 #include "core/simd/dropout_loop.inl.h"
 #include "core/simd/functions.inl.h"
@@ -108,6 +108,14 @@ float row_exp_sum(const float* x, float scale, float shift, float* y, int64_t n)
     total += static_cast<double>(add_lanes(sum));
   }
   return static_cast<float>(total);
+}
+
+void row_softmax_gradient(const float* p, float delta, float* dp, int64_t n) {
+  for_each_vector(
+      n, [&](int64_t i) { store(dp + i, load(p + i) * (load(dp + i) - delta)); },
+      [&](int64_t i, int64_t rest) {
+        store_partial(dp + i, load_partial(p + i, rest) * (load_partial(dp + i, rest) - delta), rest);
+      });
 }
 
 float row_dot(const float* x, const float* y, int64_t n) {
@@ -255,6 +263,7 @@ constexpr cosformer::RowLoops<float> make_row_loops(const char* name) {
       .name = name,
       .max = row_max,
       .exp_sum = row_exp_sum,
+      .softmax_gradient = row_softmax_gradient,
       .dot = row_dot,
       .sum = row_sum,
       .add_scaled = row_add_scaled,

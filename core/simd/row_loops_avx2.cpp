@@ -20,6 +20,7 @@ void store_partial(float* p, Floats v, std::int64_t n) {
 
 Floats square_root(Floats x) { return _mm256_sqrt_ps(x); }
 
+Floats clamp(Floats x, Floats low, Floats high) { return _mm256_min_ps(high, _mm256_max_ps(low, x)); }
 Wide multiply_low_halves(Wide a, std::uint32_t b) {
   return reinterpret_cast<Wide>(_mm256_mul_epu32(reinterpret_cast<__m256i>(a), _mm256_set1_epi64x(b)));
 }

@@ -17,6 +17,11 @@ void store_partial(float* p, Floats v, std::int64_t n) { _mm512_mask_storeu_ps(p
 // The masked forms of intrinsics: GCC 12 warns about its own header for the plain ones.
 Floats square_root(Floats x) { return _mm512_maskz_sqrt_ps(0xFFFF, x); }
 
+Floats clamp(Floats x, Floats low, Floats high) {
+  return _mm512_maskz_min_ps(0xFFFF, high, _mm512_maskz_max_ps(0xFFFF, low, x));
+}
+/// x · 2^k for whole k, rounded once.
+Floats scale_by_power(Floats x, Floats k) { return _mm512_maskz_scalef_ps(0xFFFF, x, k); }
 Wide multiply_low_halves(Wide a, std::uint32_t b) {
   return reinterpret_cast<Wide>(_mm512_maskz_mul_epu32(0xFF, reinterpret_cast<__m512i>(a), _mm512_set1_epi64(b)));
 }

@@ -2,29 +2,23 @@
 #include <emmintrin.h>
 #endif
 
+#include "core/simd/four_lanes.inl.h"
 #include "core/simd/row_loops.h"
 
 namespace {
 
-constexpr int kLanes = 4;
-typedef float Floats __attribute__((vector_size(16)));
 typedef std::int32_t Ints __attribute__((vector_size(16)));
 typedef std::uint64_t Wide __attribute__((vector_size(16)));
 constexpr Ints kLaneIndex = {0, 1, 2, 3};
 
-Floats load_partial(const float* p, std::int64_t n) {
-  Floats v = {};
-  for (int j = 0; j < n; ++j) v[j] = p[j];
-  return v;
-}
-
-void store_partial(float* p, Floats v, std::int64_t n) {
-  for (int j = 0; j < n; ++j) p[j] = v[j];
-}
-
 Floats square_root(Floats x) {
   for (int j = 0; j < kLanes; ++j) x[j] = __builtin_sqrtf(x[j]);
   return x;
+}
+
+Floats clamp(Floats x, Floats low, Floats high) {
+  x = x < low ? low : x;
+  return x > high ? high : x;
 }
 
 Wide multiply_low_halves(Wide a, std::uint32_t b) {

@@ -24,6 +24,10 @@ double row_exp_sum(const double* x, double scale, double shift, double* y, std::
   return total;
 }
 
+void row_softmax_gradient(const double* p, double delta, double* dp, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) dp[i] = p[i] * (dp[i] - delta);
+}
+
 double row_dot(const double* x, const double* y, std::int64_t n) {
   double total = 0;
   for (std::int64_t i = 0; i < n; ++i) total += x[i] * y[i];
@@ -120,6 +124,7 @@ constexpr RowLoops<double> kLoops = {
     .name = "double",
     .max = row_max,
     .exp_sum = row_exp_sum,
+    .softmax_gradient = row_softmax_gradient,
     .dot = row_dot,
     .sum = row_sum,
     .add_scaled = row_add_scaled,

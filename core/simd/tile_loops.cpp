@@ -8,10 +8,13 @@ namespace cosformer::simd {
 
 const TileLoops* tile_loops(const char* instruction_set) {
   if (row_loops(instruction_set) == nullptr) return nullptr;
+  [[maybe_unused]] const std::string_view name = instruction_set;
 #ifdef COSFORMER_X86_ROW_LOOPS
-  const std::string_view name = instruction_set;
   if (name == "avx512") return &avx512_tile_loops();
   if (name == "avx2") return &avx2_tile_loops();
+#endif
+#ifdef __aarch64__
+  if (name == "neon") return &neon_tile_loops();
 #endif
   return &baseline_tile_loops();
 }

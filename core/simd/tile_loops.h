@@ -81,7 +81,7 @@ struct TileLoops {
   std::int64_t (*multiply_adds)(std::int64_t rounds);
 };
 
-/// The table of "baseline", "avx2" or "avx512"; null for another name and where this processor or build lacks the set.
+/// The table of one of `kInstructionSets` (row_loops.h); null for another name, or if this processor or build lacks the set.
 const TileLoops* tile_loops(const char* instruction_set);
 
 /// The table in use; see `instruction_set()`.
@@ -91,6 +91,9 @@ const TileLoops& baseline_tile_loops();
 #ifdef COSFORMER_X86_ROW_LOOPS
 const TileLoops& avx2_tile_loops();
 const TileLoops& avx512_tile_loops();
+#endif
+#ifdef __aarch64__
+const TileLoops& neon_tile_loops();
 #endif
 
 }  // namespace cosformer::simd

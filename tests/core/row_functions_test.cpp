@@ -99,6 +99,18 @@ TEST_CASE("Exponentials of a row are scaled, shifted and summed at any length an
   });
 }
 
+TEST_CASE("The gradient of a softmax's scores takes delta off before it weighs, at any length and alignment") {
+  for_each_row([](const RowLoops<float>& loops, std::int64_t n, std::int64_t offset) {
+    const auto p = random_values<float>(n, 8), dp = random_values<float>(n, 9);
+    std::vector<double> expected;
+    for (std::size_t i = 0; i < p.size(); ++i) expected.push_back(p[i] * (static_cast<double>(dp[i]) - 0.375));
+    GuardedRow weights(p, offset), gradient(dp, offset + 3);
+    loops.softmax_gradient(weights.data(), 0.375F, gradient.data(), n);
+    require_close("gradient", expected, gradient.values(), {.rel = 1e-6, .abs = 1e-7});
+    CHECK((weights.guards_intact() && gradient.guards_intact()));
+  });
+}
+
 TEST_CASE("The float GELU and its derivative are as exact as their documentation says") {
   for (const RowLoops<float>* loops : tables()) {
     std::vector<float> x;

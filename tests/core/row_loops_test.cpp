@@ -25,6 +25,9 @@ TEST_CASE("The double loops agree with the float loops") {
   require_close("exp sum", loops<double>().exp_sum(x.data(), 0.5, 1.0, y.data(), n),
                 loops<float>().exp_sum(xf.data(), 0.5F, 1.0F, yf.data(), n), close);
   require_close("exp", y, yf, close);
+  loops<double>().softmax_gradient(w.data(), 0.25, y.data(), n);
+  loops<float>().softmax_gradient(wf.data(), 0.25F, yf.data(), n);
+  require_close("softmax_gradient", y, yf, {.rel = 1e-5, .abs = 1e-6});
   loops<double>().add_scaled(0.3, x.data(), y.data(), n);
   loops<float>().add_scaled(0.3F, xf.data(), yf.data(), n);
   require_close("add_scaled", y, yf, close);

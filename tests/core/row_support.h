@@ -19,7 +19,7 @@ inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 /// The tables of the instruction sets that this machine has.
 inline std::vector<const RowLoops<float>*> tables() {
   std::vector<const RowLoops<float>*> found;
-  for (const char* name : {"baseline", "avx2", "avx512"}) {
+  for (const char* name : simd::kInstructionSets) {
     if (const RowLoops<float>* loops = simd::row_loops(name)) found.push_back(loops);
   }
   return found;

@@ -47,6 +47,9 @@ std::vector<Finding> find_faults(const Machine& machine, const Setup& setup) {
   if (has(machine, "avx2") && has(machine, "fma")) {
     if (setup.instruction_set == "baseline")
       findings.push_back({"the processor has AVX2, but the loops use the baseline", "unset COSFORMER_ISA"});
+  } else if (has(machine, "asimd")) {
+    if (setup.instruction_set == "baseline")
+      findings.push_back({"the processor has NEON, but the loops use the baseline", "unset COSFORMER_ISA"});
   } else {
     findings.push_back({"the processor has no AVX2 and FMA, or hides them: training is several times slower",
                         "on a virtual machine, choose the host's processor type"});

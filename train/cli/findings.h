@@ -15,7 +15,7 @@ namespace cosformer {
 /// What this process uses of the machine.
 struct Setup {
   int threads = 1;
-  std::string instruction_set;  ///< "baseline", "avx2", "avx512"
+  std::string instruction_set;  ///< "baseline", "avx2", "avx512", "neon"
   BlasInfo blas;
   BlasKernels blas_kernels;
   std::int64_t free_disk_bytes = 0;  ///< of the current folder

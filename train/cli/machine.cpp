@@ -11,8 +11,8 @@ namespace cosformer {
 
 namespace {
 
-constexpr std::string_view kFeatures[] = {"sse4_2",  "avx",      "f16c",        "fma",     "avx2",
-                                          "avx512f", "avx512bw", "avx512_bf16", "amx_tile"};
+constexpr std::string_view kFeatures[] = {"sse4_2",   "avx",         "f16c",     "fma",   "avx2", "avx512f",
+                                          "avx512bw", "avx512_bf16", "amx_tile", "asimd", "sve"};
 
 /// The text after "NAME<blanks>:" in a file of such lines; empty if there is none.
 std::string field_of(const std::filesystem::path& file, std::string_view name) {
@@ -39,7 +39,8 @@ Machine read_machine(const std::filesystem::path& root) {
   Machine machine;
   const std::filesystem::path cpu_info = root / "proc/cpuinfo", memory_info = root / "proc/meminfo";
   machine.processor = field_of(cpu_info, "model name");
-  std::istringstream flags(field_of(cpu_info, "flags"));
+  // 64-bit Arm calls them otherwise, and has no name of the processor.
+  std::istringstream flags(field_of(cpu_info, "flags") + field_of(cpu_info, "Features"));
   for (std::string flag; flags >> flag;)
     if (std::ranges::find(kFeatures, flag) != std::end(kFeatures)) machine.features.push_back(flag);
   machine.online_processors = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));

@@ -7,6 +7,7 @@
 
 #include "core/kernels/matmul/gemm.h"
 #include "core/parallel.h"
+#include "core/simd/row_loops.h"
 #include "core/simd/tile_loops.h"
 #include "core/tensor.h"
 
@@ -45,10 +46,11 @@ double measure_matmul_peak(double seconds) {
 double measure_fma_peak(double seconds) {
   constexpr std::int64_t kRounds = 100'000;  // below a millisecond
   const std::int64_t threads = num_threads();
+  const simd::TileLoops& loops = *simd::tile_loops(simd::widest_instruction_set());
   std::vector<double> operations(static_cast<std::size_t>(threads));
   return best_rate(seconds, [&] {
     parallel_for(threads, [&](std::int64_t i) {
-      operations[static_cast<std::size_t>(i)] = static_cast<double>(simd::tile_loops().multiply_adds(kRounds));
+      operations[static_cast<std::size_t>(i)] = static_cast<double>(loops.multiply_adds(kRounds));
     });
     return std::accumulate(operations.begin(), operations.end(), 0.0);
   });

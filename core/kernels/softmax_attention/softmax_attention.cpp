@@ -46,10 +46,44 @@ T advance_row(T* scores, std::int64_t count, T* max, T* sum) {
     }
     return 1;
   }
-  const T correction = std::exp(*max - largest);
+  const T correction = largest == *max ? T{1} : std::exp(*max - largest);
   *sum = *sum * correction + loops<T>().exp_sum(scores, T{1}, largest, scores, count);
   *max = largest;
   return correction;
+}
+
+/// The rows of keys that one tile of them takes, ready as right factors: k transposed, and v. Masked rows are 0.
+template <class T>
+class KeyTile {
+ public:
+  KeyTile(const AttentionSizes& sizes, const TileSize& tile)
+      : D_(sizes.head_dim), E_(sizes.value_dim), k_(tile.keys, D_), turned_k_(D_, tile.keys), v_(tile.keys, E_) {}
+
+  void load(Range keys, const std::uint8_t* key_mask, MatrixView<const T> key, MatrixView<const T> value) const {
+    const std::int64_t width = keys.end - keys.begin;
+    const std::uint8_t* mask = key_mask == nullptr ? nullptr : key_mask + keys.begin;
+    MatrixView<const T> rows = key.from(keys.begin);
+    if (mask != nullptr) {
+      detail::copy_rows<T>(width, D_, rows, mask, k_.view());
+      rows = k_.view();
+    }
+    transpose<T>(width, D_, rows, turned_k_.view());
+    detail::copy_rows<T>(width, E_, value.from(keys.begin), mask, v_.view());
+  }
+  MatrixView<const T> turned_k() const { return turned_k_.view(); }
+  MatrixView<const T> v() const { return v_.view(); }
+
+ private:
+  std::int64_t D_, E_;
+  ScratchMatrix<T> k_, turned_k_, v_;
+};
+
+/// Tiles of queries that go over the keys together, so that each tile of keys is made ready once for all of them; with a
+/// window each goes alone, for each begins with another key. A few tasks are left for every thread.
+std::int64_t tiles_together(const AttentionSizes& sizes, const AttentionVisibility& visibility, std::int64_t tiles) {
+  constexpr std::int64_t kMost = 4, kTasks = 16;
+  if (visibility.window >= 0) return 1;
+  return std::clamp<std::int64_t>(sizes.batch * sizes.heads * tiles / kTasks, 1, kMost);
 }
 
 }  // namespace
@@ -61,47 +95,49 @@ void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisib
   detail::check_softmax_attention(sizes, visibility);
   const std::int64_t D = sizes.head_dim, E = sizes.value_dim;
   const TileSize tile(visibility);
-  const std::int64_t tiles = (sizes.queries + tile.queries - 1) / tile.queries;
-  parallel_for(sizes.batch * sizes.heads * tiles, [&](std::int64_t task) {
-    const std::int64_t b = task / tiles / sizes.heads, h = task / tiles % sizes.heads;
-    const Range queries{task % tiles * tile.queries, std::min((task % tiles + 1) * tile.queries, sizes.queries)};
-    const std::int64_t count = queries.end - queries.begin;
+  const std::int64_t rows =
+      tiles_together(sizes, visibility, (sizes.queries + tile.queries - 1) / tile.queries) * tile.queries;
+  const std::int64_t groups = (sizes.queries + rows - 1) / rows;
+  parallel_for(sizes.batch * sizes.heads * groups, [&](std::int64_t task) {
+    const std::int64_t b = task / groups / sizes.heads, h = task / groups % sizes.heads;
+    const std::int64_t first = task % groups * rows, last = std::min(first + rows, sizes.queries);
     const detail::ItemVisibility item(visibility, sizes, b);
-    const ScratchMatrix<T> scaled_q(tile.queries, D), k(tile.keys, D), turned_k(D, tile.keys), v(tile.keys, E),
-        scores(tile.queries, tile.keys);
-    const ScratchMatrix<T> max(1, tile.queries), sum(1, tile.queries);
-    ScratchMatrix<T> sums(tile.queries, E);
+    const KeyTile<T> key_tile(sizes, tile);
+    const ScratchMatrix<T> scaled_q(rows, D), scores(tile.queries, tile.keys), max(1, rows), sum(1, rows);
+    ScratchMatrix<T> sums(rows, E);
     sums.fill_zero();
-    std::fill(max[0], max[0] + count, -kInfinity<T>);
-    std::fill(sum[0], sum[0] + count, T{0});
-    detail::scaled_rows<T>(count, D, scale, rows_of(query, b, h).from(queries.begin), scaled_q.view());
-    const Range seen = visible_keys(item, queries, sizes.keys);
-    for (std::int64_t begin = seen.begin; begin < seen.end; begin += tile.keys) {
-      const Range keys{begin, std::min(begin + tile.keys, seen.end)};
-      const std::int64_t width = keys.end - keys.begin;
-      const std::uint8_t* tile_mask = item.key_mask == nullptr ? nullptr : item.key_mask + begin;
-      detail::copy_rows<T>(width, D, rows_of(key, b, h).from(begin), tile_mask, k.view());
-      detail::copy_rows<T>(width, E, rows_of(value, b, h).from(begin), tile_mask, v.view());
-      transpose<T>(width, D, k.view(), turned_k.view());
-      const detail::TileColumns columns(item, queries, keys);
-      detail::multiply_scores<T>(count, columns, D, scaled_q.view(), turned_k.view(), scores.view());
-      if (item.has_holes()) detail::hide_scores(item, queries, keys, scores.view());
-      for (std::int64_t i = 0; i < count; ++i) {
-        const T correction = advance_row(scores[i], columns.seen(i), max[0] + i, sum[0] + i);
-        std::fill(scores[i] + columns.seen(i), scores[i] + width, T{0});
-        // The sums count all weights; what is dropped is missing from the values alone.
-        if (visibility.dropout) {
-          const std::int64_t element = ((b * sizes.heads + h) * sizes.queries + queries.begin + i) * sizes.keys + begin;
-          loops<T>().dropout(*visibility.dropout, element, scores[i], scores[i], columns.seen(i));
+    std::fill(max[0], max[0] + rows, -kInfinity<T>);
+    std::fill(sum[0], sum[0] + rows, T{0});
+    detail::scaled_rows<T>(last - first, D, scale, rows_of(query, b, h).from(first), scaled_q.view());
+    const Range all_seen = visible_keys(item, {first, last}, sizes.keys);
+    for (std::int64_t begin = all_seen.begin; begin < all_seen.end; begin += tile.keys) {
+      key_tile.load({begin, std::min(begin + tile.keys, all_seen.end)}, item.key_mask, rows_of(key, b, h),
+                    rows_of(value, b, h));
+      for (Range queries{first, 0}; queries.begin < last; queries.begin += tile.queries) {
+        queries.end = std::min(queries.begin + tile.queries, last);
+        const Range keys{begin, std::min(begin + tile.keys, visible_keys(item, queries, sizes.keys).end)};
+        if (keys.begin >= keys.end) continue;
+        const std::int64_t count = queries.end - queries.begin, row = queries.begin - first;
+        const detail::TileColumns columns(item, queries, keys);
+        detail::multiply_scores<T>(count, columns, D, scaled_q.from(row), key_tile.turned_k(), scores.view());
+        if (item.has_holes()) detail::hide_scores(item, queries, keys, scores.view());
+        for (std::int64_t i = 0; i < count; ++i) {
+          const T correction = advance_row(scores[i], columns.seen(i), max[0] + row + i, sum[0] + row + i);
+          std::fill(scores[i] + columns.seen(i), scores[i] + columns.width(), T{0});
+          // The sums count all weights; what is dropped is missing from the values alone.
+          if (visibility.dropout) {
+            const std::int64_t element = ((b * sizes.heads + h) * sizes.queries + queries.begin + i) * sizes.keys + begin;
+            loops<T>().dropout(*visibility.dropout, element, scores[i], scores[i], columns.seen(i));
+          }
+          if (correction != 1) loops<T>().scale(correction, sums[row + i], sums[row + i], E);
         }
-        if (correction != 1) loops<T>().scale(correction, sums[i], sums[i], E);
+        detail::add_weighted<T>(count, columns, E, scores.view(), key_tile.v(), sums.from(row));
       }
-      detail::add_weighted<T>(count, columns, E, scores.view(), v.view(), sums.view());
     }
-    T* row_log_sum_exp = log_sum_exp + (b * sizes.heads + h) * sizes.queries + queries.begin;
-    for (std::int64_t i = 0; i < count; ++i) {
+    T* row_log_sum_exp = log_sum_exp + (b * sizes.heads + h) * sizes.queries + first;
+    for (std::int64_t i = 0; i < last - first; ++i) {
       const bool blind = max[0][i] == -kInfinity<T>;
-      loops<T>().scale(blind ? T{0} : 1 / sum[0][i], sums[i], rows_of(out, b, h)[queries.begin + i], E);
+      loops<T>().scale(blind ? T{0} : 1 / sum[0][i], sums[i], rows_of(out, b, h)[first + i], E);
       row_log_sum_exp[i] = blind ? -kInfinity<T> : max[0][i] + std::log(sum[0][i]);
     }
   });
@@ -158,7 +194,7 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
           loops<T>().exp_sum(p[i], T{1}, shift, p[i], visible);
           const std::int64_t element = (task * sizes.queries + first + i) * sizes.keys + begin + from;
           if (visibility.dropout) loops<T>().dropout(*visibility.dropout, element, dp[i], dp[i], visible);
-          for (std::int64_t j = 0; j < visible; ++j) dp[i][j] = p[i][j] * (dp[i][j] - delta[0][first + i]);
+          loops<T>().softmax_gradient(p[i], delta[0][first + i], dp[i], visible);
           if (visibility.dropout) loops<T>().dropout(*visibility.dropout, element, p[i], p[i], visible);
           std::fill(p[i] + visible, p[i] + seen_width, T{0});
           std::fill(dp[i] + visible, dp[i] + seen_width, T{0});

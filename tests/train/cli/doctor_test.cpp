@@ -62,6 +62,19 @@ TEST_CASE("A machine in order has no findings, and each fault has one with what 
   }
 }
 
+TEST_CASE("A 64-bit Arm machine is in order with NEON, and told of the baseline") {
+  Machine machine = good_machine();
+  machine.features = {"asimd"};
+  Setup setup = good_setup();
+  setup.instruction_set = "neon";
+  setup.blas_kernels = {.name = "neoversen1", .found = "neoversen1", .asked = {}, .processor = std::nullopt};
+  CHECK(find_faults(machine, setup).empty());
+  setup.instruction_set = "baseline";
+  const auto findings = find_faults(machine, setup);
+  REQUIRE(findings.size() == 1);
+  CHECK(findings[0].what == "the processor has NEON, but the loops use the baseline");
+}
+
 TEST_CASE("Weak kernels of OpenBLAS are advised on by who chose them") {
   const auto fix_of = [](const BlasKernels& kernels) -> std::string {
     Setup setup = good_setup();
@@ -97,6 +110,12 @@ TEST_CASE("The machine is read from the kernel's files, the tightest control gro
   CHECK(machine.available_memory_bytes == 1024 * 1024);
   CHECK(machine.limits.memory_bytes == 1000);
   CHECK(machine.limits.processors == 1.5);
+}
+
+TEST_CASE("A 64-bit Arm processor's features are read under the name that its kernel gives them") {
+  const test::TemporaryFolder root;
+  test::write_bytes(root / "proc/cpuinfo", "processor\t: 0\nFeatures\t: fp asimd evtstrm sve\nCPU part\t: 0xd0c\n");
+  CHECK(read_machine(root.path()).features == std::vector<std::string>{"asimd", "sve"});
 }
 
 TEST_CASE("A machine without the kernel's files is read as unknown") {
