@@ -63,12 +63,26 @@ def lra(kind, target, lengths):
                    vocab=256, classes=10, batch=32, length=length)
 
 
+def products():
+    """The rows of `bench operators` that are single products, product_nt_M_N_K or product_nn_N, against torch.mm."""
+    sizes = ("nn_2048", "nt_8192_2048_512", "nt_4096_1024_256", "nt_4096_256_256", "nn_4096_256_256", "tn_256_256_4096",
+             "tn_256_1024_4096", "nt_65536_64_64", "nt_65536_128_64", "tn_64_64_65536", "nt_1024_3072_768",
+             "tn_3072_768_1024")
+    for name in sizes:
+        form, *numbers = name.split("_")
+        m, n, k = (int(number) for number in (numbers if len(numbers) == 3 else numbers * 3))
+        case = {"what": "product", "transposed": [letter == "t" for letter in form], "m": m, "n": n, "k": k}
+        yield {"name": f"product {form} {m} x {n} x {k}", "target": 1.0, "ours": ["operators", "--only", "product_" + name],
+               "case": case}
+
+
 def decoder(config, kind, target, **sizes):
     return step(config, target, model="decoder", kind=kind, causal=True, **sizes)
 
 
 def cases(quick):
     lengths = QUICK_LENGTHS if quick else LENGTHS
+    yield from products()
     yield from attention("cosformer", True, 5.0, lengths)
     yield from attention("cosformer", False, 2.5, lengths)
     yield from attention("softmax", True, 1.5, lengths)
@@ -175,9 +189,9 @@ def compare(row, ours, rivals, given):
     middle = lambda results, key: statistics.median(result[key] for result in results)
     results = []
     for rival in rivals:
+        keys = ("milliseconds", "gflops", "share_of_fma_peak", "fma_peak_gflops", "peak_memory_bytes")
         result = {"name": row["name"], "target": row["target"], "python": rival.python, "forms": chosen[rival][1],
-                  "case": case, "ours": {key: middle(mine, key) for key in
-                                         ("milliseconds", "gflops", "share_of_peak", "peak_memory_bytes")}}
+                  "case": case, "ours": {key: middle(mine, key) for key in keys if key in mine[0]}}
         if theirs[rival]:
             other = theirs[rival]
             result["torch"] = other[0]["torch"]
@@ -187,28 +201,33 @@ def compare(row, ours, rivals, given):
             mine_ms, their_ms = result["ours"]["milliseconds"], result["theirs"]["milliseconds"]
             result["speedup"] = their_ms / mine_ms
             own_bytes = result["theirs"]["peak_memory_bytes"] - result["theirs"]["import_memory_bytes"]
-            result["memory_ratio"] = own_bytes / result["ours"]["peak_memory_bytes"]
+            if "peak_memory_bytes" in mine[0]:
+                result["memory_ratio"] = own_bytes / result["ours"]["peak_memory_bytes"]
             result["milliseconds_by_round"] = {"ours": [x["milliseconds"] for x in mine],
                                                "theirs": [x["milliseconds"] for x in other]}
         results.append(result)
     return results
 
 
-HEADER = ("what", "ours, ms", "share of peak", "PyTorch", "its form", "its ms", "ratio", "target", "ours, MB",
+HEADER = ("what", "ours, ms", "share of FMA peak", "PyTorch", "its form", "its ms", "ratio", "target", "ours, MB",
           "PyTorch, MB", "without import", "memory ratio")
+
+
+def time_text(milliseconds):
+    return f"{milliseconds:.3g}" if milliseconds < 10 else f"{milliseconds:.1f}"
 
 
 def table_row(result):
     ours = result["ours"]
-    cells = [result["name"], f"{ours['milliseconds']:.1f}", f"{ours['share_of_peak']:.2f}"]
-    memory = f"{ours['peak_memory_bytes'] / 1e6:.0f}"
+    cells = [result["name"], time_text(ours["milliseconds"]), f"{ours['share_of_fma_peak']:.2f}"]
+    memory = f"{ours['peak_memory_bytes'] / 1e6:.0f}" if "peak_memory_bytes" in ours else "–"
     if "theirs" not in result:
         return cells + [result["python"], "none could run", "–", "–", f"{result['target']:.1f}", memory, "–", "–", "–"]
     theirs = result["theirs"]
     whole, imported = theirs["peak_memory_bytes"], theirs["import_memory_bytes"]
-    return cells + [result["torch"], result["form"], f"{theirs['milliseconds']:.1f}", f"{result['speedup']:.2f}",
+    return cells + [result["torch"], result["form"], time_text(theirs["milliseconds"]), f"{result['speedup']:.2f}",
                     f"{result['target']:.1f}", memory, f"{whole / 1e6:.0f}", f"{(whole - imported) / 1e6:.0f}",
-                    f"{result['memory_ratio']:.1f}"]
+                    f"{result['memory_ratio']:.1f}" if "memory_ratio" in result else "–"]
 
 
 def print_row(cells):

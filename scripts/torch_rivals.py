@@ -45,6 +45,8 @@ def attention_of(case):
 
 def forms(case, compile_too, named):
     """The forms worth trying, each with the bytes that it needs at least."""
+    if case["what"] == "product":
+        return [{"form": "mm", "least_bytes": 0.0}]
     heads, length, dim, batch = case["heads"], case["length"], case["head_dim"], case["batch"]
     matrix = 4.0 * heads * length * length  # of one sequence, one layer
     saved = 3.0 if case["what"] == "attention" else 2.0 * case["layers"] + 2
@@ -134,6 +136,14 @@ def attention_call(case, wrap):
     return call
 
 
+def product_call(case):
+    (a_transposed, b_transposed), m, n, k = case["transposed"], case["m"], case["n"], case["k"]
+    a = torch.randn(k, m).t() if a_transposed else torch.randn(m, k)
+    b = torch.randn(n, k).t() if b_transposed else torch.randn(k, n)
+    c = torch.empty(m, n)
+    return lambda: torch.mm(a, b, out=c)
+
+
 def step_call(case, wrap, options):
     net = Net(case, attention_of(case))
     model = wrap(net)
@@ -179,7 +189,10 @@ def time_form(case):
     torch.manual_seed(0)
     options = case["form"].split("+")[1:]
     wrap = (lambda f: torch.compile(f, dynamic=False)) if "compile" in options else (lambda f: f)
-    call = attention_call(case, wrap) if case["what"] == "attention" else step_call(case, wrap, options)
+    if case["what"] == "product":
+        call = product_call(case)
+    else:
+        call = attention_call(case, wrap) if case["what"] == "attention" else step_call(case, wrap, options)
     seconds = seconds_of(call, case["repetitions"], 0.02)
     return {
         "torch": torch.__version__,

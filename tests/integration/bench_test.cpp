@@ -163,6 +163,10 @@ TEST_CASE("bench peak and bench operators give their ceilings and rates") {
   check_positive(peak[0]["by_threads"][0],
                  {"threads", "matmul_gflops", "fma_gflops", "read_gigabytes_per_second", "fill_gigabytes_per_second",
                   "triad_gigabytes_per_second", "fresh_fill_gigabytes_per_second"});
+  const std::vector<json> product = measure({"operators", "--only", "product_nt_4096_256_256", "--repetitions", "1"});
+  REQUIRE(product.size() == 1);
+  CHECK(product[0]["gflops"].get<double>() ==
+        Approx(1e-6 * 2 * 4096 * 256 * 256 / product[0]["milliseconds"].get<double>()));
   const std::vector<json> rows = measure({"operators", "--only", "linear_64_64", "--repetitions", "1"});
   REQUIRE(rows.size() == 2);
   CHECK(rows[0]["pass"] == "forward");

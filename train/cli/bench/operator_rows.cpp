@@ -1,11 +1,13 @@
 #include "train/cli/bench/operator_rows.h"
 
 #include <numbers>
+#include <vector>
 
 #include "autograd/backward.h"
 #include "autograd/ops.h"
 #include "core/kernels/elementwise.h"
 #include "core/random.h"
+#include "train/cli/bench/product_rows.h"
 #include "train/cli/bench/random_tensor.h"
 #include "train/optimizers/optimizer.h"
 
@@ -271,6 +273,13 @@ constexpr OperatorRow kRows[] = {
 
 }  // namespace
 
-std::span<const OperatorRow> operator_rows() { return kRows; }
+std::span<const OperatorRow> operator_rows() {
+  static const std::vector<OperatorRow> all = [] {
+    std::vector<OperatorRow> rows(product_rows().begin(), product_rows().end());
+    rows.insert(rows.end(), std::begin(kRows), std::end(kRows));
+    return rows;
+  }();
+  return all;
+}
 
 }  // namespace cosformer
