@@ -114,6 +114,7 @@ TEST_CASE("The machine is read from the kernel's files, the tightest control gro
 
 TEST_CASE("A 64-bit Arm processor's features are read under the name that its kernel gives them") {
   const test::TemporaryFolder root;
+  std::filesystem::create_directories(root / "proc");
   test::write_bytes(root / "proc/cpuinfo", "processor\t: 0\nFeatures\t: fp asimd evtstrm sve\nCPU part\t: 0xd0c\n");
   CHECK(read_machine(root.path()).features == std::vector<std::string>{"asimd", "sve"});
 }
