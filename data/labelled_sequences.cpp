@@ -3,6 +3,7 @@
 #include <limits>
 #include <system_error>
 
+#include "core/missing_path.h"
 #include "core/named_table.h"
 #include "data/lra/byte_text.h"
 #include "data/lra/image.h"
@@ -42,7 +43,8 @@ std::span<const LabelledFormat> labelled_formats() { return kFormats; }
 
 std::string_view guess_labelled_format(const std::filesystem::path& path) {
   std::error_code ignored;
-  check<InputError>(std::filesystem::exists(path, ignored), path.string(), ": no such file or folder");
+  check<InputError>(std::filesystem::exists(path, ignored), path.string(), ": no such file or folder",
+                    missing_path_hint(path));
   for (const LabelledFormat& format : kFormats) {
     if (format.fits(path)) return format.name;
   }

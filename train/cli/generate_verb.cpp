@@ -161,7 +161,8 @@ nlohmann::ordered_json write_text(const WritingRequest& request, const Model& mo
 int run_generate(int argc, char** argv) {
   CommandLine line("cosformer generate",
                    "Writes text from a decoder, or with an encoder-decoder the translation of each line of the prompt.");
-  line.positional("model", "RUN|CHECKPOINT", "a run folder, a checkpoint folder or a .safetensors file");
+  line.positional("model", "RUN|CHECKPOINT",
+                  "a run folder (its best checkpoint), a checkpoint folder or a .safetensors file");
   line.options()("prompt", "the text to continue (default: a line break) or to translate (default: standard input)",
                  cxxopts::value<std::string>(), "TEXT");
   line.options()("tokens", "how many tokens to write", cxxopts::value<std::int64_t>()->default_value("200"), "N");
@@ -219,6 +220,7 @@ int run_generate(int argc, char** argv) {
       std::cout << fmt::format("{}--- {} of {}, seed {} ---\n", i > 0 ? "\n" : "", i + 1, request.samples, sampling.seed);
     texts.push_back(write_text(request, *model, *tokenizer, sampling, *log));
   }
+  if (!request.json) log->info("written by {}", file.weights.string());
   if (request.json) {
     nlohmann::ordered_json json = texts.front();
     if (request.samples > 1) json["samples"] = texts;

@@ -1,5 +1,6 @@
 #include "train/cli/options.h"
 
+#include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -56,6 +57,13 @@ std::optional<cxxopts::ParseResult> CommandLine::parse(int argc, char** argv) {
     for (const Positional& positional : positionals_)
       if (given.count(positional.name) < positional.minimum)
         fail(concat("expected ", positional.placeholder, positional.minimum > 1 ? concat(" ×", positional.minimum) : ""));
+    if (!given.unmatched().empty() && given.count("set") > 0) {
+      // `--set key value`: what is left over is the value.
+      const auto assignments = given["set"].as<std::vector<std::string>>();
+      const auto bare =
+          std::ranges::find_if(assignments, [](const auto& set) { return set.find('=') == std::string::npos; });
+      if (bare != assignments.end()) fail(concat("--set ", *bare, ": expected key=value"));
+    }
     if (!given.unmatched().empty()) fail(concat("unexpected argument '", given.unmatched().front(), "'"));
     return given;
   } catch (const cxxopts::exceptions::no_such_option& error) {

@@ -131,11 +131,13 @@ constexpr Field kFields[] = {
         "what the classification head sees of two texts a and b: [a, b], or with interaction [a, b, a*b, a-b]; none: single "
         "texts"),
 
-    text<&C::model, &M::attention, &A::kind>("attention.kind", registered<attention_kinds>, "the attention operator"),
+    text<&C::model, &M::attention, &A::kind>("attention.kind", registered<attention_kinds>,
+                                             "the attention operator; \"cosformer\" is \"linear\" with feature_map = "
+                                             "\"relu\" and reweighting = \"cos\", whatever these keys say"),
     text<&C::model, &M::attention, &A::feature_map>("attention.feature_map", registered<feature_maps>,
                                                     "φ of linear attention"),
     text<&C::model, &M::attention, &A::reweighting>("attention.reweighting", registered<reweightings>,
-                                                    "re-weighting by distance, linear attention"),
+                                                    "re-weighting by distance, of kind \"linear\""),
     {"attention.reweighting_length",
      FieldType::integer_or_name,
      {1, kMaxLength},

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "core/error.h"
+#include "core/missing_path.h"
 #include "data/mapped_file.h"
 #include "data/utf8.h"
 #include "train/config/toml_text.h"
@@ -109,10 +110,17 @@ TomlTable parse_toml(std::string_view text, const std::string& name) {
 TomlTable read_toml(const std::filesystem::path& path) {
   const std::string name = path.string();
   std::error_code ignored;
-  check<InputError>(std::filesystem::exists(path, ignored), error_at(name, {}, "no such file"));
+  check<InputError>(std::filesystem::exists(path, ignored),
+                    error_at(name, {}, concat("no such file", missing_path_hint(path))));
   check<InputError>(!std::filesystem::is_directory(path, ignored), error_at(name, {}, "a folder, not a TOML file"));
   check<InputError>(std::filesystem::is_regular_file(path, ignored), error_at(name, {}, "not a regular file"));
-  return parse_toml(MappedFile(path).bytes(), name);
+  try {
+    return parse_toml(MappedFile(path).bytes(), name);
+  } catch (const InputError& error) {
+    if (path.extension() == ".toml") throw;
+    throw InputError(
+        concat(error.what(), " (expected a TOML file; a text to train on is named with --set task.train=PATH)"));
+  }
 }
 
 std::string error_at(std::string_view name, TomlPosition position, std::string_view message) {

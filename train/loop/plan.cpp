@@ -63,9 +63,10 @@ std::string format_plan(const RunPlan& plan, std::optional<double> peak_flops) {
   for (const ParameterGroup& group : plan.groups) line(group.name, grouped(group.elements));
   line("parameters", grouped(plan.parameters));
   line("vocab_size", grouped(plan.vocab_size));
-  line("tokens a step", grouped(plan.tokens_per_step));
+  line("tokens per step", grouped(plan.tokens_per_step));
+  if (plan.epochs > 0) line("epochs of the run", fmt::format("{:.3g}", plan.epochs));
   line("shards of a micro-batch", grouped(plan.shards));
-  line("training FLOPs a token", fmt::format("{:.4g}", plan.training_flops_per_token));
+  line("training FLOPs per token", fmt::format("{:.4g}", plan.training_flops_per_token));
   line("FLOPs of the run", fmt::format("{:.4g}", plan.run_flops));
   if (peak_flops) line("the run at this machine's peak", duration(plan.run_flops / *peak_flops));
   line("memory of a step, about", mebibytes(plan.memory.total()));
@@ -79,19 +80,21 @@ std::string format_plan(const RunPlan& plan, std::optional<double> peak_flops) {
 std::string plan_to_json(const RunPlan& plan, std::optional<double> peak_flops) {
   nlohmann::ordered_json groups = nlohmann::ordered_json::object();
   for (const ParameterGroup& group : plan.groups) groups[group.name] = group.elements;
-  nlohmann::ordered_json json = {{"parameters", plan.parameters},
-                                 {"parameters_by_part", groups},
-                                 {"vocab_size", plan.vocab_size},
-                                 {"tokens_per_step", plan.tokens_per_step},
-                                 {"shards", plan.shards},
-                                 {"training_flops_per_token", plan.training_flops_per_token},
-                                 {"run_flops", plan.run_flops},
-                                 {"memory_bytes",
-                                  {{"parameters", plan.memory.parameters},
-                                   {"gradients", plan.memory.gradients},
-                                   {"optimizer", plan.memory.optimizer},
-                                   {"activations", plan.memory.activations},
-                                   {"total", plan.memory.total()}}}};
+  nlohmann::ordered_json json = {
+      {"parameters", plan.parameters},
+      {"parameters_by_part", groups},
+      {"vocab_size", plan.vocab_size},
+      {"tokens_per_step", plan.tokens_per_step},
+      {"epochs", plan.epochs > 0 ? nlohmann::ordered_json(plan.epochs) : nlohmann::ordered_json()},
+      {"shards", plan.shards},
+      {"training_flops_per_token", plan.training_flops_per_token},
+      {"run_flops", plan.run_flops},
+      {"memory_bytes",
+       {{"parameters", plan.memory.parameters},
+        {"gradients", plan.memory.gradients},
+        {"optimizer", plan.memory.optimizer},
+        {"activations", plan.memory.activations},
+        {"total", plan.memory.total()}}}};
   if (peak_flops) json["seconds_at_peak"] = plan.run_flops / *peak_flops;
   return json.dump();
 }

@@ -42,6 +42,15 @@ Config with_tokenizer(Config config, const Start& start, const fs::path& run, bo
   return config;
 }
 
+/// How often `sequences` > 0 of the training order hold the whole data.
+double epochs_of(const Task& task, std::int64_t sequences) {
+  std::int64_t later = sequences;
+  while (task.position_of(later).epoch == 0) later *= 2;
+  const DataPosition position = task.position_of(later);
+  const std::int64_t in_epoch = (later - position.position) / position.epoch;
+  return static_cast<double>(sequences) / static_cast<double>(in_epoch);
+}
+
 }  // namespace
 
 Session prepare(SessionRequest request, const Warn& warn, const std::function<void(const RunPlan&)>& accept) {
@@ -56,6 +65,7 @@ Session prepare(SessionRequest request, const Warn& warn, const std::function<vo
   Config& config = session.config;
   config.model = task.complete(config.model);
   session.plan = make_plan(config, config.model, task.lengths().seq_len);
+  session.plan.epochs = epochs_of(task, config.train.max_steps * config.train.batch_size);
   if (accept) accept(session.plan);
   // One batch shows that the data can be read.
   task.training_batch(0, config.train.batch_size);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/missing_path.h"
 #include "train/store/atomic_file.h"
 
 namespace cosformer {
@@ -144,7 +145,7 @@ std::optional<std::filesystem::path> find_best_checkpoint(const std::filesystem:
 std::filesystem::path find_weights(const std::filesystem::path& path, const Warn& warn) {
   std::error_code error;
   check<InputError>(std::filesystem::exists(path, error), path.string(),
-                    ": does not exist, expected a run, a checkpoint or a ", "safetensors file");
+                    ": does not exist, expected a run, a checkpoint or a safetensors file", missing_path_hint(path));
   if (!std::filesystem::is_directory(path, error) || std::filesystem::exists(path / kModelFile, error)) return path;
   const auto best = find_best_checkpoint(path / "checkpoints", warn);
   check<InputError>(best.has_value(), path.string(), ": has no usable checkpoint, neither ", kModelFile, " nor checkpoints/",

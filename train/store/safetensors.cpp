@@ -83,7 +83,7 @@ SafetensorsHeader read_header(std::uint64_t file_bytes, const ReadBytes& read, c
   check<InputError>(file_bytes >= 8, file, ": ", file_bytes, " bytes are too few for a safetensors file");
   std::uint64_t length = 0;
   read(0, std::as_writable_bytes(std::span(&length, 1)));
-  check<InputError>(length <= file_bytes - 8, file, ": the safetensors header claims ", length,
+  check<InputError>(length <= file_bytes - 8, file, ": is no safetensors file or a damaged one: its header claims ", length,
                     " bytes, but the file has only ", file_bytes - 8, " more");
   check<InputError>(length <= kMaxSafetensorsHeaderBytes, file, ": a safetensors header of ", length, " bytes, at most ",
                     kMaxSafetensorsHeaderBytes, " are read");

@@ -77,7 +77,9 @@ TEST_CASE("What the user mistypes gives one line with the nearest name and exit 
   CHECK(error_of("doctor now") == "cosformer doctor: error: unexpected argument 'now'; see cosformer doctor --help\n");
   CHECK(error_of("config show") ==
         "cosformer config show: error: expected CONFIG.toml|RUN; see cosformer config show --help\n");
-  CHECK(error_of("config show none.toml") == "none.toml: error: no such file\n");
+  CHECK(error_of("config show none.toml").starts_with("none.toml: error: no such file (looked for in "));
+  CHECK(error_of("train none.toml --set train.max_steps 50") ==
+        "cosformer train: error: --set train.max_steps: expected key=value; see cosformer train --help\n");
   CHECK(error_of("config explain model.num_layer") ==
         "error: unknown key 'model.num_layer'; did you mean \"model.num_layers\"?\n");
 }

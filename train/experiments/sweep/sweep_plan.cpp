@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/missing_path.h"
 #include "core/nearest_name.h"
 #include "train/config/schema.h"
 #include "train/tasks/initial_weights.h"
@@ -127,7 +128,7 @@ class Tasks {
 void check_data_exist(const Config& config) {
   for (const std::string& path : {config.task.train, config.task.valid, config.task.test}) {
     std::error_code ignored;
-    check<InputError>(path.empty() || fs::exists(path, ignored), path, ": no such file");
+    check<InputError>(path.empty() || fs::exists(path, ignored), path, ": no such file", missing_path_hint(path));
   }
 }
 

@@ -171,7 +171,7 @@ TEST_CASE("A config that does not fit together is refused with the point's name 
         "num_heads=3-seed4, train: --set model.num_heads: error: model.num_heads (3) must divide model.embed_dim (256)");
   CHECK(error_of("base = \"a.toml\"\nsplit = \"test\"\n") ==
         "base-seed1, train: split is \"test\", but the config has no task.test");
-  CHECK(error_of("base = \"b.toml\"\n").ends_with("b.toml: error: no such file"));
+  CHECK(error_of("base = \"b.toml\"\n").find("b.toml: error: no such file; did you mean") != std::string::npos);
 }
 
 TEST_CASE("Every file of configs/sweeps asks a question and can be planned") {
