@@ -31,9 +31,10 @@ class SoftmaxAttention : public Attention {
     return static_cast<double>(queries) * (options_.materialized ? static_cast<double>(keys) : 1.0);
   }
   double working_numbers(std::int64_t queries, std::int64_t keys, bool) const override {
-    // Scaled queries and gradients of a head, in the materialised form its keys and values as well.
-    const auto dim = static_cast<double>(head_dim());
-    return static_cast<double>(queries) * 2 * dim + (options_.materialized ? static_cast<double>(keys) * 3 * dim : 0.0);
+    // Of a head the scaled queries and the gradients of outputs and queries; in the materialised form scaled queries and
+    // three times its keys or values.
+    const auto rows = static_cast<double>(queries), columns = static_cast<double>(keys);
+    return (options_.materialized ? rows + 3 * columns : 3 * rows) * static_cast<double>(head_dim());
   }
 
  private:

@@ -156,14 +156,14 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
     const std::int64_t b = task / sizes.heads, h = task % sizes.heads;
     const detail::ItemVisibility item(visibility, sizes, b);
     const T* row_log_sum_exp = log_sum_exp + task * sizes.queries;
-    const MatrixView<T> dq = rows_of(written.query.heads(), b, h);
     const ScratchMatrix<T> scaled_q(sizes.queries, D), g(sizes.queries, E), delta(1, sizes.queries);
+    ScratchMatrix<T> dq(sizes.queries, D);
     const ScratchMatrix<T> k(tile.keys, D), turned_k(D, tile.keys), v(tile.keys, E), turned_v(E, tile.keys),
         p(tile.queries, tile.keys), dp(tile.queries, tile.keys);
     ScratchMatrix<T> dk(tile.keys, D), dv(tile.keys, E);
     detail::scaled_rows<T>(sizes.queries, D, scale, rows_of(query, b, h), scaled_q.view());
     detail::copy_rows<T>(sizes.queries, E, rows_of(dout, b, h), nullptr, g.view());
-    detail::zero_rows(sizes.queries, D, dq);
+    dq.fill_zero();
     detail::row_dots<T>(sizes.queries, E, g.view(), rows_of(out, b, h), delta[0]);
     for (std::int64_t begin = 0; begin < sizes.keys; begin += tile.keys) {
       const Range keys{begin, std::min(begin + tile.keys, sizes.keys)};
@@ -206,7 +206,7 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
       detail::copy_rows<T>(width, D, dk.view(), tile_mask, rows_of(written.key.heads(), b, h).from(begin));
       detail::copy_rows<T>(width, E, dv.view(), tile_mask, rows_of(written.value.heads(), b, h).from(begin));
     }
-    detail::scaled_rows<T>(sizes.queries, D, scale, dq, dq);
+    detail::scaled_rows<T>(sizes.queries, D, scale, dq.view(), rows_of(written.query.heads(), b, h));
   });
   written.finish();
 }
