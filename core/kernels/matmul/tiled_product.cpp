@@ -20,7 +20,8 @@ constexpr std::int64_t kMostDepth = 512;
 constexpr std::int64_t kFewRows = 512;
 /// The same where there are more rows, and of a transposed A, of which each step takes part of another cache line.
 constexpr std::int64_t kLeastDepth = 256;
-/// Matrices whose rows are longer are copied: the lines of a column of tiles would share few sets of the cache.
+/// Matrices whose rows are longer are copied: the lines of a column of tiles would share few sets of the cache. A transposed
+/// A is turned from this length on, so that a block's steps read along its rows.
 constexpr std::int64_t kMostStride = 256;
 
 std::int64_t pieces(std::int64_t size, std::int64_t piece) { return (size + piece - 1) / piece; }
@@ -66,7 +67,7 @@ class Product {
           MatrixView<const float> a, MatrixView<const float> b, bool accumulate, MatrixView<float> c, const float* row)
       : transposes_a_(transpose_a == Transpose::yes),
         transposes_b_(transpose_b == Transpose::yes),
-        copies_a_(transposes_a_ && a.stride > kMostStride),
+        copies_a_(transposes_a_ && a.stride >= kMostStride),
         copies_b_(transposes_b_ || b.stride > kMostStride),
         accumulate_(accumulate),
         m_(m),
@@ -109,15 +110,15 @@ class Product {
     const std::int64_t depth = even_piece(end - begin, transposes_a_ || rows > kMostRows ? kLeastDepth : kMostDepth, 1);
     const std::int64_t width = product_block<float>().columns;
     const MatrixView<float> target = (range == 0 ? c_ : partial(range)).from(first);
-    const ScratchMatrix<float> copied_a(copies_a_ ? depth : 0, rows), copied_b(copies_b_ ? depth : 0, width);
+    const ScratchMatrix<float> copied_a(copies_a_ ? rows : 0, depth), copied_b(copies_b_ ? depth : 0, width);
     // Once even where the inner dimension is 0, for C has to be written.
     std::int64_t p = begin;
     do {
       const std::int64_t count = std::min(depth, end - p);
       Factor<float> factor = transposes_a_ ? Factor<float>::transposed(a_.from(p, first)) : a_.from(first, p);
       if (copies_a_) {
-        copy_rows<float>(count, rows, a_.from(p, first), nullptr, copied_a.view());
-        factor = Factor<float>::transposed(copied_a.view());
+        transpose<float>(count, rows, a_.from(p, first), copied_a.view());
+        factor = copied_a.view();
       }
       for (std::int64_t column = left; column < right; column += width) {
         const std::int64_t columns = std::min(width, right - column);

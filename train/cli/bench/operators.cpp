@@ -80,13 +80,13 @@ int run_bench_operators(int argc, char** argv) {
     }
     return 0;
   }
-  std::cout << fmt::format("{:<24}{:<42}{:<18}{:>9} {:>9} {:>8} {:>7} {:>7}\n", "operator", "shape", "pass", "ms", "GFLOP/s",
+  std::cout << fmt::format("{:<26}{:<42}{:<18}{:>9} {:>9} {:>8} {:>7} {:>7}\n", "operator", "shape", "pass", "ms", "GFLOP/s",
                            "GB/s", "share", "of FMA");
   for (const auto& result : results) {
     const auto rate = [&](const char* key, int digits) {
       return result.contains(key) ? fmt::format("{:.{}f}", result[key].get<double>(), digits) : "";
     };
-    std::cout << fmt::format("{:<24}{:<42}{:<18}{:>9.2f} {:>9} {:>8} {:>7.2f} {:>7}\n",
+    std::cout << fmt::format("{:<26}{:<42}{:<18}{:>9.2f} {:>9} {:>8} {:>7.2f} {:>7}\n",
                              result["operator"].get<std::string>(), result["shape"].get<std::string>(),
                              result["pass"].get<std::string>(), result["milliseconds"].get<double>(), rate("gflops", 1),
                              rate("gigabytes_per_second", 1), result["share_of_peak"].get<double>(),
