@@ -1,6 +1,7 @@
 // What `cosformer bench` is made of.
 #include <signal.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "tests/catch.h"
@@ -8,6 +9,7 @@
 #include "train/cli/bench/measure_in_child.h"
 #include "train/cli/bench/random_tokens.h"
 #include "train/cli/bench/timing.h"
+#include "train/loop/gradient_step.h"
 #include "train/loop/plan.h"
 
 namespace cosformer {
@@ -33,6 +35,34 @@ TEST_CASE("random tokens are a function of the seed and their place in the order
   const double before = loss_of(0, 4, 2);
   config.train.seed = 2;
   CHECK(loss_of(0, 4, 2) != before);
+}
+
+TEST_CASE("A step of random tokens has a loss for models of every kind") {
+  struct Case {
+    ModelKind kind;
+    PairFeatures pairs;
+    const char* task;
+    std::int64_t tokens;
+  };
+  for (const Case& each : {Case{ModelKind::decoder, PairFeatures::none, "language_modeling", 24},
+                           Case{ModelKind::encoder, PairFeatures::none, "text", 24},
+                           Case{ModelKind::encoder, PairFeatures::concat, "retrieval", 48},
+                           Case{ModelKind::encoder, PairFeatures::none, "masked_language_modeling", 24},
+                           Case{ModelKind::encoder_decoder, PairFeatures::none, "translation", 24}}) {
+    CAPTURE(each.task);
+    Config config;
+    config.task.name = each.task;
+    config.task.seq_len = 8;
+    config.model = {.kind = each.kind, .num_layers = 1, .embed_dim = 16, .num_heads = 2, .ffn_dim = 16};
+    config.model.pair_features = each.pairs;
+    if (each.kind == ModelKind::encoder) config.model.num_classes = 3;
+    config.train.batch_size = 3;
+    const std::unique_ptr<Task> task = make_random_tokens(config);
+    const Model model(task->complete(config.model), 1);
+    const StepGradients step = compute_step_gradients(*task, model, config.train, 1);
+    CHECK(std::isfinite(step.loss));
+    CHECK(step.tokens == each.tokens);
+  }
 }
 
 TEST_CASE("The configs of bench step have the shapes that PyTorch is compared with on") {

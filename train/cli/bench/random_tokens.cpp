@@ -15,8 +15,11 @@ namespace cosformer {
 
 namespace {
 
+/// Texts of a sequence.
+std::int64_t texts_of(const ModelConfig& config) { return config.pair_features == PairFeatures::none ? 1 : 2; }
+
 struct RandomBatch : TaskBatch {
-  Tensor inputs;  ///< int32 [rows, seq_len]
+  Tensor inputs;  ///< int32 [rows, seq_len], or of pairs [rows, 2 · seq_len]
   Tensor wanted;  ///< int32: a token for each input, or a class per row [rows, 1]
 
   Variable loss(const Model& model, ShardRows shard, double factor, const Pass& pass) const override {
@@ -29,7 +32,10 @@ struct RandomBatch : TaskBatch {
       return masked_token_loss(model, masked, factor, pass);
     }
     if (config.kind == ModelKind::encoder) {
-      return cross_entropy(model.classify(model.encode(ids, nullptr, pass), nullptr, pass), predicted, factor);
+      // Which of the random texts are a pair does not matter.
+      const std::int64_t texts = shard.count * texts_of(config);
+      const Tensor each = ids.reshape({texts, ids.size() / texts});
+      return cross_entropy(model.classify(model.encode(each, nullptr, pass), nullptr, pass), predicted, factor);
     }
     EncoderOutput encoder;
     if (config.kind == ModelKind::encoder_decoder) encoder.hidden = model.encode(ids, nullptr, pass);
@@ -67,14 +73,14 @@ class RandomTokens : public Task {
   std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
     auto batch = std::make_unique<RandomBatch>();
     const std::int64_t length = config().task.seq_len;
-    batch->inputs = draw("inputs", first, rows, length, model_.vocab_size);
+    batch->inputs = draw("inputs", first, rows, length * texts_of(model_), model_.vocab_size);
     batch->wanted = is_classifier() ? draw("classes", first, rows, 1, model_.num_classes)
                                     : draw("targets", first, rows, length, model_.vocab_size);
     if (model_.lm_head) keep_masked(first, batch->wanted);
     const auto wanted = batch->wanted.span<std::int32_t>();
     batch->rows = rows;
     batch->targets = static_cast<std::int64_t>(wanted.size()) - std::ranges::count(wanted, kIgnoredTarget);
-    batch->tokens = rows * length;
+    batch->tokens = rows * length * texts_of(model_);
     return batch;
   }
 

@@ -35,7 +35,7 @@ class RandomRun {
         optimizer_(config.optimizer, model_.parameters()) {}
 
   const Model& model() const { return model_; }
-  std::int64_t tokens_per_step() const { return config_.train.batch_size * config_.task.seq_len; }
+  std::int64_t tokens_per_step() const { return tokens_; }
   double loss() const { return loss_; }
 
   /// Seconds of a step and its parts.
@@ -55,6 +55,7 @@ class RandomRun {
          limit > 0 && norm > limit ? limit / norm : 1.0});
     seconds.optimizer = seconds_since(update);
     loss_ = result.loss;
+    tokens_ = result.tokens;
     seconds.whole = seconds_since(begin);
     return seconds;
   }
@@ -66,6 +67,7 @@ class RandomRun {
   Optimizer optimizer_;
   std::int64_t step_ = 0;
   double loss_ = 0;
+  std::int64_t tokens_ = 0;
 };
 
 /// Milliseconds of a step by operator, longest first: those of all threads over the number of threads that run shards, so
