@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "core/simd/instruction_set.h"
 
 namespace cosformer {
 
@@ -59,5 +60,14 @@ const RowLoops<float>& loops<float>() {
 }
 
 const char* instruction_set() { return loops<float>().name; }
+
+std::string upcoming_instruction_set() { return simd::choose_row_loops().name; }
+
+std::string common_instruction_set(const std::string& a, const std::string& b) {
+  if (a == b) return a;
+  // x86's sets contain one another; Arm's shares nothing with them.
+  const bool x86 = a.starts_with("avx") && b.starts_with("avx");
+  return x86 ? "avx2" : "baseline";
+}
 
 }  // namespace cosformer
