@@ -39,8 +39,8 @@ std::vector<Node*> topological_order(Node* root) {
 
 }  // namespace
 
-Tensor Gradients::of(const Variable& leaf) const {
-  const auto found = by_leaf_.find(leaf.node().get());
+Tensor Gradients::of(const Node* leaf) const {
+  const auto found = by_leaf_.find(leaf);
   return found == by_leaf_.end() ? Tensor() : found->second;
 }
 
@@ -87,13 +87,13 @@ bool InputGradients::prepare(std::size_t k) {
   return true;
 }
 
-Gradients backward(const Variable& loss, Gradients sums) {
+Gradients backward(const Variable& loss, Gradients sums, const LeafDone& done) {
   check<ShapeError>(loss.defined() && loss.value().size() == 1, "[backward] the loss must have one element, not shape ",
                     loss.shape());
-  return backward(loss, Tensor::full(loss.shape(), 1.0, loss.dtype()), std::move(sums));
+  return backward(loss, Tensor::full(loss.shape(), 1.0, loss.dtype()), std::move(sums), done);
 }
 
-Gradients backward(const Variable& output, const Tensor& doutput, Gradients sums) {
+Gradients backward(const Variable& output, const Tensor& doutput, Gradients sums, const LeafDone& done) {
   check<ShapeError>(output.shape() == doutput.shape() && output.dtype() == doutput.dtype(),
                     "[backward] a gradient of shape ", doutput.shape(), " for an output of shape ", output.shape());
   if (!output.requires_grad()) return sums;
@@ -122,6 +122,7 @@ Gradients backward(const Variable& output, const Tensor& doutput, Gradients sums
     Node* node = order[i];
     const std::span<Tensor> douts(gradients.data() + places.at(node), node->outputs.size());
     if (!node->backward) {
+      if (done && douts.front().defined()) done(node, douts.front());
       sums.set(node, std::move(douts.front()));
       continue;
     }

@@ -3,6 +3,7 @@
 /// The backward pass: from a scalar loss to the gradients of the leaves, as a value.
 
 #include <cstddef>
+#include <functional>
 #include <unordered_map>
 #include <vector>
 
@@ -16,7 +17,8 @@ namespace cosformer {
 class Gradients {
  public:
   /// The gradient of a leaf; an undefined tensor if no path leads from the loss to it.
-  Tensor of(const Variable& leaf) const;
+  Tensor of(const Variable& leaf) const { return of(leaf.node().get()); }
+  Tensor of(const Node* leaf) const;
   bool empty() const { return by_leaf_.empty(); }
   /// An undefined gradient stands for none.
   void set(const Node* leaf, Tensor gradient);
@@ -60,14 +62,18 @@ class InputGradients {
   const std::vector<Node::Edge>& edges_;
 };
 
+/// Told the gradient of a leaf when the pass has added all that the graph gives it, in place or not: read it only. The pass
+/// goes on with the nodes before it.
+using LeafDone = std::function<void(const Node* leaf, const Tensor& gradient)>;
+
 /// Gradients of `loss` (one element) with respect to all leaves it was computed from.
 ///
 /// Each operation's saved tensors are freed as soon as the pass has gone through it, so a graph can be used once; a
 /// second call throws Error. The order of operations depends on the graph alone. The gradients are added to `sums`, those of
-/// graphs before this one, in place.
-Gradients backward(const Variable& loss, Gradients sums = {});
+/// graphs before this one, in place. `done`, if given, is called for each leaf of the graph.
+Gradients backward(const Variable& loss, Gradients sums = {}, const LeafDone& done = {});
 /// The same from the gradient of an output of any shape, `doutput` = dL/d(output). Throws ShapeError if the shapes
 /// differ.
-Gradients backward(const Variable& output, const Tensor& doutput, Gradients sums = {});
+Gradients backward(const Variable& output, const Tensor& doutput, Gradients sums = {}, const LeafDone& done = {});
 
 }  // namespace cosformer

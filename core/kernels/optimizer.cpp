@@ -64,8 +64,7 @@ void lion_update(const LionStep& step, const T* gradient, T* parameter, T* m, st
 }
 
 template <class T>
-double sum_of_squares(const T* x, std::int64_t n) {
-  std::vector<double> partial(static_cast<std::size_t>((n + kElementwiseGrain - 1) / kElementwiseGrain));
+void piece_sums_of_squares(const T* x, std::int64_t n, double* sums_of_pieces) {
   parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
     constexpr std::int64_t kChains = 8;
     std::array<double, kChains> sums{};
@@ -79,10 +78,16 @@ double sum_of_squares(const T* x, std::int64_t n) {
     double total = 0;
     for (; i < end; ++i) total += static_cast<double>(x[i]) * static_cast<double>(x[i]);
     for (const double sum : sums) total += sum;
-    partial[static_cast<std::size_t>(begin / kElementwiseGrain)] = total;
+    sums_of_pieces[begin / kElementwiseGrain] = total;
   });
+}
+
+template <class T>
+double sum_of_squares(const T* x, std::int64_t n) {
+  std::vector<double> pieces(static_cast<std::size_t>((n + kElementwiseGrain - 1) / kElementwiseGrain));
+  piece_sums_of_squares(x, n, pieces.data());
   double total = 0;
-  for (const double sum : partial) total += sum;
+  for (const double sum : pieces) total += sum;
   return total;
 }
 
@@ -105,6 +110,7 @@ bool all_finite(const T* x, std::int64_t n) {
   template void sgd_update<T>(const SgdStep&, const T*, T*, T*, std::int64_t);         \
   template void lion_update<T>(const LionStep&, const T*, T*, T*, std::int64_t);       \
   template double sum_of_squares<T>(const T*, std::int64_t);                           \
+  template void piece_sums_of_squares<T>(const T*, std::int64_t, double*);             \
   template bool all_finite<T>(const T*, std::int64_t);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)

@@ -39,9 +39,13 @@ struct LionStep {
 template <class T>
 void lion_update(const LionStep& step, const T* gradient, T* parameter, T* m, std::int64_t n);
 
-/// Σ x_i², in double.
+/// Σ x_i², in double: the sum of `piece_sums_of_squares` in their order.
 template <class T>
 double sum_of_squares(const T* x, std::int64_t n);
+
+/// Σ x_i² of each piece of kElementwiseGrain elements (core/parallel.h), the last of which may be shorter, in double.
+template <class T>
+void piece_sums_of_squares(const T* x, std::int64_t n, double* sums);
 
 /// False where any element is infinite or NaN.
 template <class T>

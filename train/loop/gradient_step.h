@@ -2,7 +2,11 @@
 /// \file
 /// Loss and gradients of one training step: micro-batches, shards and their sum.
 
+#include <functional>
+#include <vector>
+
 #include "autograd/backward.h"
+#include "train/loop/step_tree.h"
 #include "train/tasks/task.h"
 
 namespace cosformer {
@@ -15,8 +19,28 @@ struct StepGradients {
 };
 
 /// The gradients of step `step` (from 1): sequences (step - 1) · batch_size … of the training order, cut into
-/// `accumulation` micro-batches of `shards` shards. Their sums are made in a fixed tree, so the bits do not depend on the
-/// number of threads.
+/// `accumulation` micro-batches of `shards` shards. Their sums are made in a fixed tree (train/loop/step_tree.h), so the
+/// bits do not depend on the number of threads.
 StepGradients compute_step_gradients(const Task& task, const Model& model, const TrainConfig& config, std::int64_t step);
+
+/// Shards of all micro-batches of a step: the leaves of its tree. The config alone decides.
+std::int64_t step_leaves(const ModelConfig& model, const TrainConfig& config);
+
+/// What a rank has of a step.
+struct LeafGradients {
+  std::vector<Gradients> sums;  ///< of each of `subtrees_in(range, leaves)`
+  std::vector<double> losses;   ///< of each leaf of the range; together they are the loss of the step
+  std::int64_t targets = 0;     ///< of the whole step
+  std::int64_t tokens = 0;      ///< of the whole step
+};
+
+/// Told a parameter's gradient in each of the subtrees, from left to right, when it is known in all of them; undefined where
+/// there is none.
+using ParameterDone = std::function<void(const Node* parameter, std::vector<Tensor> sums)>;
+
+/// The gradients of a range of the step's leaves. `done`, if given, is told of parameters on the calling thread, while the
+/// backward pass of the last leaf runs. Not all come by, and none where leaves run side by side.
+LeafGradients compute_leaf_gradients(const Task& task, const Model& model, const TrainConfig& config, std::int64_t step,
+                                     LeafRange range, const ParameterDone& done = {});
 
 }  // namespace cosformer

@@ -22,44 +22,69 @@ std::string kinds_with_momentum() {
   return names;
 }
 
+std::vector<ParameterPart> whole_parameters(const std::vector<Parameter>& parameters) {
+  std::vector<ParameterPart> parts;
+  for (std::size_t p = 0; p < parameters.size(); ++p) parts.push_back({p, 0, parameters[p].variable.value().size()});
+  return parts;
+}
+
 }  // namespace
 
 Optimizer::Optimizer(const OptimizerConfig& config, const std::vector<Parameter>& parameters)
-    : config_(config), kind_(kind_of(config)), slot_names_(kind_.slots(config)) {
-  for (const Parameter& parameter : parameters) {
-    const Tensor& value = parameter.variable.value();
-    std::vector<Tensor>& slots = slots_[parameter.name];
-    for (std::size_t i = 0; i < slot_names_.size(); ++i) slots.push_back(Tensor::zeros(value.shape(), value.dtype()));
+    : Optimizer(config, parameters, whole_parameters(parameters)) {}
+
+Optimizer::Optimizer(const OptimizerConfig& config, const std::vector<Parameter>& parameters,
+                     std::vector<ParameterPart> parts)
+    : config_(config), kind_(kind_of(config)), slot_names_(kind_.slots(config)), parts_(std::move(parts)) {
+  for (const ParameterPart& part : parts_) {
+    std::vector<Tensor>& slots = slots_.emplace_back();
+    const auto& [name, variable] = parameters[part.parameter];
+    names_.push_back(name);
+    shapes_.push_back(variable.shape());
+    for (std::size_t i = 0; i < slot_names_.size(); ++i) slots.push_back(Tensor::zeros({part.size()}, variable.dtype()));
   }
 }
 
 void Optimizer::update(const std::vector<Parameter>& parameters, const Gradients& gradients, const OptimizerStep& step) {
-  for (const Parameter& parameter : parameters) {
-    const Tensor gradient = gradients.of(parameter.variable);
-    if (!gradient.defined()) continue;
-    Tensor value = parameter.variable.value();
-    kind_.update(config_, step, gradient.contiguous(), value, slots_.at(parameter.name));
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    const Tensor gradient = gradients.of(parameters[parts_[i].parameter].variable);
+    if (gradient.defined()) update_part(i, parameters, gradient.contiguous().reshape({gradient.size()}), step);
   }
+}
+
+void Optimizer::update_part(std::size_t i, const std::vector<Parameter>& parameters, const Tensor& gradient,
+                            const OptimizerStep& step) {
+  const ParameterPart& part = parts_[i];
+  const Tensor whole = parameters[part.parameter].variable.value();
+  Tensor value = whole.reshape({whole.size()}).narrow(0, part.begin, part.size());
+  kind_.update(config_, step, gradient, value, slots_[i]);
 }
 
 std::map<std::string, Tensor> Optimizer::state() const {
   std::map<std::string, Tensor> state;
-  for (const auto& [name, slots] : slots_) {
-    for (std::size_t i = 0; i < slots.size(); ++i) state[concat(name, '.', slot_names_[i])] = slots[i];
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    for (std::size_t k = 0; k < slot_names_.size(); ++k)
+      state[state_name(names_[i], slot_names_[k])] = slots_[i][k].reshape(shapes_[i]);
   }
   return state;
 }
 
 void Optimizer::load(const std::map<std::string, Tensor>& saved) {
   for (auto& [name, tensor] : state()) {
-    const auto found = saved.find(name);
-    check<InputError>(found != saved.end(), "optimizer state: tensor '", name, "' is missing");
-    check<InputError>(found->second.shape() == tensor.shape(), "optimizer state: tensor '", name, "' has shape ",
-                      found->second.shape(), ", expected ", tensor.shape());
     Tensor target = tensor;
-    target.copy_from(found->second.to(tensor.dtype()));
+    target.copy_from(check_saved_state(saved, name, tensor.shape()).to(tensor.dtype()));
   }
 }
+
+const Tensor& check_saved_state(const std::map<std::string, Tensor>& saved, const std::string& name, const Shape& shape) {
+  const auto found = saved.find(name);
+  check<InputError>(found != saved.end(), "optimizer state: tensor '", name, "' is missing");
+  check<InputError>(found->second.shape() == shape, "optimizer state: tensor '", name, "' has shape ", found->second.shape(),
+                    ", expected ", shape);
+  return found->second;
+}
+
+std::string state_name(const std::string& parameter, const std::string& slot) { return concat(parameter, '.', slot); }
 
 std::array<double, 2> optimizer_betas(const OptimizerConfig& config) { return config.betas.value_or(kind_of(config).betas); }
 

@@ -47,16 +47,37 @@ struct OptimizerKind {
 };
 std::span<const OptimizerKind> optimizer_kinds();
 
+/// Elements [begin, end), row-major, of the parameter at this place of a list.
+struct ParameterPart {
+  std::size_t parameter = 0;
+  std::int64_t begin = 0, end = 0;
+  std::int64_t size() const { return end - begin; }
+  friend bool operator==(const ParameterPart&, const ParameterPart&) = default;
+};
+
 /// Updates parameters in place by one of the rules.
 class Optimizer {
  public:
   /// Throws InputError for an unknown name, with the nearest one.
   Optimizer(const OptimizerConfig& config, const std::vector<Parameter>& parameters);
+  /// For some parts of the parameters alone: it keeps the state of those. Each begins at a multiple of kElementwiseGrain
+  /// (core/parallel.h), so that its update has the same bits as that of the whole.
+  Optimizer(const OptimizerConfig& config, const std::vector<Parameter>& parameters, std::vector<ParameterPart> parts);
 
-  /// One update. Parameters without a gradient keep their value and their state.
+  /// One update. Parameters without a gradient keep their value and their state. Needs an optimizer of whole parameters.
   void update(const std::vector<Parameter>& parameters, const Gradients& gradients, const OptimizerStep& step);
+  /// The update of part `i` by the gradient of its elements, which has rank 1 and is contiguous.
+  void update_part(std::size_t i, const std::vector<Parameter>& parameters, const Tensor& gradient,
+                   const OptimizerStep& step);
 
-  /// The state tensors by name ("<parameter>.m"), sharing memory with the optimizer: what a checkpoint holds.
+  const std::vector<ParameterPart>& parts() const { return parts_; }
+  /// "m", "v": the state tensors that each part has.
+  const std::vector<std::string>& slot_names() const { return slot_names_; }
+  /// State tensor `slot` of part `i`, of rank 1, sharing memory with the optimizer.
+  const Tensor& state_of(std::size_t i, std::size_t slot) const { return slots_[i][slot]; }
+
+  /// The state tensors by name ("<parameter>.m"), sharing memory with the optimizer: what a checkpoint holds. Needs an
+  /// optimizer of whole parameters.
   std::map<std::string, Tensor> state() const;
 
   /// Takes over the state of a checkpoint. Throws InputError if a tensor is missing or has another shape.
@@ -66,8 +87,17 @@ class Optimizer {
   OptimizerConfig config_;
   const OptimizerKind& kind_;
   std::vector<std::string> slot_names_;
-  std::map<std::string, std::vector<Tensor>> slots_;  ///< by parameter, in the order of the names
+  std::vector<ParameterPart> parts_;
+  std::vector<std::string> names_;          ///< of each part's parameter
+  std::vector<Shape> shapes_;               ///< of each part's parameter
+  std::vector<std::vector<Tensor>> slots_;  ///< by part
 };
+
+/// "<parameter>.m": the name of a state tensor in a checkpoint.
+std::string state_name(const std::string& parameter, const std::string& slot);
+
+/// The state tensor of this name among those of a checkpoint. Throws InputError if it is missing or has another shape.
+const Tensor& check_saved_state(const std::map<std::string, Tensor>& saved, const std::string& name, const Shape& shape);
 
 /// The betas that the config gives, or its kind's own. Throws InputError for an unknown name.
 std::array<double, 2> optimizer_betas(const OptimizerConfig& config);

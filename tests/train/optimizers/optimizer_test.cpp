@@ -3,6 +3,7 @@
 #include <cmath>
 #include <functional>
 
+#include "core/parallel.h"
 #include "tests/catch.h"
 #include "tests/support/input_error.h"
 #include "tests/support/layer_cases.h"
@@ -222,6 +223,32 @@ TEST_CASE("the gradient norm runs over all parameters and shows what is not fini
   for (const double bad : {HUGE_VAL, std::nan("")}) {
     gradients.set(problem.store.all()[1].variable.node().get(), Tensor::full({7}, bad));
     CHECK_FALSE(std::isfinite(gradient_norm(problem.store.all(), gradients)));
+  }
+}
+
+TEST_CASE("parts of parameters are updated with the bits of the whole") {
+  constexpr std::int64_t kSize = 3 * kElementwiseGrain + 77;
+  for (const OptimizerKind& kind : optimizer_kinds()) {
+    OptimizerConfig config = config_of(kind.name);
+    if (kind.has_momentum) config.momentum = 0.5;
+    std::vector<Values> results;
+    for (const bool in_parts : {false, true}) {
+      ParameterStore store(3, DType::float32);
+      Scope(store).create("p", {kSize}, Initializer::normal(1));
+      std::vector<ParameterPart> parts = {{0, 0, kSize}};
+      if (in_parts) parts = {{0, 2 * kElementwiseGrain, kSize}, {0, 0, 2 * kElementwiseGrain}};
+      Optimizer optimizer(config, store.all(), parts);
+      for (int step = 1; step <= 3; ++step) {
+        const Tensor gradient = random_tensor({kSize}, static_cast<std::uint64_t>(step), DType::float32);
+        for (std::size_t i = 0; i < parts.size(); ++i) {
+          optimizer.update_part(i, store.all(), gradient.narrow(0, parts[i].begin, parts[i].size()),
+                                {step, learning_rate_at(step), kGradientScale});
+        }
+      }
+      results.push_back(values_of(store.all().front().variable.value()));
+    }
+    CAPTURE(kind.name);
+    CHECK(results[0] == results[1]);
   }
 }
 

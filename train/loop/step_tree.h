@@ -1,0 +1,63 @@
+#pragma once
+/// \file
+/// The tree in which the gradients of a step are summed.
+///
+/// The leaves of a step are the shards of its micro-batches, in order. Neighbours are added, then neighbours of neighbours,
+/// the right one to the left one: with six leaves, ((0 + 1) + (2 + 3)) + (4 + 5). The tree depends on the number of leaves
+/// alone, so a sum has the same bits whoever computes its subtrees: threads of one process, or several ranks.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "autograd/backward.h"
+
+namespace cosformer {
+
+/// Leaves [first, end).
+struct LeafRange {
+  std::int64_t first = 0, end = 0;
+  std::int64_t count() const { return end - first; }
+  friend bool operator==(const LeafRange&, const LeafRange&) = default;
+};
+
+/// The leaves of a rank among `ranks` <= `leaves`: neighbours, and nearly as many for each.
+LeafRange leaves_of_rank(std::int64_t leaves, int ranks, int rank);
+
+/// The largest subtrees of a tree of `leaves` leaves that lie in `range`, from left to right.
+std::vector<LeafRange> subtrees_in(LeafRange range, std::int64_t leaves);
+
+/// Adds up subtrees (`parts`, from left to right) that together are the tree of `leaves` leaves: calls `add(left, right)`
+/// with indices of parts whose sums so far are neighbours, for the sum to be in the left one. All ends up in part 0.
+void add_subtrees(const std::vector<LeafRange>& parts, std::int64_t leaves,
+                  const std::function<void(std::size_t left, std::size_t right)>& add);
+
+/// The gradients of a range of leaves, added up as far as the tree has whole subtrees in it. Of two that are to be added,
+/// whichever finishes later does it, so that few leaves' gradients exist at one time.
+class LeafSums {
+ public:
+  LeafSums(LeafRange range, std::int64_t leaves);
+
+  /// Takes the gradients of a leaf of the range. Several threads may call it at once.
+  void finish(std::int64_t leaf, Gradients gradients);
+  /// Takes one parameter's gradient of the range's last leaf, when all other leaves are finished.
+  void finish_last(const Node* parameter, Tensor gradient);
+  /// A parameter's gradient in each subtree; undefined where there is none.
+  std::vector<Tensor> of(const Node* parameter) const;
+  /// The sum of each of `subtrees_in(range, leaves)`.
+  std::vector<Gradients> take();
+
+ private:
+  Gradients& part(std::int64_t leaf) { return parts_[static_cast<std::size_t>(leaf - range_.first)]; }
+  const Gradients& part(std::int64_t leaf) const { return parts_[static_cast<std::size_t>(leaf - range_.first)]; }
+  /// Whether the subtrees of `size` leaves that begin at `left` and `right` both lie in the range.
+  bool can_merge(std::int64_t left, std::int64_t right, std::int64_t size) const;
+
+  LeafRange range_;
+  std::int64_t leaves_;
+  std::vector<Gradients> parts_;  // by the first leaf of a subtree
+  std::vector<std::atomic<int>> arrived_;
+};
+
+}  // namespace cosformer
