@@ -2,6 +2,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "core/communicator.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/simd/row_loops.h"
@@ -33,7 +34,8 @@ Setup read_setup() {
           .blas = blas_info(),
           .blas_kernels = blas_kernels(),
           .free_disk_bytes = failure ? 0 : static_cast<std::int64_t>(space.available),
-          .optimized_build = kOptimizedBuild};
+          .optimized_build = kOptimizedBuild,
+          .mpi = mpi_library()};
 }
 
 template <class T>
@@ -62,6 +64,7 @@ nlohmann::ordered_json to_json(const Machine& machine, const Setup& setup, const
          setup.blas_kernels.asked.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(setup.blas_kernels.asked)},
         {"cores_with_wrong_products", setup.blas_kernels.wrong},
         {"openmp", setup.blas.openmp}}},
+      {"mpi", setup.mpi.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(setup.mpi)},
       {"memory_bytes", machine.memory_bytes},
       {"available_memory_bytes", machine.available_memory_bytes},
       {"cgroup_memory_bytes", or_null(machine.limits.memory_bytes)},
@@ -80,6 +83,7 @@ void print(const Machine& machine, const Setup& setup, const std::vector<Finding
             << (machine.limits.processors ? concat(", time of ", *machine.limits.processors, " by the control group") : "")
             << "\nfeatures      " << features << "\nloops use     " << setup.instruction_set << "\nthreads       "
             << setup.threads << "\nBLAS          " << setup.blas.version << ", kernels " << describe(setup.blas_kernels)
+            << "\nMPI           " << (setup.mpi.empty() ? "none in this build: a run stays in one process" : setup.mpi)
             << "\nmemory        " << format_bytes(machine.available_memory_bytes) << " of "
             << format_bytes(machine.memory_bytes) << " available"
             << (machine.limits.memory_bytes ? ", limit " + format_bytes(*machine.limits.memory_bytes) : std::string())

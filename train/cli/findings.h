@@ -20,6 +20,7 @@ struct Setup {
   BlasKernels blas_kernels;
   std::int64_t free_disk_bytes = 0;  ///< of the current folder
   bool optimized_build = true;
+  std::string mpi;  ///< "Open MPI v4.1.4"; empty in a build without
 };
 
 struct Finding {

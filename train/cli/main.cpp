@@ -2,9 +2,6 @@
 
 #include <exception>
 #include <iostream>
-#include <new>
-#include <stdexcept>
-#include <string_view>
 
 #include "core/blas_guard.h"
 #include "core/blas_kernels.h"
@@ -13,21 +10,12 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "core/printable.h"
+#include "train/cli/failure.h"
 #include "train/cli/process_start.h"
 #include "train/cli/standard_output.h"
 #include "train/cli/verbs.h"
 
 namespace {
-
-constexpr int kFailure = 1;
-constexpr int kInputAtFault = 2;
-
-int fail(std::string_view message, int code) {
-  // Messages about a file begin with its name.
-  const bool labelled = message.find(": error: ") != std::string_view::npos;
-  std::cerr << (labelled ? "" : "error: ") << cosformer::visible(message) << '\n';
-  return code;
-}
 
 int run(int argc, char** argv) {
   try {
@@ -43,15 +31,8 @@ int run(int argc, char** argv) {
     }
     cosformer::initialize_threads();
     return cosformer::run_program(argc, argv);
-  } catch (const cosformer::InputError& error) {
-    return fail(error.what(), kInputAtFault);
-  } catch (const std::bad_alloc&) {
-    return fail("out of memory", kFailure);
-  } catch (const std::length_error&) {
-    // What a container says to a size beyond its address space.
-    return fail("out of memory", kFailure);
-  } catch (const std::exception& error) {
-    return fail(error.what(), kFailure);
+  } catch (...) {
+    return cosformer::report_failure(std::current_exception());
   }
 }
 
@@ -66,5 +47,5 @@ int main(int argc, char** argv) {
   const int code = run(argc, argv);
   const bool written = output.finish();
   std::cout.rdbuf(before);
-  return written || code != 0 ? code : fail("standard output cannot be written", kFailure);
+  return written || code != 0 ? code : cosformer::print_failure("standard output cannot be written", 1);
 }

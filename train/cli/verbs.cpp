@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/communicator.h"
 #include "core/error.h"
 #include "core/nearest_name.h"
 
@@ -15,9 +16,9 @@ namespace {
 constexpr Verb kVerbs[] = {
     {"config", "list and explain the keys of configs, show and compare configs", run_config_verb},
     {"data", "make and check data sets", run_data_verb},
-    {"train", "train a model, or continue a run", run_train},
+    {"train", "train a model, or continue a run", run_train, false, true},
     {"sweep", "train and score every combination of a sweep file, and compare", run_sweep},
-    {"eval", "score a checkpoint", run_eval},
+    {"eval", "score a checkpoint", run_eval, false, true},
     {"generate", "write text from a decoder", run_generate, true},
     {"inspect", "what a config asks for, or what a checkpoint holds", run_inspect},
     {"report", "tables, curves and attention matrices of runs and sweeps", run_report},
@@ -50,7 +51,11 @@ int run_verb(std::string_view program, std::string_view description, std::span<c
   }
   std::vector<std::string_view> names;
   for (const Verb& verb : verbs) {
-    if (name == verb.name) return verb.run(argc - 1, argv + 1);
+    if (name == verb.name) {
+      check<InputError>(verb.on_ranks || launched_ranks() == 1, program, ' ', name, " runs in one process, not as one of ",
+                        launched_ranks(), " ranks; `train` and `eval` run on several");
+      return verb.run(argc - 1, argv + 1);
+    }
     names.push_back(verb.name);
   }
   throw InputError(concat(program, ": error: unknown verb '", name, "'", name_hint(name, names)));
@@ -66,7 +71,8 @@ bool is_text_wanted(int argc, char** argv) {
 
 int run_program(int argc, char** argv) {
   if (argc >= 2 && std::string_view(argv[1]) == "--version") {
-    std::cout << "cosformer " << COSFORMER_VERSION << '\n';
+    const std::string mpi = mpi_library();
+    std::cout << "cosformer " << COSFORMER_VERSION << (mpi.empty() ? ", without MPI" : ", " + mpi) << '\n';
     return 0;
   }
   return run_verb("cosformer", "Trains transformers with linear attention on multicore CPUs.", kVerbs, argc, argv);

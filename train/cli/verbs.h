@@ -12,6 +12,7 @@ struct Verb {
   const char* help;                   ///< one line
   int (*run)(int argc, char** argv);  ///< argv[0] is the verb; returns the exit code
   bool writes_text = false;           ///< its output is text for others to read as it is, not tables about something
+  bool on_ranks = false;              ///< several ranks may run it together
 };
 
 /// Calls the verb that argv[1] names with the arguments from there on. `--help` and `help` print the list of verbs; without

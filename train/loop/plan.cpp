@@ -7,6 +7,7 @@
 
 #include "core/parallel.h"
 #include "layers/model.h"
+#include "train/loop/gradient_step.h"
 #include "train/optimizers/optimizer.h"
 #include "train/tasks/execution.h"
 
@@ -50,8 +51,7 @@ RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::in
        .seq_len = seq_len,
        .at_once = std::min<std::int64_t>(plan.shards, num_threads()),
        .threads = plan.shards == 1 ? num_threads() : 1,
-       // The sum of the micro-batches before this one exists as well.
-       .gradient_sets = gradient_sets(plan.shards, num_threads()) + (config.train.accumulation > 1 ? 1 : 0)});
+       .gradient_sets = gradient_sets(step_leaves(model_config, config.train), plan.shards == 1 ? 1 : num_threads())});
   return plan;
 }
 

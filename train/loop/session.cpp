@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "data/tokenizers/registry.h"
+#include "train/loop/rank_agreement.h"
 #include "train/store/logging.h"
 #include "train/tasks/initial_weights.h"
 #include "train/tasks/task_tokenizer.h"
@@ -89,21 +90,32 @@ Session prepare(SessionRequest request, const Warn& warn, const std::function<vo
 }
 
 RunSummary train(Session session, Console& console, const std::string& environment) {
+  return train(std::move(session), console, environment, *make_single_rank());
+}
+
+RunSummary train(Session session, Console& console, const std::string& environment, Communicator& ranks) {
   FileSystem files;
-  RunDirectory directory = RunDirectory::open(files, session.folder, session.mode);
-  if (session.mode == RunDirectory::Mode::restart) directory.clear(kTokenizerFolder);
+  std::optional<RunDirectory> directory;
+  std::shared_ptr<spdlog::logger> log = make_logger(console);
   const std::string config = to_toml(session.config);
-  // The config makes the folder a run that can be resumed: it comes before all else.
-  if (directory.is_new()) directory.write_config(config);
-  const auto log = make_logger(console, directory.log_file());
-  if (!directory.lock_note().empty()) log->warn("{}", directory.lock_note());
-  if (!environment.empty()) log->debug("{}{}", kEnvironmentLabel, environment);
-  if (session.nothing_there) {
-    log->info("{}: {}, nothing to resume; the run begins at step 1", session.folder.string(), *session.nothing_there);
-  }
-  save_tokenizer(session.task->tokenizer_files(), directory.path());
-  Trainer trainer(session.config, *session.task, std::move(session.model), files, directory, console, *log);
-  if (!directory.is_new()) directory.write_config(config);
+  on_first_rank(ranks, [&] {
+    directory.emplace(RunDirectory::open(files, session.folder, session.mode));
+    if (session.mode == RunDirectory::Mode::restart) directory->clear(kTokenizerFolder);
+    // The config makes the folder a run that can be resumed: it comes before all else.
+    if (directory->is_new()) directory->write_config(config);
+    log = make_logger(console, directory->log_file());
+    if (!directory->lock_note().empty()) log->warn("{}", directory->lock_note());
+    if (!environment.empty()) log->debug("{}{}", kEnvironmentLabel, environment);
+    if (session.nothing_there) {
+      log->info("{}: {}, nothing to resume; the run begins at step 1", session.folder.string(), *session.nothing_there);
+    }
+    save_tokenizer(session.task->tokenizer_files(), directory->path());
+  });
+  Trainer trainer(session.config, *session.task, std::move(session.model), files, directory ? &*directory : nullptr, console,
+                  *log, ranks);
+  on_first_rank(ranks, [&] {
+    if (!directory->is_new()) directory->write_config(config);
+  });
   if (!session.initial_weights.empty()) {
     log->info("beginning with {}", session.initial_weights.string());
     trainer.save_start();

@@ -49,5 +49,7 @@ struct RunSummary {
 
 /// Trains a prepared run in its folder; see Trainer::run. `environment` is for its log. Throws InputError, Error.
 RunSummary train(Session session, Console& console, const std::string& environment = {});
+/// The same on several ranks, each with a session of its own, prepared alike. Rank 0 alone writes the folder. Collective.
+RunSummary train(Session session, Console& console, const std::string& environment, Communicator& ranks);
 
 }  // namespace cosformer

@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/figure_text.h"
 #include "layers/cost.h"
-#include "train/loop/gradient_step.h"
+#include "train/loop/rank_agreement.h"
 #include "train/optimizers/schedule.h"
 #include "train/store/atomic_file.h"
 #include "train/store/checkpoint_health.h"
@@ -39,48 +41,58 @@ std::string describe(RunEnd end, int signal) {
 }
 
 Trainer::Trainer(const Config& config, const Task& task, std::unique_ptr<Model> model, FileSystem& files,
-                 RunDirectory& directory, Console& console, spdlog::logger& log)
+                 RunDirectory* directory, Console& console, spdlog::logger& log, Communicator& ranks)
     : config_(config),
       task_(task),
       files_(files),
       directory_(directory),
       log_(log),
+      ranks_(ranks),
       identity_(identity_of(task)),
       model_(std::move(model)),
-      optimizer_(config.optimizer, model_->parameters()) {
+      step_(config, task, *model_, ranks) {
   state_.seed = static_cast<std::uint64_t>(config.train.seed);
   state_.higher_is_better = higher_is_better(selection_metric_of(config.task.name));
-  const Retention retention{static_cast<int>(config.checkpoint.keep_last), config.checkpoint.keep_best ? 1 : 0};
-  checkpoints_.emplace(files, directory.checkpoints(), retention,
-                       [this](const std::string& message) { log_.warn(message); });
   resume();
-  // A training step is a forward pass and a backward pass of twice its cost.
-  recorder_.emplace(config, 3.0 * forward_flops_per_token(model_->config(), task.typical_length()), files, directory,
-                    state_.step, console, log);
-  // A loss of power must not leave a checkpoint without the files beside it.
-  sync_folder(files, directory.path());
+  on_first_rank(ranks_, [&] {
+    // A training step is a forward pass and a backward pass of twice its cost.
+    recorder_.emplace(config, 3.0 * forward_flops_per_token(model_->config(), task.typical_length()), files, *directory_,
+                      state_.step, console, log);
+    // A loss of power must not leave a checkpoint without the files beside it.
+    sync_folder(files, directory_->path());
+  });
 }
 
 void Trainer::resume() {
-  const auto warn = [this](const std::string& message) { log_.warn(message); };
-  const auto latest = find_latest_checkpoint(directory_.checkpoints(), warn);
-  std::int64_t log_every = config_.train.log_every;
-  std::optional<std::string> change;
-  if (latest) {
-    const Checkpoint checkpoint = read_checkpoint(*latest);
-    load_parameters(model_->parameters(), checkpoint.parameters, latest->string());
-    optimizer_.load(checkpoint.optimizer);
-    state_ = checkpoint.state;
-    saved_step_ = state_.step;
-    if (!checkpoint.config.empty()) log_every = config_from_json(checkpoint.config, {}, latest->string()).train.log_every;
-    change = find_change(directory_.metrics_file(), checkpoint.metrics, state_.step);
-    checkpoints_->finish_save(saved_step_);
-    log_.info("continuing from {} (step {})", latest->string(), state_.step);
-  }
-  if (const auto found = truncate_metrics_after(files_, directory_.metrics_file(), state_.step)) log_.warn(*found);
-  const auto gap =
-      find_gap(read_metrics(directory_.metrics_file()), state_.step, log_every, latest && state_.metric.has_value());
-  if (gap || change) log_.warn(gap ? *gap : *change);
+  std::map<std::string, Tensor> optimizer;
+  on_first_rank(ranks_, [&] {
+    const auto warn = [this](const std::string& message) { log_.warn(message); };
+    const Retention retention{static_cast<int>(config_.checkpoint.keep_last), config_.checkpoint.keep_best ? 1 : 0};
+    checkpoints_.emplace(files_, directory_->checkpoints(), retention, warn);
+    const auto latest = find_latest_checkpoint(directory_->checkpoints(), warn);
+    std::int64_t log_every = config_.train.log_every;
+    std::optional<std::string> change;
+    if (latest) {
+      Checkpoint checkpoint = read_checkpoint(*latest);
+      load_parameters(model_->parameters(), checkpoint.parameters, latest->string());
+      step_.check_state(checkpoint.optimizer);
+      optimizer = std::move(checkpoint.optimizer);
+      state_ = checkpoint.state;
+      saved_step_ = state_.step;
+      if (!checkpoint.config.empty()) log_every = config_from_json(checkpoint.config, {}, latest->string()).train.log_every;
+      change = find_change(directory_->metrics_file(), checkpoint.metrics, state_.step);
+      checkpoints_->finish_save(saved_step_);
+      log_.info("continuing from {} (step {})", latest->string(), state_.step);
+    }
+    if (const auto found = truncate_metrics_after(files_, directory_->metrics_file(), state_.step)) log_.warn(*found);
+    const auto gap =
+        find_gap(read_metrics(directory_->metrics_file()), state_.step, log_every, latest && state_.metric.has_value());
+    if (gap || change) log_.warn(gap ? *gap : *change);
+  });
+  saved_step_ = of_first_rank(ranks_, saved_step_);
+  if (saved_step_ < 0) return;
+  state_ = run_state_from_json(nlohmann::json::parse(broadcast_text(ranks_, to_json(state_).dump())), "rank 0's state");
+  step_.distribute(optimizer);
 }
 
 void Trainer::save_start() {
@@ -89,6 +101,7 @@ void Trainer::save_start() {
 
 RunEnd Trainer::run() {
   started_seconds_ = now_seconds() - state_.wall_seconds;
+  agree_on_signal();
   std::optional<RunEnd> end = reason_to_stop();
   // A signal kept the session before from the evaluation of its last step.
   if (state_.step > 0 && !state_.metric && task_.has_split(Split::valid) && wants_evaluation(end)) {
@@ -99,13 +112,13 @@ RunEnd Trainer::run() {
     end = reason_to_stop();
   }
   if (end) {
-    if (end == RunEnd::finished) {
+    if (end == RunEnd::finished && directory_ != nullptr) {
       log_.info("the run has all its {} steps; `{} --set train.max_steps=N` would continue it", state_.step,
-                continue_command(directory_.path()));
+                continue_command(directory_->path()));
     }
     return *end;
   }
-  recorder_->measure_peak();
+  if (recorder_) recorder_->measure_peak();
   while (!end) {
     train_step();
     end = reason_to_stop();
@@ -114,7 +127,7 @@ RunEnd Trainer::run() {
     if (!end) end = reason_to_stop();
     if (is_due(config_.checkpoint.every) || end) save();
   }
-  recorder_->finish();
+  if (recorder_) recorder_->finish();
   return *end;
 }
 
@@ -127,8 +140,9 @@ bool Trainer::wants_evaluation(std::optional<RunEnd> end) const {
 void Trainer::train_step() {
   const double begin = now_seconds();
   const std::int64_t step = state_.step + 1;
-  const StepGradients result = compute_step_gradients(task_, *model_, config_.train, step);
-  const double norm = gradient_norm(model_->parameters(), result.gradients);
+  const StepResult result = step_.compute(step, [this] { return StepNote{signals_.received(), wall_seconds()}; });
+  const double norm = result.gradient_norm;
+  signal_ = result.note.signal;
   const double learning_rate =
       scheduled_learning_rate(config_.schedule, config_.optimizer.learning_rate, step, config_.train.max_steps);
 
@@ -142,14 +156,15 @@ void Trainer::train_step() {
   if (std::isfinite(result.loss) && std::isfinite(norm)) {
     const double limit = config_.optimizer.clip_norm;
     const double gradient_scale = limit > 0 && norm > limit ? limit / norm : 1.0;
-    optimizer_.update(model_->parameters(), result.gradients,
-                      {step - state_.nonfinite_total, learning_rate, gradient_scale});
+    step_.update({step - state_.nonfinite_total, learning_rate, gradient_scale});
     state_.nonfinite_streak = 0;
   } else {
     skip_step(result.loss, norm);
   }
-  state_.wall_seconds = wall_seconds();
-  recorder_->add_step({result.loss, norm, learning_rate, result.tokens, now_seconds() - begin}, state_);
+  state_.wall_seconds = result.note.wall_seconds;
+  // Nobody has to be asked about a signal that came during the update.
+  if (ranks_.is_alone()) agree_on_signal();
+  if (recorder_) recorder_->add_step({result.loss, norm, learning_rate, result.tokens, now_seconds() - begin}, state_);
 }
 
 void Trainer::skip_step(double loss, double gradient_norm) {
@@ -159,24 +174,31 @@ void Trainer::skip_step(double loss, double gradient_norm) {
   if (state_.nonfinite_steps.size() > kKeptNonfiniteSteps) state_.nonfinite_steps.erase(state_.nonfinite_steps.begin());
   log_.warn("step {} skipped: loss {}, gradient norm {} ({} skipped so far)", state_.step, figure_text(loss, 6),
             figure_text(gradient_norm, 6), state_.nonfinite_total);
-  check<Error>(state_.nonfinite_streak < config_.train.max_nonfinite_steps, "stopped at step ", state_.step, ": ",
-               state_.nonfinite_streak, " steps in a row with a loss or gradient that is not finite; ",
-               describe_last_healthy(directory_.checkpoints(), state_));
+  if (state_.nonfinite_streak < config_.train.max_nonfinite_steps) return;
+  on_first_rank(ranks_, [&] {
+    throw Error(concat("stopped at step ", state_.step, ": ", state_.nonfinite_streak,
+                       " steps in a row with a loss or gradient that is not finite; ",
+                       describe_last_healthy(directory_->checkpoints(), state_)));
+  });
 }
 
 bool Trainer::evaluate() {
   if (!task_.has_split(Split::valid)) return true;
+  const auto stop = [this](std::int64_t done, std::int64_t batches) {
+    if (recorder_) recorder_->show_evaluation(done, batches);
+    agree_on_signal();
+    return end_by_signal().has_value();
+  };
   const std::optional<Evaluation> evaluation =
-      task_.evaluate(*model_, Split::valid, config_.train.eval_max_batches, [this](std::int64_t done, std::int64_t batches) {
-        recorder_->show_evaluation(done, batches);
-        return end_by_signal().has_value();
-      });
+      task_.evaluate(*model_, Split::valid, config_.train.eval_max_batches, stop, ranks_);
   if (!evaluation) return false;
   const bool best = note_metric(state_, evaluation->value(selection_metric_of(config_.task.name)));
-  state_.wall_seconds = wall_seconds();
-  // A crash between the record of a continued run's first evaluation and its checkpoint makes it evaluate again.
-  recorder_->add_evaluation(*evaluation, state_, best, saved_step_ == state_.step);
-  write_sample();
+  state_.wall_seconds = of_first_rank(ranks_, wall_seconds());
+  on_first_rank(ranks_, [&] {
+    // A crash between the record of a continued run's first evaluation and its checkpoint makes it evaluate again.
+    recorder_->add_evaluation(*evaluation, state_, best, saved_step_ == state_.step);
+    write_sample();
+  });
   if (best && config_.checkpoint.keep_best) save();
   return true;
 }
@@ -194,17 +216,21 @@ void Trainer::save() {
     log_.warn("no checkpoint of step {}: it was skipped; {}", state_.step, last_checkpoint());
     return;
   }
-  Checkpoint checkpoint;
-  for (const Parameter& parameter : model_->parameters()) checkpoint.parameters[parameter.name] = parameter.variable.value();
-  checkpoint.optimizer = optimizer_.state();
-  checkpoint.config = to_json(config_);
-  checkpoint.state = state_;
-  checkpoint.identity = identity_;
-  checkpoint.metrics = recorder_->content();
-  check_finite(checkpoint, last_checkpoint());
-  // The records belong to the checkpoint: they reach the disk before it.
-  recorder_->sync();
-  checkpoints_->save(checkpoint);
+  std::map<std::string, Tensor> optimizer = step_.gather_state();
+  on_first_rank(ranks_, [&] {
+    Checkpoint checkpoint;
+    for (const Parameter& parameter : model_->parameters())
+      checkpoint.parameters[parameter.name] = parameter.variable.value();
+    checkpoint.optimizer = std::move(optimizer);
+    checkpoint.config = to_json(config_);
+    checkpoint.state = state_;
+    checkpoint.identity = identity_;
+    checkpoint.metrics = recorder_->content();
+    check_finite(checkpoint, last_checkpoint());
+    // The records belong to the checkpoint: they reach the disk before it.
+    recorder_->sync();
+    checkpoints_->save(checkpoint);
+  });
   saved_step_ = state_.step;
 }
 
@@ -222,7 +248,16 @@ std::optional<RunEnd> Trainer::reason_to_stop() const {
 }
 
 std::optional<RunEnd> Trainer::end_by_signal() const {
-  return signals_.received() != 0 ? std::optional(RunEnd::by_signal) : std::nullopt;
+  return signal_ != 0 ? std::optional(RunEnd::by_signal) : std::nullopt;
+}
+
+void Trainer::agree_on_signal() {
+  const int own = signals_.received();
+  for (const std::string& message : ranks_.gather_all({reinterpret_cast<const char*>(&own), sizeof own})) {
+    int other = 0;
+    std::memcpy(&other, message.data(), sizeof other);
+    signal_ = std::max(signal_, other);
+  }
 }
 
 double Trainer::wall_seconds() const { return now_seconds() - started_seconds_; }

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "train/loop/run_recorder.h"
-#include "train/optimizers/optimizer.h"
+#include "train/loop/shared_step.h"
 #include "train/store/checkpoint_store.h"
 #include "train/store/run_directory.h"
 #include "train/store/signals.h"
@@ -31,10 +31,11 @@ std::string describe(RunEnd end, int signal);
 class Trainer {
  public:
   /// Trains `model` (freshly made, by `config`) and, where `directory` holds a checkpoint that is whole, continues from it.
-  /// The other arguments must outlive the trainer. Throws InputError for a checkpoint that does not fit the config, and
-  /// where there are checkpoints and none can be used.
-  Trainer(const Config& config, const Task& task, std::unique_ptr<Model> model, FileSystem& files, RunDirectory& directory,
-          Console& console, spdlog::logger& log);
+  /// Rank 0 alone has the directory, and a console and log that show something; the others are given null. The other
+  /// arguments must outlive the trainer. Throws InputError for a checkpoint that does not fit the config, and where there
+  /// are checkpoints and none can be used. This and all other functions but the last two are collective.
+  Trainer(const Config& config, const Task& task, std::unique_ptr<Model> model, FileSystem& files, RunDirectory* directory,
+          Console& console, spdlog::logger& log, Communicator& ranks);
 
   /// Trains until `max_steps`, a limit or a signal. A checkpoint of the last step is saved in each case, unless that step
   /// was skipped. A signal ends an evaluation too; the continued run begins with it. Does nothing where the run has reached
@@ -46,8 +47,8 @@ class Trainer {
   void save_start();
 
   const RunState& state() const { return state_; }
-  /// The signal that ended the run; 0 for none.
-  int signal() const { return signals_.received(); }
+  /// The signal that ended the run, of those that any rank got; 0 for none.
+  int signal() const { return signal_; }
 
  private:
   void resume();
@@ -65,21 +66,25 @@ class Trainer {
   std::string last_checkpoint() const;
   std::optional<RunEnd> reason_to_stop() const;
   std::optional<RunEnd> end_by_signal() const;
+  /// Agrees with the other ranks on a signal that one of them may have got. Collective.
+  void agree_on_signal();
   void skip_step(double loss, double gradient_norm);
   double wall_seconds() const;
 
   const Config& config_;
   const Task& task_;
   FileSystem& files_;
-  RunDirectory& directory_;
+  RunDirectory* directory_;
   spdlog::logger& log_;
+  Communicator& ranks_;
   RunIdentity identity_;
   std::unique_ptr<Model> model_;
-  Optimizer optimizer_;
+  SharedStep step_;
   RunState state_;
-  std::optional<CheckpointStore> checkpoints_;
-  std::optional<RunRecorder> recorder_;
+  std::optional<CheckpointStore> checkpoints_;  // of rank 0
+  std::optional<RunRecorder> recorder_;         // of rank 0
   SignalScope signals_;
+  int signal_ = 0;
   double started_seconds_ = 0;
   std::int64_t saved_step_ = -1;
 };

@@ -83,16 +83,23 @@ const std::string& data_path(const TaskConfig& task, Split split) {
 }
 
 std::optional<Evaluation> Task::evaluate(const Model& model, Split split, std::int64_t max_batches,
-                                         const EvaluationStop& stop) const {
+                                         const EvaluationStop& stop, Communicator& ranks) const {
   const double start = now_seconds();
   const std::int64_t sequences = evaluation_sequences(split), batch_size = config_.train.batch_size;
   const std::int64_t all = (sequences + batch_size - 1) / batch_size;
   const std::int64_t batches = max_batches > 0 ? std::min(all, max_batches) : all;
   EvaluationSums sums;
-  for (std::int64_t i = 0; i < batches; ++i) {
+  // One batch per rank at a time; their figures are added in the order of the batches.
+  for (std::int64_t i = 0; i < batches; i += ranks.size()) {
     if (stop(i, batches)) return std::nullopt;
-    const std::int64_t first = i * batch_size;
-    add_sums(sums, score(model, split, first, std::min(batch_size, sequences - first)));
+    EvaluationSums own;
+    if (const std::int64_t batch = i + ranks.rank(); batch < batches) {
+      const std::int64_t first = batch * batch_size;
+      own = score(model, split, first, std::min(batch_size, sequences - first));
+    }
+    for (const EvaluationSums& part : gather_numbers(ranks, own)) {
+      if (!part.empty()) add_sums(sums, part);
+    }
   }
   Evaluation result = summarize(split, sums, max_batches == 0);
   result.values.emplace_back("seconds", now_seconds() - start);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "autograd/variable.h"
+#include "core/communicator.h"
 #include "data/split.h"
 #include "data/tokenizers/tokenizer.h"
 #include "layers/attention/reweighting_length.h"
@@ -68,9 +69,15 @@ class Task {
 
   /// Scores a split in batches of train.batch_size sequences; of more than `max_batches` > 0 batches only the first. Asks
   /// `stop` before each batch and returns nothing if it says true. The last value is "seconds". Throws InputError if the
-  /// config names no such split.
+  /// config names no such split. Collective: each rank scores every so many batches, all get the figures that one would
+  /// find, and `stop` has to say the same on all of them.
+  std::optional<Evaluation> evaluate(const Model& model, Split split, std::int64_t max_batches, const EvaluationStop& stop,
+                                     Communicator& ranks) const;
+  /// The same by one process.
   std::optional<Evaluation> evaluate(const Model& model, Split split, std::int64_t max_batches,
-                                     const EvaluationStop& stop) const;
+                                     const EvaluationStop& stop) const {
+    return evaluate(model, split, max_batches, stop, *make_single_rank());
+  }
   /// The same to the end.
   Evaluation evaluate(const Model& model, Split split, std::int64_t max_batches) const {
     return *evaluate(model, split, max_batches, [](std::int64_t, std::int64_t) { return false; });

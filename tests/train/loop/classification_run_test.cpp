@@ -44,7 +44,8 @@ Run train(Config config, const LabelledSplits& splits, const std::filesystem::pa
   std::ostringstream text;
   Console console(text, {});
   const auto log = make_logger(console);
-  Trainer trainer(config, *task, std::move(model), files, directory, console, *log);
+  const auto ranks = make_single_rank();
+  Trainer trainer(config, *task, std::move(model), files, &directory, console, *log, *ranks);
   trainer.run();
   Run run{trainer.state(), read_checkpoint(folder / "checkpoints" / "latest").parameters, {}};
   for (MetricRecord& record : read_metrics(directory.metrics_file())) {

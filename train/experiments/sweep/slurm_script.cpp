@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/quote_shell.h"
+#include "train/experiments/slurm.h"
 
 namespace cosformer {
 
@@ -44,14 +45,6 @@ std::string ranges_of(const std::vector<std::size_t>& numbers) {
   return text;
 }
 
-/// A name without what Slurm or the shell could take for something else.
-std::string job_name(const std::string& name) {
-  std::string safe = name;
-  std::ranges::replace_if(
-      safe, [](unsigned char c) { return std::isalnum(c) == 0 && c != '_' && c != '-' && c != '.'; }, '_');
-  return safe;
-}
-
 /// Lines that submit the script as one array after another, when they do not run as a task of one. Each waits for the one
 /// before, so that there are never more than `jobs` tasks at a time.
 std::string submission_of(const std::vector<PointArray>& arrays, int jobs) {
@@ -81,13 +74,11 @@ bool needs_several_arrays(const std::vector<std::size_t>& points) {
 
 std::string slurm_script(const SweepPlan& plan, const std::filesystem::path& folder, const std::filesystem::path& program,
                          const std::vector<std::size_t>& points, int jobs, int threads) {
-  const std::filesystem::path here = std::filesystem::current_path(), full = std::filesystem::absolute(folder);
-  // A directive of Slurm is one line, has no escapes, and knows patterns that begin with %.
-  check<InputError>(full.string().find_first_of("\"\\%\n") == std::string::npos, full.string(),
-                    ": a script for Slurm cannot name a folder with \" \\ % or a line break");
+  const std::filesystem::path here = std::filesystem::current_path();
+  const std::string full = slurm_path(folder);
   const std::string command = fmt::format(
       "{} sweep {} --sweep-dir {} --point \"$((SLURM_ARRAY_TASK_ID + ${{1:-0}}))\"", quote_shell(program.string()),
-      quote_shell(std::filesystem::absolute(plan.file.path).string()), quote_shell(full.string()));
+      quote_shell(std::filesystem::absolute(plan.file.path).string()), quote_shell(full));
   const std::vector<PointArray> arrays = arrays_of(points);
   return fmt::format(R"(#!/bin/bash
 # {how}, as often as needed: points that are finished stay as they are.
@@ -102,26 +93,12 @@ std::string slurm_script(const SweepPlan& plan, const std::filesystem::path& fol
 
 {submission}cd {here} || exit 1
 export OMP_NUM_THREADS="${{SLURM_CPUS_PER_TASK:-{threads}}}"
-{command} &
-child=$!
-trap 'kill -TERM "$child" 2>/dev/null' TERM
-wait "$child"
-code=$?
-# The trap ends the first wait, not the program.
-while kill -0 "$child" 2>/dev/null; do
-  wait "$child"
-  code=$?
-done
-if [ "$code" -eq 143 ] && [ -n "${{SLURM_JOB_ID:-}}" ] && command -v scontrol >/dev/null; then
-  scontrol requeue "$SLURM_JOB_ID"
-fi
-exit "$code"
-)",
-                     fmt::arg("name", job_name(plan.file.name)), fmt::arg("array", ranges_of(arrays.front().tasks)),
+{body})",
+                     fmt::arg("name", slurm_job_name(plan.file.name)), fmt::arg("array", ranges_of(arrays.front().tasks)),
                      fmt::arg("how", needs_several_arrays(points) ? "Run with bash" : "Submit with sbatch"),
                      fmt::arg("submission", needs_several_arrays(points) ? submission_of(arrays, jobs) : ""),
-                     fmt::arg("jobs", jobs), fmt::arg("threads", threads), fmt::arg("folder", full.string()),
-                     fmt::arg("here", quote_shell(here.string())), fmt::arg("command", command));
+                     fmt::arg("jobs", jobs), fmt::arg("threads", threads), fmt::arg("folder", full),
+                     fmt::arg("here", quote_shell(here.string())), fmt::arg("body", slurm_body(command, SlurmStop::term)));
 }
 
 }  // namespace cosformer

@@ -1,0 +1,100 @@
+#include "train/loop/cluster_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "train/loop/gradient_step.h"
+#include "train/loop/shared_step.h"
+#include "train/loop/step_tree.h"
+
+namespace cosformer {
+
+namespace {
+
+constexpr double kFloatBits = 32;
+
+/// Bits that the busiest rank sends or receives for the sums of gradients.
+double reduce_bits(std::int64_t leaves, int ranks, double parameters) {
+  std::int64_t subtrees = 0, most = 0, least = leaves;
+  for (int rank = 0; rank < ranks; ++rank) {
+    const std::int64_t own = std::ssize(subtrees_in(leaves_of_rank(leaves, ranks, rank), leaves));
+    subtrees += own;
+    most = std::max(most, own);
+    least = std::min(least, own);
+  }
+  const double slice = parameters * kFloatBits / ranks;
+  // Each subtree's sum goes to all other ranks, a slice to each; a rank receives its own slice of all others' subtrees.
+  return std::max(static_cast<double>(most * (ranks - 1)), static_cast<double>(subtrees - least)) * slice;
+}
+
+std::string seconds_text(double seconds) {
+  return seconds < 1 ? fmt::format("{:.1f} ms", seconds * 1e3) : fmt::format("{:.2f} s", seconds);
+}
+
+}  // namespace
+
+ClusterPlan make_cluster_plan(const Config& config, const ModelConfig& model, const RunPlan& plan,
+                              const ClusterRequest& request) {
+  check_enough_leaves(model, config.train, request.ranks);
+  ClusterPlan cluster{.request = request, .leaves = step_leaves(model, config.train), .memory = plan.memory};
+  const int ranks = request.ranks;
+  for (int rank = 0; rank < ranks; ++rank)
+    cluster.leaves_per_rank = std::max(cluster.leaves_per_rank, leaves_of_rank(cluster.leaves, ranks, rank).count());
+  const double flops = plan.training_flops_per_token * static_cast<double>(plan.tokens_per_step);
+  const double alone_seconds = flops / request.flops_per_second;
+  const double leaf_seconds = alone_seconds / static_cast<double>(cluster.leaves);
+  cluster.compute_seconds = leaf_seconds * static_cast<double>(cluster.leaves_per_rank);
+  if (ranks > 1) {
+    const double bits_per_second = request.network_gbits * 1e9;
+    const auto parameters = static_cast<double>(plan.parameters);
+    cluster.reduce_seconds = reduce_bits(cluster.leaves, ranks, parameters) / bits_per_second;
+    cluster.gather_seconds = parameters * kFloatBits * (ranks - 1) / ranks / bits_per_second;
+    // Gradients travel early where leaves run one after another; a backward pass is two thirds of a leaf's time.
+    if (plan.shards == 1) cluster.hidden_seconds = std::min(cluster.reduce_seconds, leaf_seconds * 2 / 3);
+  }
+  cluster.step_seconds = cluster.compute_seconds + cluster.reduce_seconds - cluster.hidden_seconds + cluster.gather_seconds;
+  cluster.efficiency = alone_seconds / (cluster.step_seconds * ranks);
+  cluster.run_seconds = cluster.step_seconds * static_cast<double>(config.train.max_steps);
+  cluster.memory.optimizer /= ranks;
+  return cluster;
+}
+
+std::string format_cluster_plan(const ClusterPlan& plan) {
+  std::string text;
+  const auto line = [&](const std::string& name, const std::string& value) {
+    text += fmt::format("{:<32}{:>16}\n", name, value);
+  };
+  line(fmt::format("on {} ranks of {:.0f} Gbit/s", plan.request.ranks, plan.request.network_gbits),
+       fmt::format("{:.0f} GFLOP/s each", plan.request.flops_per_second / 1e9));
+  line("  leaves a rank, at most", fmt::format("{} of {}", plan.leaves_per_rank, plan.leaves));
+  line("  computing a step, at least", seconds_text(plan.compute_seconds));
+  line("  gradients to their owners", seconds_text(plan.reduce_seconds));
+  line("    of it beside computing", seconds_text(plan.hidden_seconds));
+  line("  parameters to all", seconds_text(plan.gather_seconds));
+  line("  a step", seconds_text(plan.step_seconds));
+  line("  efficiency", fmt::format("{:.0f} %", 100 * plan.efficiency));
+  line("  memory a rank, about", fmt::format("{:.1f} MiB", static_cast<double>(plan.memory.total()) / (1 << 20)));
+  line("  the run", fmt::format("{:.2f} days", plan.run_seconds / 86400));
+  return text;
+}
+
+std::string cluster_plan_to_json(const ClusterPlan& plan) {
+  const nlohmann::ordered_json json = {{"ranks", plan.request.ranks},
+                                       {"network_gbits", plan.request.network_gbits},
+                                       {"flops_per_second", plan.request.flops_per_second},
+                                       {"leaves", plan.leaves},
+                                       {"leaves_per_rank", plan.leaves_per_rank},
+                                       {"compute_seconds", plan.compute_seconds},
+                                       {"reduce_seconds", plan.reduce_seconds},
+                                       {"hidden_seconds", plan.hidden_seconds},
+                                       {"gather_seconds", plan.gather_seconds},
+                                       {"step_seconds", plan.step_seconds},
+                                       {"efficiency", plan.efficiency},
+                                       {"memory_bytes", plan.memory.total()},
+                                       {"run_seconds", plan.run_seconds}};
+  return json.dump();
+}
+
+}  // namespace cosformer

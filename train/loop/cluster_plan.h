@@ -1,0 +1,44 @@
+#pragma once
+/// \file
+/// What a run will cost on several ranks, before anybody asks for them.
+
+#include <cstdint>
+#include <string>
+
+#include "train/config/config.h"
+#include "train/loop/plan.h"
+
+namespace cosformer {
+
+/// Ranks that are asked for, and what each of them has.
+struct ClusterRequest {
+  int ranks = 1;
+  double network_gbits = 10;       ///< of each rank, in each direction at once
+  double flops_per_second = 1e11;  ///< of each rank's matrix products
+};
+
+struct ClusterPlan {
+  ClusterRequest request;
+  std::int64_t leaves = 0;           ///< parts of a step (train/loop/step_tree.h)
+  std::int64_t leaves_per_rank = 0;  ///< of the busiest
+  double compute_seconds = 0;        ///< of a step, at the speed of products
+  double reduce_seconds = 0;         ///< gradients to the owners of the parameters
+  double hidden_seconds = 0;         ///< of that, while the last leaf's backward pass runs
+  double gather_seconds = 0;         ///< updated parameters to all
+  double step_seconds = 0;
+  double efficiency = 0;  ///< of one rank's time for the step over that of all ranks together
+  double run_seconds = 0;
+  MemoryEstimate memory;  ///< of a rank
+};
+
+/// The plan of a run whose `plan` is for one rank. Messages cost what their bytes do: delays are not counted, and the
+/// network is taken to carry what all ranks send at once. Throws InputError if a step has fewer leaves than there are ranks.
+ClusterPlan make_cluster_plan(const Config& config, const ModelConfig& model, const RunPlan& plan,
+                              const ClusterRequest& request);
+
+/// For people, below what `format_plan` says.
+std::string format_cluster_plan(const ClusterPlan& plan);
+/// As one JSON object.
+std::string cluster_plan_to_json(const ClusterPlan& plan);
+
+}  // namespace cosformer
