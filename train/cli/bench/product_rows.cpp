@@ -9,16 +9,21 @@ namespace {
 
 constexpr Transpose kNo = Transpose::no, kYes = Transpose::yes;
 
+/// The shape that an operand (rows × columns) is stored in.
+Shape stored(Transpose transpose, std::int64_t rows, std::int64_t columns) {
+  return transpose == kYes ? Shape{columns, rows} : Shape{rows, columns};
+}
+
 /// C (m × n) = op(A) · op(B).
 template <Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k>
 PreparedOperator prepare_product() {
-  const Tensor a = normal_tensor(transpose_a == kYes ? Shape{k, m} : Shape{m, k}, "product/a");
-  const Tensor b = normal_tensor(transpose_b == kYes ? Shape{n, k} : Shape{k, n}, "product/b");
+  const Tensor a = normal_tensor(stored(transpose_a, m, k), "product/a");
+  const Tensor b = normal_tensor(stored(transpose_b, k, n), "product/b");
   Tensor c = Tensor::empty({m, n});
   return {.forward =
               [=]() mutable {
-                gemm<float>(transpose_a, transpose_b, m, n, k, a.data<float>(), transpose_a == kYes ? m : k, b.data<float>(),
-                            transpose_b == kYes ? k : n, false, c.data<float>(), n);
+                gemm<float>(transpose_a, transpose_b, m, n, k, a.data<float>(), stored(transpose_a, m, k)[1],
+                            b.data<float>(), stored(transpose_b, k, n)[1], false, c.data<float>(), n);
               },
           .forward_backward = {},
           .forward_work = {.flops = 2.0 * m * n * k},
