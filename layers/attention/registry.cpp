@@ -16,11 +16,14 @@ AttentionSupport never_causal(const AttentionConfig&) { return {.causal = false,
 AttentionSupport only_causal(const AttentionConfig&) { return {.not_causal = false, .cross = false}; }
 
 /// cosFormer is linear attention with its own feature map and re-weighting (Qin et al., 2022, eq. 10).
+AttentionConfig cosformer_preset(AttentionConfig config) {
+  config.feature_map = "relu";
+  config.reweighting = "cos";
+  return config;
+}
+
 std::unique_ptr<Attention> make_cosformer(const AttentionConfig& config, const AttentionSetting& setting) {
-  AttentionConfig preset = config;
-  preset.feature_map = "relu";
-  preset.reweighting = "cos";
-  return make_linear_attention(preset, setting);
+  return make_linear_attention(cosformer_preset(config), setting);
 }
 
 /// A re-weighting without a linear form is causal only.
@@ -30,7 +33,8 @@ AttentionSupport linear_support(const AttentionConfig& config) {
 }
 
 constexpr AttentionKind kKinds[] = {
-    {"cosformer", "linear attention with feature_map = relu and reweighting = cos", everything, make_cosformer},
+    {"cosformer", "linear attention with feature_map = relu and reweighting = cos", everything, make_cosformer,
+     cosformer_preset},
     {"linear", "linear attention with any feature_map and reweighting", linear_support, make_linear_attention},
     {"softmax", "scaled dot-product attention in tiles, memory linear in the length", everything, make_softmax_attention},
     {"softmax_materialized", "the same with the whole matrix stored", everything, make_materialized_softmax_attention},
@@ -105,6 +109,31 @@ AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place
                                                              : config.self;
   if (kind != "auto") own.kind = kind;
   return own;
+}
+
+std::vector<std::string> overruled_options(const ModelConfig& config) {
+  struct Option {
+    const char* key;
+    std::string AttentionConfig::*value;
+  };
+  constexpr Option kOptions[] = {{"attention.feature_map", &AttentionConfig::feature_map},
+                                 {"attention.reweighting", &AttentionConfig::reweighting}};
+  const AttentionConfig defaults;
+  std::vector<std::string> lines;
+  for (const Place& place : kPlaces) {
+    if (!has_place(config.kind, place.place)) continue;
+    const AttentionConfig own = attention_at(config.attention, place.place);
+    const AttentionKind& kind = find_attention_kind(own.kind);
+    if (kind.preset == nullptr) continue;
+    const AttentionConfig preset = kind.preset(own);
+    for (const auto& [key, value] : kOptions) {
+      if (own.*value == preset.*value || own.*value == defaults.*value) continue;
+      std::string line = concat(key, " = \"", own.*value, "\" has no effect: attention.kind = \"", own.kind, "\" takes \"",
+                                preset.*value, "\"; kind = \"linear\" takes any");
+      if (std::ranges::find(lines, line) == lines.end()) lines.push_back(std::move(line));
+    }
+  }
+  return lines;
 }
 
 std::optional<OptionProblem> find_attention_problem(const ModelConfig& config) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/option_problem.h"
 #include "layers/attention/attention.h"
@@ -29,6 +30,8 @@ struct AttentionKind {
   /// May depend on the config's options.
   AttentionSupport (*supports)(const AttentionConfig& config);
   std::unique_ptr<Attention> (*make)(const AttentionConfig& config, const AttentionSetting& setting);
+  /// The options as the kind takes them, if it decides some itself.
+  AttentionConfig (*preset)(AttentionConfig config) = nullptr;
 };
 std::span<const AttentionKind> attention_kinds();
 /// Throws InputError for an unknown name, with the nearest one.
@@ -39,6 +42,9 @@ std::unique_ptr<Attention> make_attention(const AttentionConfig& config, const A
 
 /// The attention of one place of an encoder-decoder: its `kind` and M, and nothing that belongs to the other places.
 AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place);
+
+/// Options that a config sets and its kind of attention decides otherwise, a line for each: they have no effect.
+std::vector<std::string> overruled_options(const ModelConfig& config);
 
 /// What a model asks of its attention that this does not support, under the config key that asks for it.
 std::optional<OptionProblem> find_attention_problem(const ModelConfig& config);

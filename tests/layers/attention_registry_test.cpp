@@ -56,6 +56,24 @@ TEST_CASE("unknown names of attention are refused with the nearest name") {
         "attention.window:", "found -1");
 }
 
+TEST_CASE("an option that a kind of attention decides itself is named if a config sets another value") {
+  ModelConfig config{.kind = ModelKind::decoder};
+  config.attention.kind = "cosformer";
+  CHECK(overruled_options(config).empty());
+  config.attention.reweighting = "cos";
+  CHECK(overruled_options(config).empty());
+  config.attention.reweighting = "decay";
+  config.attention.feature_map = "elu";
+  const std::vector<std::string> lines = overruled_options(config);
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[0] ==
+        "attention.feature_map = \"elu\" has no effect: attention.kind = \"cosformer\" takes \"relu\"; kind = "
+        "\"linear\" takes any");
+  CHECK(lines[1].starts_with("attention.reweighting = \"decay\" has no effect"));
+  config.attention.kind = "linear";
+  CHECK(overruled_options(config).empty());
+}
+
 TEST_CASE("every attention gives finite outputs and gradients of the right shape") {
   const ThreadCountScope one_thread(1);
   for (const Variant& variant : attention_variants()) {

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "data/tokenizers/registry.h"
+#include "layers/attention/registry.h"
 #include "train/loop/rank_agreement.h"
 #include "train/store/logging.h"
 #include "train/tasks/initial_weights.h"
@@ -62,6 +63,7 @@ Session prepare(SessionRequest request, const Warn& warn, const std::function<vo
   session.task = make_task(with_tokenizer(start.config, start, request.folder, has_begun || request.tokenizer_of_folder));
   const Task& task = *session.task;
   for (const std::string& remark : task.remarks()) warn(remark);
+  for (const std::string& option : overruled_options(start.config.model)) warn(option);
   // What the data decides is part of the config that is saved.
   Config& config = session.config;
   config.model = task.complete(config.model);
