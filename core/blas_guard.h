@@ -22,7 +22,7 @@ struct FoundBlas {
   BlasThreads threads = BlasThreads::openmp;
 };
 
-/// What is to be said of a library where `expected` ("OpenBLAS 0.3.21", on OpenMP) is what this program was built with;
+/// What is to be said of a library if `expected` ("OpenBLAS 0.3.21", on OpenMP) is what this program was built with;
 /// nothing if it is that. Throws InputError for a build that several threads must not call at once.
 std::optional<std::string> difference_of_blas(const FoundBlas& found, const std::string& expected);
 

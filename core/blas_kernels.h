@@ -31,7 +31,7 @@ struct BlasSituation {
   std::optional<VectorLevel> processor;
   std::string kernels;             ///< in use now
   bool by_user = false;            ///< OPENBLAS_CORETYPE asked for them
-  bool right = true;               ///< a product with them is right; not known (true) where the processor cannot run them
+  bool right = true;               ///< a product with them is right; not known (true) if the processor cannot run them
   std::vector<std::string> tried;  ///< asked for before, in vain or given up
 };
 enum class BlasAction {
@@ -58,7 +58,7 @@ struct BlasLibrary {
 struct BlasKernels {
   std::string name;                     ///< in use
   std::string found;                    ///< in use before
-  std::string asked;                    ///< the user's OPENBLAS_CORETYPE; empty where there is none
+  std::string asked;                    ///< the user's OPENBLAS_CORETYPE; empty if there is none
   std::vector<std::string> wrong = {};  ///< sets that computed wrong products
   std::optional<VectorLevel> processor = {};
 
@@ -68,12 +68,12 @@ struct BlasKernels {
 /// "SkylakeX (OpenBLAS chose Prescott, without AVX-512)": the kernels in use, and why.
 std::string describe(const BlasKernels& kernels);
 
-/// Takes kernels by `choose_blas_kernels` until it keeps some. Throws InputError where the user's are wrong or need what the
-/// processor lacks, Error where all are wrong.
+/// Takes kernels by `choose_blas_kernels` until it keeps some. Throws InputError if the user's are wrong or need what the
+/// processor lacks, Error if all are wrong.
 BlasKernels settle_blas_kernels(const BlasLibrary& library, std::optional<VectorLevel> processor, const std::string& asked);
 
 /// The OpenBLAS that this process is linked with. It is told again to choose, as at its start, by the functions that its own
-/// start calls; where a build lacks them, `take` does nothing. `take` needs a process in which no other thread computes
+/// start calls; if a build lacks them, `take` does nothing. `take` needs a process in which no other thread computes
 /// products or reads the environment.
 BlasLibrary linked_blas();
 

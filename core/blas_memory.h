@@ -11,8 +11,8 @@ namespace cosformer {
 inline constexpr std::size_t kBlasBufferBytes = std::size_t{128} << 20;
 
 /// Makes OpenBLAS map the buffers that `threads` threads need at one time. Without it OpenBLAS maps them in the midst of a
-/// product, and where the system has no address space left it tries again for ever. Call outside any loop. Throws Error, one
-/// line, where the space is not there.
+/// product, and if the system has no address space left it tries again for ever. Call outside any loop. Throws Error, one
+/// line, if the space is not there.
 void reserve_blas_buffers(int threads);
 
 }  // namespace cosformer

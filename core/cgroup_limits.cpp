@@ -139,7 +139,7 @@ CgroupLimits read_cgroup_limits(const fs::path& root) {
   if (mounts.empty()) mounts.push_back({"cgroup2", "", root / "sys/fs/cgroup", "/"});
   std::ifstream groups(root / "proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
-    // ID:CONTROLLERS:PATH, where version 2 has the id 0 and no controllers.
+    // ID:CONTROLLERS:PATH; version 2 has the id 0 and no controllers.
     const std::size_t first = line.find(':'), second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1), path = line.substr(second + 1);

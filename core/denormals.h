@@ -4,7 +4,7 @@
 
 namespace cosformer {
 
-/// From now on, operations of the calling thread take denormal operands for 0 and give 0 where the result would be
+/// From now on, operations of the calling thread take denormal operands for 0 and give 0 if the result would be
 /// denormal. x86-64 and 64-bit Arm; elsewhere nothing changes.
 void flush_denormals();
 

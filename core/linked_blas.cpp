@@ -13,7 +13,7 @@
 #include "core/serial_blas.h"
 
 // Exported by every build that holds kernels for several processors, since 0.3.5 at least; the library's constructor and
-// destructor call them. The first reads OPENBLAS_CORETYPE and fills in a table where there is none, the other drops the
+// destructor call them. The first reads OPENBLAS_CORETYPE and fills in a table if there is none, the other drops the
 // table.
 extern "C" {
 [[gnu::weak]] void gotoblas_dynamic_init(void);

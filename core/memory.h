@@ -17,7 +17,7 @@ inline constexpr std::size_t kBlockAlignment = 64;
 
 /// A block of at least the requested size, aligned to `kBlockAlignment`, with undefined contents (filled with NaN
 /// bytes in builds with COSFORMER_POISON_MEMORY). Freed blocks are reused. Thread-safe.
-/// Throws std::bad_alloc where the memory is not there even after the free blocks are given back.
+/// Throws std::bad_alloc if the memory is not there even after the free blocks are given back.
 std::shared_ptr<std::byte> allocate_block(std::size_t bytes);
 
 /// What the process holds at this moment and held at most, in bytes.

@@ -14,11 +14,11 @@ namespace cosformer {
 /// delete, replace or swap with their neighbour, no byte being touched twice. O(|a|·|b|) time.
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
-/// The candidate with the least `edit_distance` to `name` (the first of several), where that is at most a third of the
+/// The candidate with the least `edit_distance` to `name` (the first of several), if that is at most a third of the
 /// longer of the two names, rounded up; otherwise nothing. Names over 64 bytes have no nearest name.
 std::optional<std::string_view> nearest_name(std::string_view name, std::span<const std::string_view> candidates);
 
-/// The end of an error message: `; did you mean "x"?` where there is a nearest name, otherwise `; expected one of a, b, c`.
+/// The end of an error message: `; did you mean "x"?` if there is a nearest name, otherwise `; expected one of a, b, c`.
 std::string name_hint(std::string_view name, std::span<const std::string_view> candidates);
 
 }  // namespace cosformer

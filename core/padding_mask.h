@@ -12,7 +12,7 @@ namespace cosformer {
 /// One flag a token: 1 = real, 0 = padding. Padding may stand anywhere. Never changed once made, so that it can be shared; a
 /// null `SharedPaddingMask` means that all tokens are real.
 ///
-/// Padding that stands between real tokens need not be there: where it is left out, `positions` says where the tokens that
+/// Padding that stands between real tokens need not be there: if it is left out, `positions` says where the tokens that
 /// stay stand in their text. Position embeddings, re-weighting and windows go by these, so that results are the same.
 struct PaddingMask {
   std::int64_t batch = 0;

@@ -6,7 +6,7 @@
 
 namespace cosformer {
 
-/// `text` as one word of a shell: in single quotes where needed.
+/// `text` as one word of a shell: in single quotes if needed.
 std::string quote_shell(const std::string& text);
 
 }  // namespace cosformer

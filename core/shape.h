@@ -11,7 +11,7 @@
 
 namespace cosformer {
 
-/// Product of two sizes. Throws ShapeError where it does not fit in 63 bits or a factor is negative.
+/// Product of two sizes. Throws ShapeError if it does not fit in 63 bits or a factor is negative.
 std::int64_t checked_multiply(std::int64_t a, std::int64_t b);
 
 /// The sizes of up to eight axes, outermost first. A shape of rank 0 is a scalar and has size 1.
@@ -25,7 +25,7 @@ class Shape {
   explicit Shape(std::span<const std::int64_t> dims);
 
   int rank() const { return rank_; }
-  /// Size of an axis; a negative `axis` counts from the last. Throws ShapeError where it is out of range.
+  /// Size of an axis; a negative `axis` counts from the last. Throws ShapeError if it is out of range.
   std::int64_t dim(int axis) const { return dims_[axis_index(axis)]; }
   std::int64_t operator[](int axis) const { return dim(axis); }
   /// `axis` as an index from 0; a negative one counts from the last.

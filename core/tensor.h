@@ -40,7 +40,7 @@ class Tensor {
   static Tensor empty(const Shape& shape, DType dtype = DType::float32);
   static Tensor zeros(const Shape& shape, DType dtype = DType::float32);
   static Tensor full(const Shape& shape, double value, DType dtype = DType::float32);
-  /// A tensor that holds a copy of `values`. Throws ShapeError where their number differs from the shape's size.
+  /// A tensor that holds a copy of `values`. Throws ShapeError if their number differs from the shape's size.
   template <class T>
   static Tensor from(const Shape& shape, std::span<const T> values);
   /// A scalar (rank 0).
@@ -55,17 +55,17 @@ class Tensor {
   std::int64_t bytes() const { return size() * dtype_bytes(dtype_); }
   /// Elements between neighbours along an axis; a negative `axis` counts from the last.
   std::int64_t stride(int axis) const { return strides_[static_cast<std::size_t>(shape_.axis_index(axis))]; }
-  /// True where the elements follow one another in row-major order without gaps.
+  /// True if the elements follow one another in row-major order without gaps.
   bool is_contiguous() const;
-  /// True where no other tensor shares the elements: they may be overwritten without anybody's notice.
+  /// True if no other tensor shares the elements: they may be overwritten without anybody's notice.
   bool is_exclusive() const { return storage_.use_count() == 1; }
 
-  /// The first element. Throws ShapeError where `T` is not the tensor's type.
+  /// The first element. Throws ShapeError if `T` is not the tensor's type.
   template <class T>
   T* data();
   template <class T>
   const T* data() const;
-  /// All elements of a contiguous tensor. Throws ShapeError where it is not contiguous.
+  /// All elements of a contiguous tensor. Throws ShapeError if it is not contiguous.
   template <class T>
   std::span<T> span();
   template <class T>
@@ -73,7 +73,7 @@ class Tensor {
   /// The value of a tensor of one element.
   double item() const;
 
-  /// The same elements under another shape. Throws ShapeError where the size differs or the tensor is not contiguous
+  /// The same elements under another shape. Throws ShapeError if the size differs or the tensor is not contiguous
   /// (splitting the last axis of a tensor whose other axes are strided is allowed).
   Tensor reshape(const Shape& shape) const;
   /// Elements [start, start + length) of an axis, as a view.
@@ -82,7 +82,7 @@ class Tensor {
   Tensor transpose(int a, int b) const;
   /// A view of a tensor of one element under any shape, all strides 0: a shape that takes no memory.
   Tensor expand(const Shape& shape) const;
-  /// This tensor where it is contiguous, else a contiguous copy.
+  /// This tensor if it is contiguous, else a contiguous copy.
   Tensor contiguous() const;
   /// A contiguous copy with storage of its own.
   Tensor clone() const;

@@ -7,7 +7,7 @@
 
 namespace cosformer {
 
-/// Bytes (1 to 4) of the well-formed sequence that `text` starts with; 0 where it starts with none (overlong forms,
+/// Bytes (1 to 4) of the well-formed sequence that `text` starts with; 0 if it starts with none (overlong forms,
 /// surrogates, numbers above U+10FFFF, a lone or missing continuation byte, or the end). Source: Unicode, table 3-7.
 std::size_t utf8_length(std::string_view text);
 

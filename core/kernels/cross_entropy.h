@@ -20,7 +20,7 @@ struct CrossEntropySum {
   std::int64_t correct = 0;  ///< counted rows whose largest logit (the first of equal ones) is the target's
 };
 
-/// Writes `row_loss` [R] and `log_sum_exp` [R] (which the backward pass needs; 0 where ignored). Throws ShapeError for a
+/// Writes `row_loss` [R] and `log_sum_exp` [R] (which the backward pass needs; 0 if ignored). Throws ShapeError for a
 /// target that is neither -1 nor in [0, V). float or double.
 template <class T>
 CrossEntropySum cross_entropy_forward(std::int64_t rows, std::int64_t vocab, const T* logits, const std::int32_t* targets,
@@ -53,7 +53,7 @@ struct LinearCrossEntropyGradients {
   Gradient<T> dcluster_weight;  ///< [C, E]
 };
 
-/// Loss and, where `gradients` is not null, gradients of logits = hidden · weightᵀ + bias, by tiles of rows of which only
+/// Loss and, if `gradients` is not null, gradients of logits = hidden · weightᵀ + bias, by tiles of rows of which only
 /// one tile of logits exists at a time (about 16 MiB, at least 128 rows). Ignored rows cost nothing. `row_loss` [R] may be
 /// null. Throws ShapeError as above. Same bits on any number of threads.
 template <class T>

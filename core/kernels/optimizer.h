@@ -47,7 +47,7 @@ double sum_of_squares(const T* x, std::int64_t n);
 template <class T>
 void piece_sums_of_squares(const T* x, std::int64_t n, double* sums);
 
-/// False where any element is infinite or NaN.
+/// False if any element is infinite or NaN.
 template <class T>
 bool all_finite(const T* x, std::int64_t n);
 

@@ -114,7 +114,7 @@ void expect_rows(simd::UpcomingRows& upcoming, std::int64_t rows, std::int64_t w
                                       source.stride * kSize};
 }
 
-/// C (m×n) = A·B, added to C where `accumulate`. On the calling thread, inside a loop of `parallel_for`. Where `part` says
+/// C (m×n) = A·B, added to C if `accumulate`. On the calling thread, inside a loop of `parallel_for`. Where `part` says
 /// that elements of A are 0 they must be 0.
 template <class T>
 void multiply(std::int64_t m, std::int64_t n, std::int64_t k, Factor<T> a, MatrixView<const T> b, bool accumulate,

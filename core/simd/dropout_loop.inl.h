@@ -39,7 +39,7 @@ COSFORMER_INLINE void philox_blocks(const DropoutMask& mask, std::uint64_t block
   }
 }
 
-/// x · factor, and 0 where the factor is 0, whatever x is.
+/// x · factor, and 0 if the factor is 0, whatever x is.
 Floats dropped(Floats x, Floats factor) { return factor == 0.0F ? Floats{} : x * factor; }
 
 void row_dropout(const DropoutMask& mask, int64_t first, const float* x, float* y, int64_t n) {

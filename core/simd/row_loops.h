@@ -27,7 +27,7 @@ struct AdamWStep {
 };
 
 /// Which elements of a tensor a dropout sets to 0, as a function of the element's index: element e takes word
-/// (e / 16) mod 4 of the Philox block with counter 16 (e / 64) + e mod 16, and is dropped where word < threshold.
+/// (e / 16) mod 4 of the Philox block with counter 16 (e / 64) + e mod 16, and is dropped if word < threshold.
 /// (Elements 16 apart share a block, so that a vector of them needs no shuffle.)
 struct DropoutMask {
   std::uint32_t key[2];

@@ -55,10 +55,10 @@ struct TileLoops {
   /// y (columns × rows) = x (rows × columns) transposed.
   void (*transpose)(std::int64_t rows, std::int64_t columns, const float* x, std::int64_t x_row, float* y,
                     std::int64_t y_row);
-  /// y = x where x ≥ 0, else slope · x; for slope = 0 exactly 0, also for infinities.
+  /// y = x if x ≥ 0, else slope · x; for slope = 0 exactly 0, also for infinities.
   void (*leaky)(float slope, std::int64_t rows, std::int64_t columns, const float* x, std::int64_t x_row, float* y,
                 std::int64_t y_row);
-  /// dx = dy where x > 0, else slope · dy.
+  /// dx = dy if x > 0, else slope · dy.
   void (*leaky_gradient)(float slope, std::int64_t rows, std::int64_t columns, const float* x, std::int64_t x_row,
                          const float* dy, std::int64_t dy_row, float* dx, std::int64_t dx_row);
   /// y_i = factor_i · x_i, row by row.

@@ -51,7 +51,7 @@ ClusterPlan make_cluster_plan(const Config& config, const ModelConfig& model, co
     const auto parameters = static_cast<double>(plan.parameters);
     cluster.reduce_seconds = reduce_bits(cluster.leaves, ranks, parameters) / bits_per_second;
     cluster.gather_seconds = parameters * kFloatBits * (ranks - 1) / ranks / bits_per_second;
-    // Gradients travel early where leaves run one after another; a backward pass is two thirds of a leaf's time.
+    // Gradients travel early if leaves run one after another; a backward pass is two thirds of a leaf's time.
     if (plan.shards == 1) cluster.hidden_seconds = std::min(cluster.reduce_seconds, leaf_seconds * 2 / 3);
   }
   cluster.step_seconds = cluster.compute_seconds + cluster.reduce_seconds - cluster.hidden_seconds + cluster.gather_seconds;

@@ -38,7 +38,7 @@ void check_nothing_is_gone(const fs::path& run) {
   }
 }
 
-/// The config in the metadata of a checkpoint's weights; nothing where it holds none, as those of other programs.
+/// The config in the metadata of a checkpoint's weights; nothing if it holds none, as those of other programs.
 std::optional<Config> config_of_checkpoint(const fs::path& checkpoint) {
   const fs::path file = checkpoint / kModelFile;
   const Metadata metadata = read_safetensors_header(file).metadata;

@@ -34,12 +34,12 @@ struct LeafGradients {
   std::int64_t tokens = 0;      ///< of the whole step
 };
 
-/// Told a parameter's gradient in each of the subtrees, from left to right, when it is known in all of them; undefined where
+/// Told a parameter's gradient in each of the subtrees, from left to right, when it is known in all of them; undefined if
 /// there is none.
 using ParameterDone = std::function<void(const Node* parameter, std::vector<Tensor> sums)>;
 
 /// The gradients of a range of the step's leaves. `done`, if given, is told of parameters on the calling thread, while the
-/// backward pass of the last leaf runs. Not all come by, and none where leaves run side by side.
+/// backward pass of the last leaf runs. Not all come by, and none if leaves run side by side.
 LeafGradients compute_leaf_gradients(const Task& task, const Model& model, const TrainConfig& config, std::int64_t step,
                                      LeafRange range, const ParameterDone& done = {});
 

@@ -8,7 +8,7 @@ namespace cosformer {
 
 namespace {
 
-/// Adds a part to those of a slice, which grows the last one where they are neighbours.
+/// Adds a part to those of a slice, which grows the last one if they are neighbours.
 void append(Slice& slice, const ParameterPart& part) {
   slice.elements += part.size();
   if (!slice.parts.empty() && slice.parts.back().parameter == part.parameter && slice.parts.back().end == part.begin) {

@@ -16,7 +16,7 @@ struct RunPlan {
   std::int64_t parameters = 0;
   std::int64_t vocab_size = 0;
   double epochs = 0;                    ///< how often the run reads its training data; 0 if nobody has said it
-  std::int64_t tokens_per_step = 0;     ///< at most: where all sequences are as long as they may be
+  std::int64_t tokens_per_step = 0;     ///< at most: when all sequences are as long as they may be
   std::int64_t shards = 0;              ///< of a micro-batch; see shard_count
   double training_flops_per_token = 0;  ///< forward and backward
   double run_flops = 0;                 ///< of train.max_steps such steps

@@ -14,7 +14,7 @@ namespace cosformer {
 struct Progress {
   std::int64_t step = 0;
   std::int64_t max_steps = 0;
-  double loss = 0.0;  ///< nats a token
+  double loss = 0.0;  ///< nats per token
   double learning_rate = 0.0;
   double tokens_per_second = 0.0;
   std::optional<double> share_of_peak;  ///< of the multiply-adds that the processor can do, 0 to 1
@@ -31,8 +31,8 @@ std::string format_evaluation(std::int64_t done, std::int64_t batches, double se
 /// "45 s", "12 min", "1 h 02 min", "3 d 04 h".
 std::string format_duration(double seconds);
 
-/// Shows `Progress` on a console: on a terminal as a status line that changes at most ten times a second, elsewhere as plain
-/// lines, one every `log_every` steps.
+/// Shows `Progress` on a console: on a terminal as a status line that changes at most ten times per second, elsewhere as
+/// plain lines, one every `log_every` steps.
 class ProgressDisplay {
  public:
   /// `enabled` = false shows nothing.

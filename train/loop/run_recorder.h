@@ -39,7 +39,7 @@ class RunRecorder {
   /// Shows a step, and records every `train.log_every`th. `state` is that after the step.
   void add_step(const StepReport& report, const RunState& state);
   void show_evaluation(std::int64_t done, std::int64_t batches);
-  /// Records an evaluation at `state`, which says that it is the best so far where `best` is set. `may_be_there`: a crash
+  /// Records an evaluation at `state`, which says that it is the best so far if `best` is set. `may_be_there`: a crash
   /// may have come between the record and its checkpoint, so that the run evaluates again.
   void add_evaluation(const Evaluation& evaluation, const RunState& state, bool best, bool may_be_there);
   /// Records what a language model wrote behind `prompt`.

@@ -43,7 +43,7 @@ class LeafSums {
   void finish(std::int64_t leaf, Gradients gradients);
   /// Takes one parameter's gradient of the range's last leaf, when all other leaves are finished.
   void finish_last(const Node* parameter, Tensor gradient);
-  /// A parameter's gradient in each subtree; undefined where there is none.
+  /// A parameter's gradient in each subtree; undefined if there is none.
   std::vector<Tensor> of(const Node* parameter) const;
   /// The sum of each of `subtrees_in(range, leaves)`.
   std::vector<Gradients> take();

@@ -30,7 +30,7 @@ std::string describe(RunEnd end, int signal);
 /// therefore gives the same bits as one that never stopped, on the same instruction set and BLAS kernels.
 class Trainer {
  public:
-  /// Trains `model` (freshly made, by `config`) and, where `directory` holds a checkpoint that is whole, continues from it.
+  /// Trains `model` (freshly made, by `config`) and, if `directory` holds a checkpoint that is whole, continues from it.
   /// Rank 0 alone has the directory, and a console and log that show something; the others are given null. The other
   /// arguments must outlive the trainer. Throws InputError for a checkpoint that does not fit the config, and where there
   /// are checkpoints and none can be used. This and all other functions but the last two are collective.
@@ -38,12 +38,12 @@ class Trainer {
           Console& console, spdlog::logger& log, Communicator& ranks);
 
   /// Trains until `max_steps`, a limit or a signal. A checkpoint of the last step is saved in each case, unless that step
-  /// was skipped. A signal ends an evaluation too; the continued run begins with it. Does nothing where the run has reached
-  /// its end before. Throws Error where too many steps in a row were not finite, where a checkpoint would hold a value that
-  /// is not finite, or where the disk fails; the checkpoints before stay as they are.
+  /// was skipped. A signal ends an evaluation too; the continued run begins with it. Does nothing if the run has reached
+  /// its end before. Throws Error if too many steps in a row were not finite, if a checkpoint would hold a value that
+  /// is not finite, or if the disk fails; the checkpoints before stay as they are.
   RunEnd run();
 
-  /// Saves a checkpoint of step 0, where the run has none: what it began with then needs no other folder.
+  /// Saves a checkpoint of step 0, if the run has none: what it began with then needs no other folder.
   void save_start();
 
   const RunState& state() const { return state_; }

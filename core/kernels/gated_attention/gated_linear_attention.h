@@ -13,7 +13,7 @@
 namespace cosformer {
 
 /// Writes `out` [B, T, H, E]: query, key and the gate z are [B, T, H, D], value [B, T, H, E]. float or double. Nothing of
-/// size T×T or T×D×E is stored. Throws ShapeError where attention is not causal, T ≠ S, or a window is given.
+/// size T×T or T×D×E is stored. Throws ShapeError if attention is not causal, T ≠ S, or a window is given.
 template <class T>
 void gated_linear_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
                                     Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<const T> gate,

@@ -152,7 +152,7 @@ void chunked_forward(std::span<const LinearHead<T>> heads, std::int64_t chunk_si
 namespace {
 
 /// dquery, from the prefix state kept as Σ [v | 1]~ᵀ φ(k), (E + 1) parts × D. Leaves the normalisers' gradients in `b`, a
-/// row a head.
+/// row per head.
 template <class T>
 void chunked_query_gradient(std::span<const LinearHead<T>> heads, std::int64_t C, const ChunkReweighting<T>& reweighting,
                             std::span<const LinearHeadGradients<T>> all_gradients, MatrixView<T> b) {

@@ -15,7 +15,7 @@
 
 namespace cosformer::detail {
 
-/// The factors f_p of a re-weighting at consecutive positions; none where rows are not rotated.
+/// The factors f_p of a re-weighting at consecutive positions; none if rows are not rotated.
 template <class T>
 struct Factors {
   static constexpr std::int64_t kMostParts = 2;
@@ -135,7 +135,7 @@ void chunked_backward(std::span<const LinearHead<T>> heads, std::int64_t chunk_s
 template <class T>
 void recurrent_step(const LinearHead<T>& head, MatrixView<T> state, T* out);
 
-/// The form that is not causal runs over all heads at once: it also cuts the length where there are few. `heads` are B · H
+/// The form that is not causal runs over all heads at once: it also cuts the length if there are few. `heads` are B · H
 /// in number, H of them of each item.
 template <class T>
 void linear_forward(std::span<const LinearHead<T>> heads, std::int64_t heads_per_item,
@@ -167,12 +167,12 @@ template <class T>
 void feature_gradient_rows(ScalarFunction map, std::int64_t count, std::int64_t width, MatrixView<const T> x,
                            const std::uint8_t* mask, MatrixView<const T> dfeature, MatrixView<T> dx);
 
-/// target row = [x f_0 | x f_1], or x where there are no factors.
+/// target row = [x f_0 | x f_1], or x if there are no factors.
 template <class T>
 void rotate_rows(std::int64_t count, std::int64_t width, MatrixView<const T> x, const Factors<T>& factors,
                  MatrixView<T> target);
 
-/// The same for extended rows [x | y]: [x f_0 | x f_1 | y f_0 | y f_1], or [x | y] where there are no factors.
+/// The same for extended rows [x | y]: [x f_0 | x f_1 | y f_0 | y f_1], or [x | y] if there are no factors.
 template <class T>
 void rotate_extended_rows(std::int64_t count, std::int64_t width, MatrixView<const T> x, const Factors<T>& factors,
                           MatrixView<T> target);
@@ -181,7 +181,7 @@ void rotate_extended_rows(std::int64_t count, std::int64_t width, MatrixView<con
 template <class T>
 void carry_rows(T factor, std::int64_t rows, std::int64_t width, MatrixView<T> sums);
 
-/// b_i = -(dout_i · out_i) / D_i, or 0 where the guard is active.
+/// b_i = -(dout_i · out_i) / D_i, or 0 if the guard is active.
 template <class T>
 void normalizer_gradients(const LinearHeadGradients<T>& gradients, std::int64_t begin, std::int64_t count,
                           std::int64_t value_dim, T* target);

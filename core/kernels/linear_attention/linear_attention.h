@@ -44,7 +44,7 @@ bool has_form(AttentionNormalization normalization, LinearAttentionForm form);
 struct LinearAttentionOptions {
   ScalarFunction feature_map = ScalarFunction::relu;  ///< φ, element by element
   Reweighting reweighting = Reweighting::cos;
-  /// Of the re-weighting; cos takes π / (2M). Ignored where there is none.
+  /// Of the re-weighting; cos takes π / (2M). Ignored if there is none.
   ReweightingSteps steps;
   LinearAttentionForm form = LinearAttentionForm::automatic;
   std::int64_t chunk_size = 48;
@@ -68,9 +68,9 @@ std::int64_t linear_attention_working_size(const AttentionSizes& sizes, const At
 /// Writes `out` [B, T, H, E], `normalizer` [B, T, H] (D before the guard) and `saved` [B, H, saved size], which the backward
 /// pass needs; a forward pass that none follows may have a null `saved`. float or double. `key_mask` of `visibility` is
 /// honoured, `window` is not supported; with positions the re-weighting goes by these. Throws
-/// ShapeError where the form does not fit (causal with T ≠ S or unequal steps, linear with causal, chunked or recurrent
+/// ShapeError if the form does not fit (causal with T ≠ S or unequal steps, linear with causal, chunked or recurrent
 /// without causal, chunked with re-weighting and positions, any but automatic and quadratic with `l1`, linear with a
-/// re-weighting that has no such form). What has no linear form counts |i − j| where attention is not causal.
+/// re-weighting that has no such form). What has no linear form counts |i − j| if attention is not causal.
 template <class T>
 void linear_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility,
                               const LinearAttentionOptions& options, Heads<const T> query, Heads<const T> key,

@@ -16,7 +16,7 @@ namespace cosformer::detail {
 /// Rows that are in scratch at once.
 inline constexpr std::int64_t kTile = 128;
 
-/// Where there are fewer groups of heads than this, each length is cut into segments, so that every core has work.
+/// If there are fewer groups of heads than this, each length is cut into segments, so that every core has work.
 inline constexpr std::int64_t kFewGroups = 16;
 inline constexpr std::int64_t kLeastSegment = 512;
 

@@ -8,13 +8,13 @@ namespace cosformer {
 
 enum class Transpose : bool { no, yes };
 
-/// C = op(A) · op(B), or C += op(A) · op(B) where `accumulate` (else C is not read), row-major: op(A) m×k, op(B) k×n, C m×n;
+/// C = op(A) · op(B), or C += op(A) · op(B) if `accumulate` (else C is not read), row-major: op(A) m×k, op(B) k×n, C m×n;
 /// `lda`, `ldb`, `ldc` count elements between rows as stored. float or double.
 ///
-/// Float products run on our own loops (core/simd/tile_loops.h) where the processor has AVX2 or AVX-512; double ones, and
+/// Float products run on our own loops (core/simd/tile_loops.h) if the processor has AVX2 or AVX-512; double ones, and
 /// float ones without these, are tiles of OpenBLAS.
 ///
-/// The product is cut into pieces that depend on the shape and the instruction set alone (tiles of C, and ranges of k where
+/// The product is cut into pieces that depend on the shape and the instruction set alone (tiles of C, and ranges of k if
 /// C is small), each computed by one thread, so the result has the same bits on any number of threads (OpenBLAS's own split
 /// changes them). Inside a loop of `parallel_for` all tiles run on the calling thread.
 ///

@@ -18,7 +18,7 @@ constexpr std::int64_t kMostColumns = 512;
 constexpr std::int64_t kMostDepth = 512;
 /// Up to this many rows, B is packed panel by panel where it is used; beyond, once for all tiles of rows.
 constexpr std::int64_t kFewRows = 512;
-/// The same where there are more rows, and of a transposed A, of which each step takes part of another cache line.
+/// The same if there are more rows, and of a transposed A, of which each step takes part of another cache line.
 constexpr std::int64_t kLeastDepth = 256;
 /// Matrices whose rows are longer are copied: the lines of a column of tiles would share few sets of the cache. A transposed
 /// A is turned from this length on, so that a block's steps read along its rows.
@@ -111,7 +111,7 @@ class Product {
     const std::int64_t width = product_block<float>().columns;
     const MatrixView<float> target = (range == 0 ? c_ : partial(range)).from(first);
     const ScratchMatrix<float> copied_a(copies_a_ ? rows : 0, depth), copied_b(copies_b_ ? depth : 0, width);
-    // Once even where the inner dimension is 0, for C has to be written.
+    // Once even if the inner dimension is 0, for C has to be written.
     std::int64_t p = begin;
     do {
       const std::int64_t count = std::min(depth, end - p);

@@ -7,7 +7,7 @@
 
 namespace cosformer::detail {
 
-/// C (m × n) = op(A)·op(B) + `row` in every row, or C += op(A)·op(B) where `accumulate` (`row` is null then). A null `row`
+/// C (m × n) = op(A)·op(B) + `row` in every row, or C += op(A)·op(B) if `accumulate` (`row` is null then). A null `row`
 /// is a row of zeros. On all threads, with the same bits on any number of them.
 void tiled_product(Transpose transpose_a, Transpose transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
                    MatrixView<const float> a, MatrixView<const float> b, bool accumulate, MatrixView<float> c,

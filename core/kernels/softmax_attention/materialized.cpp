@@ -100,7 +100,7 @@ void softmax_attention_materialized_backward(const AttentionSizes& sizes, T scal
     multiply<T>(S, D, length, Factor<T>::transposed(ds), scaled_q.view(), false, dk);
     multiply<T>(length, D, S, ds, k.view(), false, dq);
     detail::scaled_rows<T>(length, D, scale, dq, dq);
-    // 0 · dout is NaN where dout is not finite; keys out of sight get exactly 0 all the same.
+    // 0 · dout is NaN if dout is not finite; keys out of sight get exactly 0 all the same.
     detail::copy_rows<T>(S, D, dk, used.data(), dk);
     detail::copy_rows<T>(S, E, dv, used.data(), dv);
   });

@@ -139,7 +139,7 @@ void scaled_rows(std::int64_t count, std::int64_t width, T factor, MatrixView<co
   }
 }
 
-/// Throws ShapeError where the sizes make no sense together.
+/// Throws ShapeError if the sizes make no sense together.
 inline void check_softmax_attention(const AttentionSizes& sizes, const AttentionVisibility& visibility) {
   check<ShapeError>(sizes.batch >= 0 && sizes.queries >= 0 && sizes.keys >= 0 && sizes.heads >= 0,
                     "[softmax attention] sizes must not be negative");

@@ -38,7 +38,7 @@ template <class T>
 T advance_row(T* scores, std::int64_t count, T* max, T* sum) {
   const T largest = std::max(*max, loops<T>().max(scores, count));
   if (largest == -kInfinity<T>) {
-    // Nothing visible so far, where exp(-inf - -inf) would be NaN; or nothing but NaN, which the output has to show.
+    // Nothing visible so far: exp(-inf - -inf) would be NaN; or nothing but NaN, which the output has to show.
     if (std::any_of(scores, scores + count, [](T score) { return std::isnan(score); })) {
       *max = *sum = std::numeric_limits<T>::quiet_NaN();
     } else {

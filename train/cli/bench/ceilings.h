@@ -20,7 +20,7 @@ struct MemoryCeilings {
 };
 MemoryCeilings memory_ceilings(double seconds);
 
-/// Operations a second that shares of a measurement refer to.
+/// Operations per second that shares of a measurement refer to.
 struct Ceilings {
   double matmul = 0;  ///< `matmul_ceiling`
   double fma = 0;     ///< `measure_fma_peak` of train/loop/peak.h
