@@ -40,8 +40,8 @@ class BlockPool {
       const std::lock_guard lock(mutex_);
       use_.live_bytes += static_cast<std::int64_t>(size);
       use_.peak_live_bytes = std::max(use_.peak_live_bytes, use_.live_bytes);
-      // Below twice the size: batches of many lengths would otherwise fill every size class with blocks of its own. Twice the
-      // size is what gradients that stay would take from activations, for widths are multiples of each other.
+      // Below twice the size: batches of many lengths would otherwise fill every size class with blocks of its own. Twice
+      // the size is what gradients that stay would take from activations, for widths are multiples of each other.
       const auto end = free_.lower_bound(2 * size);
       for (auto found = free_.lower_bound(size); found != end; ++found) {
         if (found->second.empty()) continue;
