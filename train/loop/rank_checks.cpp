@@ -59,7 +59,7 @@ std::string first_difference(const RankFacts& first, const RankFacts& other) {
   if (first.identity.arithmetic != other.identity.arithmetic)
     return concat("computes with ", describe(other.identity.arithmetic), ", rank 0 with ",
                   describe(first.identity.arithmetic), " (COSFORMER_ISA and OPENBLAS_CORETYPE choose)");
-  if (const std::string data = data_difference(first.identity, other.identity); !data.empty()) return data;
+  if (std::string data = data_difference(first.identity, other.identity); !data.empty()) return data;
   if (first.identity.tokenizer != other.identity.tokenizer) return "has another vocabulary (tokenizer files) than rank 0";
   for (const ConfigDifference& difference : differences(first.config, other.config)) {
     // How many threads compute changes no bits.
