@@ -182,8 +182,9 @@ int run_sweep(int argc, char** argv) {
   }
   const auto mode = given->count("resume") ? SweepFolder::Mode::resume : SweepFolder::Mode::create;
   if (given->count("dry-run") == 0 || given->count("resume") > 0) SweepFolder::check_usable(call.folder, mode, call.plan);
-  check_runs(call.plan);
-  if (mode == SweepFolder::Mode::resume) SweepFolder::check_contents(call.plan);
+  const bool resumes = mode == SweepFolder::Mode::resume;
+  check_runs(call.plan, resumes);
+  if (resumes) SweepFolder::check_contents(call.plan);
   if (given->count("dry-run")) {
     const double peak = measure_matmul_peak(kPeakSeconds);
     if (call.json) {

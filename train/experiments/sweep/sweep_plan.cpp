@@ -103,6 +103,8 @@ class Tasks {
     RunIdentity identity;
   };
 
+  explicit Tasks(bool identify) : identify_(identify) {}
+
   const Held& of(const Config& config) {
     // All that making a task depends on: two kinds of attention share the data.
     Config key;
@@ -116,12 +118,13 @@ class Tasks {
       held->config = config;
       held->task = make_task(held->config);
       held->task->training_batch(0, config.train.batch_size);
-      held->identity = identity_of(*held->task);
+      if (identify_) held->identity = identity_of(*held->task);
     }
     return *held;
   }
 
  private:
+  bool identify_;
   std::map<std::string, std::unique_ptr<Held>> tasks_;
 };
 
@@ -219,8 +222,8 @@ SweepPlan make_sweep_plan(const SweepFile& file, const fs::path& sweep_folder) {
   return plan;
 }
 
-void check_runs(SweepPlan& plan) {
-  Tasks tasks;
+void check_runs(SweepPlan& plan, bool identify) {
+  Tasks tasks(identify);
   for (std::size_t p = 0; p < plan.points.size(); ++p) {
     std::vector<ModelConfig> models;  // of the point's stages, complete
     for (std::size_t s = 0; s < plan.stages.size(); ++s) {
@@ -230,7 +233,7 @@ void check_runs(SweepPlan& plan) {
         if (stage.init_from.empty()) {
           const Tasks::Held& held = tasks.of(run.config);
           const Task& task = *held.task;
-          run.identity = held.identity;
+          if (identify) run.identity = held.identity;
           models.push_back(task.complete(run.config.model));
           run.plan = make_plan(run.config, models.back(), task.lengths().seq_len);
           continue;

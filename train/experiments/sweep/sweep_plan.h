@@ -53,7 +53,7 @@ SweepPlan make_sweep_plan(const SweepFile& file, const std::filesystem::path& sw
 
 /// Reads the data of every run and plans it: what is wrong with any shows before the first one starts. A stage with
 /// init_from is planned with the model that it begins with, its data are only looked for. Throws InputError, one line that
-/// begins with point and stage.
-void check_runs(SweepPlan& plan);
+/// begins with point and stage. With `identify`, says what has been read: hashing a large data set takes a while.
+void check_runs(SweepPlan& plan, bool identify);
 
 }  // namespace cosformer
