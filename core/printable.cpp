@@ -71,6 +71,16 @@ std::string printable(std::string_view text) {
   return shown + (text.empty() ? "\"" : "…\"");
 }
 
+std::string visible_start(std::string_view text, std::size_t longest) {
+  std::string shown;
+  while (!text.empty() && shown.size() < longest) {
+    const VisibleUnit next = visible_unit(text);
+    shown += next.text();
+    text.remove_prefix(next.bytes);
+  }
+  return shown + (text.empty() ? "" : "…");
+}
+
 std::string printable_list(std::span<const std::string_view> texts) {
   constexpr std::size_t kMostShown = 10;
   std::string list;

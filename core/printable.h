@@ -34,6 +34,10 @@ std::string visible_lines(std::string_view text);
 /// `text` as a string of a message: "…", on one line, quotation marks and backslashes escaped, long text cut.
 std::string printable(std::string_view text);
 
+/// `text` on one line, as what is quoted in another way than `printable` does; text of more bytes than
+/// `longest` cut.
+std::string visible_start(std::string_view text, std::size_t longest = 80);
+
 /// `printable` of each text, parted by commas: of more than ten the first ten, and how many follow.
 std::string printable_list(std::span<const std::string_view> texts);
 

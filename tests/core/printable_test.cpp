@@ -67,6 +67,13 @@ TEST_CASE("In quotes, marks and backslashes are escaped and long text is cut bet
   CHECK(visible(shown) == shown);
 }
 
+TEST_CASE("The start of a text is cut between characters as a quoted one is") {
+  CHECK(visible_start("").empty());
+  CHECK(visible_start("a\"b\n") == "a\"b\\n");
+  CHECK(visible_start(std::string(80, 'x')) == std::string(80, 'x'));
+  CHECK(visible_start(std::string(81, 'x')) == std::string(80, 'x') + "…");
+}
+
 TEST_CASE("A list of texts shows ten of them and how many there are besides") {
   const std::vector<std::string> texts(12, "a\tb");
   const std::vector<std::string_view> views(texts.begin(), texts.end());

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
 #include "train/config/config_builder.h"
@@ -58,7 +59,7 @@ int explain(int argc, char** argv) {
     explained.push_back(to_json(field));
     if (given->count("json") == 0) print_field(field);
   }
-  check<InputError>(!explained.empty(), "unknown key '", key, "'", unknown_key_hint(key));
+  check<InputError>(!explained.empty(), "unknown key '", visible_start(key), "'", unknown_key_hint(key));
   if (given->count("json") > 0) std::cout << explained.dump(2) << '\n';
   return 0;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "data/utf8.h"
 #include "train/config/schema.h"
 
@@ -104,7 +105,8 @@ void ConfigBuilder::add_table(const TomlTable& table, const std::string& source)
     const std::string key = written_key(entry.key);
     const auto* inner = std::get_if<TomlTable>(&entry.value.data);
     if (!is_table_name(key))
-      throw InputError(error_at(source, entry.position, concat("unknown key '", key, "'", unknown_key_hint(key))));
+      throw InputError(
+          error_at(source, entry.position, concat("unknown key '", visible_start(key), "'", unknown_key_hint(key))));
     check<InputError>(inner != nullptr,
                       error_at(source, entry.value.position, concat(key, " must be a table, not ", describe(entry.value))));
     for (const TomlEntry& field : *inner)
@@ -115,21 +117,22 @@ void ConfigBuilder::add_table(const TomlTable& table, const std::string& source)
 void ConfigBuilder::add_override(const std::string& assignment) {
   const std::size_t equals = assignment.find('=');
   check<InputError>(equals != std::string::npos && equals > 0,
-                    error_at(concat(kSetFlag, " ", assignment), {}, "expected key=value"));
+                    error_at(concat(kSetFlag, " ", visible_start(assignment)), {}, "expected key=value"));
   const std::string key = assignment.substr(0, equals);
-  const std::string source = concat(kSetFlag, " ", key);
+  const std::string source = concat(kSetFlag, " ", visible_start(key));
   check<InputError>(find_invalid_utf8(assignment) == std::string_view::npos, error_at(kSetFlag, {}, "not UTF-8 text"));
   check<InputError>(!is_table_name(key), error_at(source, {}, concat(key, " is a table; set one of its keys")));
   const Field* field = find_field(key);
-  if (!field) throw InputError(error_at(source, {}, concat("unknown key '", key, "'", unknown_key_hint(key))));
+  if (!field)
+    throw InputError(error_at(source, {}, concat("unknown key '", visible_start(key), "'", unknown_key_hint(key))));
   set(key, override_value(*field, assignment.substr(equals + 1), source), {source, {}});
 }
 
 void ConfigBuilder::set(const std::string& key, const TomlValue& value, const Origin& key_origin) {
   const Field* field = find_field(key);
   if (!field)
-    throw InputError(
-        error_at(key_origin.source, key_origin.position, concat("unknown key '", key, "'", unknown_key_hint(key))));
+    throw InputError(error_at(key_origin.source, key_origin.position,
+                              concat("unknown key '", visible_start(key), "'", unknown_key_hint(key))));
   if (const auto problem = assign(config_, *field, value))
     throw InputError(error_at(key_origin.source, value.position, *problem));
   origins_[key] = key_origin;

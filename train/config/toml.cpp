@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/missing_path.h"
+#include "core/printable.h"
 #include "data/mapped_file.h"
 #include "data/utf8.h"
 #include "train/config/toml_text.h"
@@ -77,7 +78,8 @@ toml::table parse_or_throw(std::string_view text, const std::string& name) {
     std::string_view description = error.description();
     constexpr std::string_view kLabel = "Error ";  // `error_at` has its own
     if (description.starts_with(kLabel)) description.remove_prefix(kLabel.size());
-    throw InputError(error_at(name, begin_of(error.source()), description));
+    constexpr std::size_t kLongestDescription = 400;  // it may quote a key of any length
+    throw InputError(error_at(name, begin_of(error.source()), visible_start(description, kLongestDescription)));
   } catch (const TomlAssertion&) {
     throw InputError(error_at(name, {}, "not TOML"));
   }

@@ -161,6 +161,27 @@ TEST_CASE("Errors in a file name the place") {
   CHECK(error_of("extends = 3\n") == "1:11: error: extends must be the path of a file or an array of paths, not 3");
 }
 
+TEST_CASE("A key of any length makes a short message") {
+  const test::TemporaryFolder folder;
+  const std::string key(5000, 'k');
+  const auto check_error = [&](const std::string& message) {
+    CHECK(message.size() < 1000);
+    CHECK(message.find(std::string(60, 'k')) != std::string::npos);
+  };
+  const auto error_in_file = [&](const std::string& text) {
+    test::write_bytes(folder / "run.toml", text);
+    return message_of<InputError>([&] { load_config(folder / "run.toml"); });
+  };
+  check_error(error_in_file(key + " = 1"));
+  check_error(error_in_file("[" + key + "]\na = 1"));
+  check_error(error_in_file("[model]\n" + key + " = 1"));
+  check_error(error_in_file(key + " = 1\n" + key + " = 2"));
+  check_error(message_of<InputError>([&] { config_from_json("{\"model\":{\"" + key + "\":2}}", {}, "x"); }));
+  check_error(message_of<InputError>([&] { config_from_json("{\"" + key + "\":{}}", {}, "x"); }));
+  check_error(message_of<InputError>([&] { config_from_overrides(std::vector<std::string>{key + "=1"}); }));
+  CHECK(message_of<InputError>([&] { config_from_overrides(std::vector<std::string>{key}); }).size() < 1000);
+}
+
 TEST_CASE("Values that do not fit together are refused") {
   const auto error_of = [](std::vector<std::string> overrides) {
     return message_of<InputError>([&] { config_from_overrides(overrides); });

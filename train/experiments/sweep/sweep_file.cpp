@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/nearest_name.h"
+#include "core/printable.h"
 #include "train/config/schema.h"
 #include "train/experiments/sweep/sweep_file_reader.h"
 #include "train/tasks/task.h"
@@ -37,7 +38,7 @@ class VariedKeys {
 void check_run_value(const SweepFileReader& reader, const std::string& metric, TomlPosition position) {
   const std::vector<std::string_view> names(std::begin(kRunValues), std::end(kRunValues));
   if (std::ranges::find(names, metric) != names.end()) return;
-  reader.fail(position, concat("metric must be a value of the run where split is \"\", not \"", metric, '"',
+  reader.fail(position, concat("metric must be a value of the run where split is \"\", not ", printable(metric),
                                name_hint(metric, names)));
 }
 
@@ -96,7 +97,7 @@ std::vector<SweepStage> read_stages(const SweepFileReader& reader, const TomlTab
       reader.fail(name_position, "the name of a stage must be letters, digits and _ - . (it becomes the name of a folder)");
     }
     if (std::ranges::find(stages, name, &SweepStage::name) != stages.end())
-      reader.fail(name_position, concat("the stage \"", name, "\" occurs twice"));
+      reader.fail(name_position, concat("the stage ", printable(name), " occurs twice"));
     reader.required_text(table, "base", position);
     SweepStage stage = read_stage(reader, table, {.name = name, .split = "valid"}, folder);
     stage.init_from = reader.text(table, "init_from", "");
@@ -104,7 +105,7 @@ std::vector<SweepStage> read_stages(const SweepFileReader& reader, const TomlTab
     for (const SweepStage& other : stages) earlier.push_back(other.name);
     if (!stage.init_from.empty() && std::ranges::find(earlier, stage.init_from) == earlier.end()) {
       reader.fail(SweepFileReader::find(table, "init_from")->position,
-                  concat("init_from must be the name of an earlier stage, not \"", stage.init_from, '"',
+                  concat("init_from must be the name of an earlier stage, not ", printable(stage.init_from),
                          earlier.empty() ? "" : name_hint(stage.init_from, earlier)));
     }
     stage.settings = reader.settings(reader.table(table, "set"));
@@ -155,7 +156,7 @@ void read_list(const SweepFileReader& reader, const TomlTable& root, VariedKeys&
     choice.name = reader.required_text(table, "name", position);
     const TomlPosition name_position = SweepFileReader::find(table, "name")->position;
     if (std::ranges::find(sweep.list, choice.name, &SweepChoice::name) != sweep.list.end())
-      reader.fail(name_position, concat("the name \"", choice.name, "\" occurs twice in [[list]]"));
+      reader.fail(name_position, concat("the name ", printable(choice.name), " occurs twice in [[list]]"));
     TomlTable rest = table;
     std::erase_if(rest, [](const TomlEntry& entry) { return entry.key == "name"; });
     choice.settings = reader.settings(rest);
@@ -201,7 +202,7 @@ std::vector<PublishedFigure> read_published(const SweepFileReader& reader, const
     figure.stage = reader.text(table, "stage", stages.front().name);
     if (std::ranges::find(names, figure.stage) == names.end()) {
       reader.fail(SweepFileReader::find(table, "stage")->position,
-                  concat("there is no stage \"", figure.stage, '"', name_hint(figure.stage, names)));
+                  concat("there is no stage ", printable(figure.stage), name_hint(figure.stage, names)));
     }
     const TomlValue* value = SweepFileReader::find(table, "value");
     if (!value) reader.fail(position, "expected the key 'value'");

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/nearest_name.h"
+#include "core/printable.h"
 #include "train/config/schema.h"
 
 namespace cosformer {
@@ -15,7 +16,7 @@ void SweepFileReader::check_keys(const TomlTable& table, std::initializer_list<s
   for (const TomlEntry& entry : table) {
     if (std::ranges::find(known, entry.key) != known.end()) continue;
     const std::vector<std::string_view> names(known);
-    fail(entry.position, concat("unknown key '", entry.key, "'", name_hint(entry.key, names)));
+    fail(entry.position, concat("unknown key '", visible_start(entry.key), "'", name_hint(entry.key, names)));
   }
 }
 
@@ -57,7 +58,7 @@ std::vector<SweepFileReader::Item> SweepFileReader::tables(const TomlTable& pare
 
 SweepSetting SweepFileReader::setting(const std::string& key, TomlPosition key_position, const TomlValue& value) const {
   const Field* field = find_field(key);
-  if (!field) fail(key_position, concat("unknown config key '", key, "'", unknown_key_hint(key)));
+  if (!field) fail(key_position, concat("unknown config key '", visible_start(key), "'", unknown_key_hint(key)));
   if (key == "train.seed") fail(key_position, "train.seed is what the key seeds of a sweep is for");
   if (key == "train.init_from") fail(key_position, "train.init_from is what init_from of a stage is for");
   Config scratch;

@@ -139,6 +139,18 @@ TEST_CASE("A bad sweep file is refused with line, key and the nearest name") {
         "7:9: error: there is no stage \"trian\"; did you mean \"train\"?");
 }
 
+TEST_CASE("A key or name of any length makes a short message") {
+  const std::string name(5000, 'k');
+  for (const std::string& text :
+       {name + " = 1", "[grid]\n" + name + " = [1]", "[set]\n\"train." + name + "\" = 1",
+        "metric = \"" + name + "\"\nsplit = \"\"", "[[list]]\nname = \"" + name + "\"\n[[list]]\nname = \"" + name + "\"",
+        "[[published]]\ngroup = \"a\"\nstage = \"" + name + "\"\nvalue = 1"}) {
+    const std::string message = error_after(text);
+    CHECK(message.size() < 1000);
+    CHECK(message.find(std::string(60, 'k')) != std::string::npos);
+  }
+}
+
 TEST_CASE("Stages are refused by name where one does not fit") {
   const auto error_in = [](const std::string& stages) { return error_of("question = \"?\"\n" + stages); };
   CHECK(error_in("[[stages]]\nbase = \"a\"\n") == "2:1: error: expected the key 'name'");
