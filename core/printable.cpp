@@ -9,13 +9,24 @@ namespace cosformer {
 
 namespace {
 
-constexpr std::size_t kLongestQuoted = 80;
 constexpr std::string_view kDigits = "0123456789abcdef";
 
 VisibleUnit unit(std::size_t bytes, std::string_view shown) {
   VisibleUnit result{.bytes = bytes, .shown_bytes = shown.size()};
   std::ranges::copy(shown, result.shown.begin());
   return result;
+}
+
+/// What `text` begins with, on one line, and a sign that there is more; `marks`: characters to escape besides.
+std::string visible_start(std::string_view text, std::size_t longest, std::string_view marks) {
+  std::string shown;
+  while (!text.empty() && shown.size() < longest) {
+    if (marks.find(text[0]) != std::string_view::npos) shown += '\\';
+    const VisibleUnit next = visible_unit(text);
+    shown += next.text();
+    text.remove_prefix(next.bytes);
+  }
+  return shown + (text.empty() ? "" : "…");
 }
 
 }  // namespace
@@ -60,26 +71,9 @@ std::string visible_lines(std::string_view text) {
   return shown;
 }
 
-std::string printable(std::string_view text) {
-  std::string shown = "\"";
-  while (!text.empty() && shown.size() <= kLongestQuoted) {
-    if (text[0] == '"' || text[0] == '\\') shown += '\\';
-    const VisibleUnit next = visible_unit(text);
-    shown += next.text();
-    text.remove_prefix(next.bytes);
-  }
-  return shown + (text.empty() ? "\"" : "…\"");
-}
+std::string printable(std::string_view text) { return concat('"', visible_start(text, kLongestQuoted, "\"\\"), '"'); }
 
-std::string visible_start(std::string_view text, std::size_t longest) {
-  std::string shown;
-  while (!text.empty() && shown.size() < longest) {
-    const VisibleUnit next = visible_unit(text);
-    shown += next.text();
-    text.remove_prefix(next.bytes);
-  }
-  return shown + (text.empty() ? "" : "…");
-}
+std::string visible_start(std::string_view text, std::size_t longest) { return visible_start(text, longest, ""); }
 
 std::string printable_list(std::span<const std::string_view> texts) {
   constexpr std::size_t kMostShown = 10;

@@ -31,12 +31,14 @@ std::string visible(std::string_view text);
 /// `text` with its line breaks and tabs.
 std::string visible_lines(std::string_view text);
 
+/// Bytes after which a text of a message is cut.
+constexpr std::size_t kLongestQuoted = 80;
+
 /// `text` as a string of a message: "…", on one line, quotation marks and backslashes escaped, long text cut.
 std::string printable(std::string_view text);
 
-/// `text` on one line, as what is quoted in another way than `printable` does; text of more bytes than
-/// `longest` cut.
-std::string visible_start(std::string_view text, std::size_t longest = 80);
+/// `text` on one line, cut where it has `longest` bytes or, within a character, a few more. Adds no quotation marks.
+std::string visible_start(std::string_view text, std::size_t longest = kLongestQuoted);
 
 /// `printable` of each text, parted by commas: of more than ten the first ten, and how many follow.
 std::string printable_list(std::span<const std::string_view> texts);

@@ -72,6 +72,8 @@ TEST_CASE("The start of a text is cut between characters as a quoted one is") {
   CHECK(visible_start("a\"b\n") == "a\"b\\n");
   CHECK(visible_start(std::string(80, 'x')) == std::string(80, 'x'));
   CHECK(visible_start(std::string(81, 'x')) == std::string(80, 'x') + "…");
+  CHECK(visible_start("xéé", 2) == "xé…");
+  CHECK(visible_start("xé", 3) == "xé");
 }
 
 TEST_CASE("A list of texts shows ten of them and how many there are besides") {
