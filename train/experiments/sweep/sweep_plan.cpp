@@ -100,7 +100,7 @@ class Tasks {
   struct Held {
     Config config;
     std::unique_ptr<Task> task;
-    RunIdentity identity;
+    std::optional<RunIdentity> identity;  // if asked for
   };
 
   explicit Tasks(bool identify) : identify_(identify) {}
@@ -233,7 +233,7 @@ void check_runs(SweepPlan& plan, bool identify) {
         if (stage.init_from.empty()) {
           const Tasks::Held& held = tasks.of(run.config);
           const Task& task = *held.task;
-          if (identify) run.identity = held.identity;
+          run.identity = held.identity;
           models.push_back(task.complete(run.config.model));
           run.plan = make_plan(run.config, models.back(), task.lengths().seq_len);
           continue;
