@@ -2,6 +2,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <functional>
+
 #include "tests/catch.h"
 #include "tests/integration/tiny_project.h"
 
@@ -41,21 +43,49 @@ TEST_CASE("A model that no machine holds is refused with its size before anythin
   }
 }
 
+/// In the program before it begins: a limit of its address space.
+std::function<void()> limit_address_space(unsigned long mebibytes) {
+  return [mebibytes] {
+    const rlimit bytes{mebibytes << 20, mebibytes << 20};
+    if (::setrlimit(RLIMIT_AS, &bytes) != 0) ::_exit(127);
+  };
+}
+
+TEST_CASE("Under any limit of the address space the program starts or says why not") {
+  if (kSanitized) {
+    SUCCEED("skipped: sanitizers take terabytes of address space");
+    return;
+  }
+  const TinyProject project;
+  int started = 0, refused = 0;
+  for (const int threads : {1, 2}) {
+    for (unsigned long limit = 100; limit <= 440; limit += 6) {
+      test::Surroundings surroundings = project.surroundings(threads);
+      surroundings.prepare = limit_address_space(limit);
+      const test::Outcome outcome = test::run_program({"--version"}, surroundings);
+      CAPTURE(threads, limit, outcome.code, outcome.errors);
+      CHECK(outcome.signal == 0);
+      ++(outcome.code == 0 ? started : refused);
+      if (outcome.code == 0) continue;
+      CHECK(outcome.code == 1);
+      CHECK(contains(outcome.errors, "out of memory"));
+    }
+  }
+  CHECK(started > 4);
+  CHECK(refused > 4);
+}
+
 TEST_CASE("A limit of the address space ends in a line, however low it is") {
   if (kSanitized) {
     SUCCEED("skipped: sanitizers take terabytes of address space");
     return;
   }
   const TinyProject project;
-  constexpr unsigned long kMebibyte = 1 << 20;
   int refused = 0;
   for (const int threads : {1, 2}) {
     for (const unsigned long limit : {80, 150, 200, 280, 330, 400, 450, 550}) {
       test::Surroundings surroundings = project.surroundings(threads);
-      surroundings.prepare = [limit] {
-        const rlimit bytes{limit * kMebibyte, limit * kMebibyte};
-        if (::setrlimit(RLIMIT_AS, &bytes) != 0) ::_exit(127);
-      };
+      surroundings.prepare = limit_address_space(limit);
       const std::string run = "run-" + std::to_string(threads) + "-" + std::to_string(limit);
       const test::Outcome outcome =
           test::run_program(project.train_arguments(run, {"train.max_steps=2", "logging.progress=false"}), surroundings);
