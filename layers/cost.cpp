@@ -21,13 +21,38 @@ std::string group_of(const std::string& name) {
 }
 
 /// The attention of one of a model's layers, without numbers in its parameters.
-std::unique_ptr<Attention> attention_of(const ModelConfig& config, AttentionPlace place) {
+std::unique_ptr<Attention> attention_of(const ModelConfig& config, AttentionPlace place, std::int64_t layer) {
   ParameterStore store(0, DType::float32, ParameterValues::shapes_only);
-  return make_attention(attention_at(config.attention, place), {.scope = Scope(store),
-                                                                .num_heads = config.num_heads,
-                                                                .head_dim = config.embed_dim / config.num_heads,
-                                                                .embed_dim = config.embed_dim,
-                                                                .max_length = config.max_length});
+  return make_attention(attention_at(config.attention, place, layer), {.scope = Scope(store),
+                                                                       .num_heads = config.num_heads,
+                                                                       .head_dim = config.embed_dim / config.num_heads,
+                                                                       .embed_dim = config.embed_dim,
+                                                                       .max_length = config.max_length});
+}
+
+/// What the attentions of a stack's layers cost.
+struct StackCost {
+  double mean = 0;  ///< of a layer
+  double most = 0;  ///< of the dearest layer
+};
+
+/// `cost` of the attention of each layer at a place.
+template <class Cost>
+StackCost stack_cost(const ModelConfig& config, AttentionPlace place, Cost&& cost) {
+  const std::int64_t period =
+      std::min(attention_period(config.attention, place), std::max<std::int64_t>(config.num_layers, 1));
+  StackCost all;
+  double sum = 0;
+  for (std::int64_t layer = 0; layer < period; ++layer) {
+    const double own = cost(*attention_of(config, place, layer));
+    const std::int64_t layers = (config.num_layers - layer + period - 1) / period;
+    sum += own * static_cast<double>(layers);
+    all.most = std::max(all.most, own);
+    all.mean = own;
+  }
+  // The sum over equal layers has other bits than their number times one.
+  if (period > 1) all.mean = sum / static_cast<double>(config.num_layers);
+  return all;
 }
 
 /// Operations of a decoder's input and output a token, beside its layers.
@@ -77,8 +102,12 @@ std::vector<ParameterGroup> parameter_groups(const std::vector<Parameter>& param
 double forward_flops_per_token(const ModelConfig& config, std::int64_t seq_len) {
   const auto dim = static_cast<double>(config.embed_dim), ffn = static_cast<double>(config.ffn_dim);
   const auto attention_flops = [&](AttentionPlace place) {
-    return attention_of(config, place)->forward_flops(seq_len, seq_len, place == AttentionPlace::decoder_self) *
-           static_cast<double>(config.num_heads) / static_cast<double>(seq_len);
+    return stack_cost(config, place,
+                      [&](const Attention& attention) {
+                        return attention.forward_flops(seq_len, seq_len, place == AttentionPlace::decoder_self) *
+                               static_cast<double>(config.num_heads) / static_cast<double>(seq_len);
+                      })
+        .mean;
   };
   const double projections = 2.0 * 4.0 * dim * dim, feed_forward = 2.0 * 2.0 * dim * ffn;
   const auto layers = static_cast<double>(config.num_layers);
@@ -103,13 +132,14 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
   const auto layers = static_cast<double>(config.num_layers);
   double by_thread = 0;
   const auto attention_of_place = [&](AttentionPlace place) {
-    const std::unique_ptr<Attention> attention = attention_of(config, place);
     const bool causal = place == AttentionPlace::decoder_self;
-    by_thread = std::max(by_thread, attention->working_numbers(seq_len, seq_len, causal));
-    return attention->saved_numbers(seq_len, seq_len, causal) * static_cast<double>(config.num_heads) /
-           static_cast<double>(seq_len);
+    return stack_cost(config, place, [&](const Attention& attention) {
+      by_thread = std::max(by_thread, attention.working_numbers(seq_len, seq_len, causal));
+      return attention.saved_numbers(seq_len, seq_len, causal) * static_cast<double>(config.num_heads) /
+             static_cast<double>(seq_len);
+    });
   };
-  const double attention =
+  const StackCost attention =
       attention_of_place(config.kind == ModelKind::encoder ? AttentionPlace::encoder : AttentionPlace::decoder_self);
 
   // Numbers kept for the backward pass, a token. A layer: input and output of its two norms; query, key, value and the
@@ -118,9 +148,11 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
   const bool fused = uses_fused_blocks(config);
   const double layer = fused ? 6 * dim + ffn : 8 * dim + 2 * ffn;
   double saved = 0;
-  if (config.kind != ModelKind::decoder) saved += layers * (layer + attention_of_place(AttentionPlace::encoder)) + 2 * dim;
-  if (config.kind != ModelKind::encoder) saved += layers * (layer + attention) + 2 * dim;
-  if (config.kind == ModelKind::encoder_decoder) saved += layers * (6 * dim + attention_of_place(AttentionPlace::cross));
+  if (config.kind != ModelKind::decoder)
+    saved += layers * (layer + attention_of_place(AttentionPlace::encoder).mean) + 2 * dim;
+  if (config.kind != ModelKind::encoder) saved += layers * (layer + attention.mean) + 2 * dim;
+  if (config.kind == ModelKind::encoder_decoder)
+    saved += layers * (6 * dim + attention_of_place(AttentionPlace::cross).mean);
 
   // What the most demanding operation of the backward pass works with while all that is kept: the loss with its tile of
   // logits, or the last layer.
@@ -132,8 +164,8 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
     tile += std::min(std::max(kLogitTileNumbers, kLeastTileRows * columns), share * predicted * columns);
   }
   const double loss = tile + predicted * dim;
-  const double block =
-      fused ? std::max(2 * dim, 5 * dim + attention - ffn) : std::max(dim + 2 * ffn, 4 * dim + attention - 2 * ffn);
+  const double block = fused ? std::max(2 * dim, 5 * dim + attention.most - ffn)
+                             : std::max(dim + 2 * ffn, 4 * dim + attention.most - 2 * ffn);
   const auto threads = static_cast<double>(std::min(load.threads, load.rows * config.num_heads));
   const double working = std::max(loss, tokens * block + threads * by_thread);
 

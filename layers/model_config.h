@@ -32,6 +32,7 @@ enum class AttentionPlace : std::uint8_t { encoder, decoder_self, cross };
 
 struct AttentionConfig {
   std::string kind = "cosformer";    ///< a name of the attention registry
+  std::vector<std::string> layers;   ///< kinds of the layers of a stack, repeated to its end; empty = `kind` in all
   std::string feature_map = "relu";  ///< a name of the feature maps (linear attention)
   std::string reweighting = "none";  ///< a name of the re-weightings (linear attention)
   ReweightingLength reweighting_length = ReweightingLength::automatic;

@@ -32,7 +32,7 @@ Transformer::Transformer(const Scope& scope, const ModelConfig& config, StackRol
       dropout_(scope / "embed_tokens", config.dropout) {
   for (std::int64_t i = 0; i < config.num_layers; ++i) {
     layers_.emplace_back(scope / "layers" / std::to_string(i), config,
-                         role == StackRole::encoder ? AttentionPlace::encoder : AttentionPlace::decoder_self,
+                         role == StackRole::encoder ? AttentionPlace::encoder : AttentionPlace::decoder_self, i,
                          attends_to_encoder);
   }
   if (config.norm == NormPlacement::pre && config.final_norm) layer_norm_.emplace(scope / "layer_norm", config.embed_dim);

@@ -9,11 +9,11 @@ bool uses_fused_blocks(const ModelConfig& config) {
   return config.norm == NormPlacement::pre && config.embed_dim <= kWidestFusedRows && config.activation_dropout == 0;
 }
 
-TransformerLayer::TransformerLayer(const Scope& scope, const ModelConfig& config, AttentionPlace place,
+TransformerLayer::TransformerLayer(const Scope& scope, const ModelConfig& config, AttentionPlace place, std::int64_t number,
                                    bool attends_to_encoder)
     : placement_(config.norm),
       fused_(uses_fused_blocks(config)),
-      self_attn_(scope / "self_attn", config.embed_dim, config.num_heads, attention_at(config.attention, place),
+      self_attn_(scope / "self_attn", config.embed_dim, config.num_heads, attention_at(config.attention, place, number),
                  config.max_length),
       self_attn_layer_norm_(scope / "self_attn_layer_norm", config.embed_dim),
       self_attn_dropout_(scope / "self_attn", config.dropout),
@@ -23,7 +23,7 @@ TransformerLayer::TransformerLayer(const Scope& scope, const ModelConfig& config
   if (attends_to_encoder) {
     encoder_attn_.emplace(CrossAttention{
         MultiHeadAttention(scope / "encoder_attn", config.embed_dim, config.num_heads,
-                           attention_at(config.attention, AttentionPlace::cross), config.max_length),
+                           attention_at(config.attention, AttentionPlace::cross, number), config.max_length),
         LayerNorm(scope / "encoder_attn_layer_norm", config.embed_dim), Dropout(scope / "encoder_attn", config.dropout)});
   }
 }

@@ -51,8 +51,9 @@ bool uses_fused_blocks(const ModelConfig& config);
 /// encoder and feed-forward.
 class TransformerLayer {
  public:
-  /// `place` is that of its self-attention.
-  TransformerLayer(const Scope& scope, const ModelConfig& config, AttentionPlace place, bool attends_to_encoder);
+  /// `place` is that of its self-attention, `number` that of the layer in its stack, from 0.
+  TransformerLayer(const Scope& scope, const ModelConfig& config, AttentionPlace place, std::int64_t number,
+                   bool attends_to_encoder);
 
   /// x [B, T, embed_dim] -> the same shape.
   Variable forward(const Variable& x, const AttentionMask& mask, const EncoderOutput& encoder, const Pass& pass) const;

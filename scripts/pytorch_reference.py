@@ -19,6 +19,7 @@ What the two programs have to agree on:
                2024, eq. 3 to 6); causal
   linformer    softmax attention to E^T k and F^T v, E and F (max_length, projected_length) one pair for all heads of a
                layer; padding is 0 before it is projected (Wang et al., 2020, eq. 7); not causal
+  layers       the kinds of attention.layers, repeated to the end of a stack, for attention of a text to itself
   classes      out_proj(relu(dense(pooled))), dense is (embed_dim, embed_dim); pooling over real tokens only
   decoder of an encoder-decoder: self attention, encoder attention, feed-forward, in this order, each with its norm
 """
@@ -73,15 +74,16 @@ def sinusoidal_positions(length, embed_dim):
 
 
 class Attention(nn.Module):
-    """`place` is "encoder", "self" (of a decoder, causal) or "cross"."""
+    """`place` is "encoder", "self" (of a decoder, causal) or "cross"; `number` is that of the layer, from 0."""
 
-    def __init__(self, config, place):
+    def __init__(self, config, place, number=0):
         super().__init__()
         dim, attention, causal = config["model"]["embed_dim"], config["attention"], place == "self"
         self.num_heads, self.causal = config["model"]["num_heads"], causal
         self.kind = attention.get(place, "auto")
         if self.kind == "auto":
-            self.kind = attention["kind"]
+            pattern = attention.get("layers", []) if place != "cross" else []
+            self.kind = pattern[number % len(pattern)] if pattern else attention["kind"]
         self.length = attention.get("reweighting_length", "auto")
         if place == "self" and attention.get("self_reweighting_length", "auto") != "auto":
             self.length = attention["self_reweighting_length"]
@@ -143,13 +145,14 @@ class Attention(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, config, decoder, cross):
+    def __init__(self, config, number, decoder, cross):
         super().__init__()
         model = config["model"]
         dim = model["embed_dim"]
         self.pre = model.get("norm", "pre") == "pre"
         self.activation = {"gelu": F.gelu, "relu": F.relu}[model.get("activation", "gelu")]
-        self.self_attn, self.self_attn_layer_norm = Attention(config, "self" if decoder else "encoder"), nn.LayerNorm(dim)
+        self.self_attn = Attention(config, "self" if decoder else "encoder", number)
+        self.self_attn_layer_norm = nn.LayerNorm(dim)
         if cross:
             self.encoder_attn, self.encoder_attn_layer_norm = Attention(config, "cross"), nn.LayerNorm(dim)
         self.fc1, self.fc2 = nn.Linear(dim, model["ffn_dim"]), nn.Linear(model["ffn_dim"], dim)
@@ -177,7 +180,7 @@ class Stack(nn.Module):
         self.embed_tokens = nn.Embedding(vocab, dim)
         if self.positions == "learned":
             self.embed_positions = nn.Embedding(model["max_length"], dim)
-        self.layers = nn.ModuleList(Layer(config, decoder, cross) for _ in range(model["num_layers"]))
+        self.layers = nn.ModuleList(Layer(config, i, decoder, cross) for i in range(model["num_layers"]))
         self.layer_norm = nn.LayerNorm(dim) if model.get("norm", "pre") == "pre" else None
         if decoder and not model.get("tie_embeddings", True):
             self.output_projection = nn.Linear(dim, vocab, bias=False)

@@ -78,8 +78,19 @@ bool has_place(ModelKind kind, AttentionPlace place) {
   return place == (kind == ModelKind::encoder ? AttentionPlace::encoder : AttentionPlace::decoder_self);
 }
 
-std::optional<OptionProblem> problem_at(const ModelConfig& model, const Place& place) {
-  const AttentionConfig own = attention_at(model.attention, place.place);
+/// The kind that a place of its own is given; "auto" if it has that of all.
+const std::string& kind_of_place(const AttentionConfig& config, AttentionPlace place) {
+  return place == AttentionPlace::encoder ? config.encoder : place == AttentionPlace::cross ? config.cross : config.self;
+}
+
+/// The key that names the kind at a place.
+const char* key_at(const AttentionConfig& config, const Place& place) {
+  if (kind_of_place(config, place.place) != "auto") return place.key;
+  return place.place == AttentionPlace::cross || config.layers.empty() ? "attention.kind" : "attention.layers";
+}
+
+std::optional<OptionProblem> problem_at(const ModelConfig& model, const Place& place, std::int64_t layer) {
+  const AttentionConfig own = attention_at(model.attention, place.place, layer);
   const AttentionKind& kind = find_attention_kind(own.kind);
   if (kind.supports(own).*place.needs) return std::nullopt;
   AttentionConfig plain = own;
@@ -87,9 +98,8 @@ std::optional<OptionProblem> problem_at(const ModelConfig& model, const Place& p
   if (kind.supports(plain).*place.needs) {
     return OptionProblem{"attention.reweighting", concat("attention.reweighting = \"", own.reweighting, "\" ", place.lack)};
   }
-  const bool named_here = own.kind != model.attention.kind;
-  return OptionProblem{named_here ? place.key : "attention.kind",
-                       concat(named_here ? place.key : "attention.kind", " = \"", own.kind, "\" ", place.lack)};
+  const char* key = key_at(model.attention, place);
+  return OptionProblem{key, concat(key, " = \"", own.kind, "\" ", place.lack)};
 }
 
 }  // namespace
@@ -102,13 +112,28 @@ std::unique_ptr<Attention> make_attention(const AttentionConfig& config, const A
   return find_attention_kind(config.kind).make(config, setting);
 }
 
-AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place) {
+AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place, std::int64_t layer) {
   AttentionConfig own = with_length_at(config, place);
-  const std::string& kind = place == AttentionPlace::encoder ? config.encoder
-                            : place == AttentionPlace::cross ? config.cross
-                                                             : config.self;
-  if (kind != "auto") own.kind = kind;
+  own.layers.clear();
+  const std::string& kind = kind_of_place(config, place);
+  if (kind != "auto") {
+    own.kind = kind;
+  } else if (place != AttentionPlace::cross && !config.layers.empty()) {
+    own.kind = config.layers[static_cast<std::size_t>(layer) % config.layers.size()];
+  }
   return own;
+}
+
+std::int64_t attention_period(const AttentionConfig& config, AttentionPlace place) {
+  if (place == AttentionPlace::cross || kind_of_place(config, place) != "auto" || config.layers.empty()) return 1;
+  return static_cast<std::int64_t>(config.layers.size());
+}
+
+std::string attention_title(const AttentionConfig& config) {
+  if (config.layers.empty()) return config.kind;
+  std::string title;
+  for (const std::string& kind : config.layers) title += concat(title.empty() ? "[" : ", ", kind);
+  return title + ']';
 }
 
 std::vector<std::string> overruled_options(const ModelConfig& config) {
@@ -122,15 +147,17 @@ std::vector<std::string> overruled_options(const ModelConfig& config) {
   std::vector<std::string> lines;
   for (const Place& place : kPlaces) {
     if (!has_place(config.kind, place.place)) continue;
-    const AttentionConfig own = attention_at(config.attention, place.place);
-    const AttentionKind& kind = find_attention_kind(own.kind);
-    if (kind.preset == nullptr) continue;
-    const AttentionConfig preset = kind.preset(own);
-    for (const auto& [key, value] : kOptions) {
-      if (own.*value == preset.*value || own.*value == defaults.*value) continue;
-      std::string line = concat(key, " = \"", own.*value, "\" has no effect: attention.kind = \"", own.kind, "\" takes \"",
-                                preset.*value, "\"; kind = \"linear\" takes any");
-      if (std::ranges::find(lines, line) == lines.end()) lines.push_back(std::move(line));
+    for (std::int64_t layer = 0; layer < attention_period(config.attention, place.place); ++layer) {
+      const AttentionConfig own = attention_at(config.attention, place.place, layer);
+      const AttentionKind& kind = find_attention_kind(own.kind);
+      if (kind.preset == nullptr) continue;
+      const AttentionConfig preset = kind.preset(own);
+      for (const auto& [key, value] : kOptions) {
+        if (own.*value == preset.*value || own.*value == defaults.*value) continue;
+        std::string line = concat(key, " = \"", own.*value, "\" has no effect: attention.kind = \"", own.kind, "\" takes \"",
+                                  preset.*value, "\"; kind = \"linear\" takes any");
+        if (std::ranges::find(lines, line) == lines.end()) lines.push_back(std::move(line));
+      }
     }
   }
   return lines;
@@ -139,9 +166,15 @@ std::vector<std::string> overruled_options(const ModelConfig& config) {
 std::optional<OptionProblem> find_attention_problem(const ModelConfig& config) {
   const AttentionConfig& attention = config.attention;
   if (auto problem = find_form_problem(attention)) return problem;
+  if (static_cast<std::int64_t>(attention.layers.size()) > std::max<std::int64_t>(config.num_layers, 1)) {
+    return OptionProblem{"attention.layers", concat("attention.layers names ", attention.layers.size(),
+                                                    " layers, and model.num_layers is ", config.num_layers)};
+  }
   for (const Place& place : kPlaces) {
     if (!has_place(config.kind, place.place)) continue;
-    if (auto problem = problem_at(config, place)) return problem;
+    for (std::int64_t layer = 0; layer < attention_period(attention, place.place); ++layer) {
+      if (auto problem = problem_at(config, place, layer)) return problem;
+    }
   }
   return std::nullopt;
 }

@@ -40,8 +40,15 @@ const AttentionKind& find_attention_kind(const std::string& name);
 /// Throws InputError for an unknown kind or options that do not fit it.
 std::unique_ptr<Attention> make_attention(const AttentionConfig& config, const AttentionSetting& setting);
 
-/// The attention of one place of an encoder-decoder: its `kind` and M, and nothing that belongs to the other places.
-AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place);
+/// The attention of one place of an encoder-decoder in one layer of its stack, counted from 0: its `kind` and M, and nothing
+/// that belongs to the other places or layers.
+AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place, std::int64_t layer);
+
+/// How many layers of a stack may differ at a place: those after them have the same kinds again, in the same order.
+std::int64_t attention_period(const AttentionConfig& config, AttentionPlace place);
+
+/// The attentions of a model by name, for a line of a report: "cosformer", or "[cosformer, softmax]" by layers.
+std::string attention_title(const AttentionConfig& config);
 
 /// Options that a config sets and its kind of attention decides otherwise, a line for each: they have no effect.
 std::vector<std::string> overruled_options(const ModelConfig& config);

@@ -39,6 +39,11 @@ VOCAB, LENGTH, BATCH, CLASSES, STEPS = 23, 11, 3, 5, 10
 # eps is above AdamW's usual 1e-8 so that an element whose gradient is rounding noise does not take whole steps.
 OPTIMIZER = {"name": "adamw", "learning_rate": 1e-3, "betas": [0.9, 0.999], "eps": 1e-6, "weight_decay": 0.01}
 
+# Blocks that came after cosFormer, by the name of their case.
+SUCCESSORS = {
+    "layers": {"attention": {"kind": "cosformer", "layers": ["cosformer", "softmax", "gated"]}, "model": {"num_layers": 4}},
+}
+
 
 def make_config(kind, attention, norm):
     """Settings beyond the grid take turns, so that each occurs in some case."""
@@ -61,6 +66,9 @@ def make_config(kind, attention, norm):
         model.update(share_embeddings=True)
     if attention == "mixed" and norm == "post":
         attentions = {"kind": "cosformer", "encoder": "softmax", "self_reweighting_length": 9, "cross": "softmax"}
+    if attention in SUCCESSORS:
+        attentions = dict(SUCCESSORS[attention].get("attention", {}))
+        model.update(SUCCESSORS[attention].get("model", {}))
     return {"task": {"seq_len": 12}, "model": model, "attention": attentions, "optimizer": OPTIMIZER}
 
 
@@ -131,6 +139,7 @@ if __name__ == "__main__":
     cases += [("encoder_decoder", "mixed", "pre"), ("encoder_decoder", "mixed", "post")]
     cases += [("decoder", "gated", "pre"), ("decoder", "gated", "post"), ("encoder", "linformer", "pre"),
               ("encoder", "linformer", "post"), ("encoder_decoder", "gated_linformer", "pre")]
+    cases += [("decoder", "layers", "pre")]
     for case in cases:
         if not sys.argv[1:] or "_".join(case) in sys.argv[1:]:
             write_case("_".join(case), make_config(*case))

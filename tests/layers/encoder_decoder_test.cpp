@@ -151,9 +151,9 @@ TEST_CASE("each place of an encoder-decoder has the attention that its key names
   config.cross = "local";
   config.self_reweighting_length = 7;
   config.cross_reweighting = CrossReweighting::own_lengths;
-  const AttentionConfig encoder = attention_at(config, AttentionPlace::encoder),
-                        self = attention_at(config, AttentionPlace::decoder_self),
-                        cross = attention_at(config, AttentionPlace::cross);
+  const AttentionConfig encoder = attention_at(config, AttentionPlace::encoder, 0),
+                        self = attention_at(config, AttentionPlace::decoder_self, 0),
+                        cross = attention_at(config, AttentionPlace::cross, 0);
   CHECK((encoder.kind == "softmax" && self.kind == "linear" && cross.kind == "local"));
   CHECK((encoder.cross_reweighting == CrossReweighting::shared_length &&
          self.cross_reweighting == CrossReweighting::shared_length));

@@ -18,9 +18,10 @@
 
 namespace cosformer {
 
-enum class FieldType : std::uint8_t { boolean, integer, number, numbers, integers, text, integer_or_name };
+enum class FieldType : std::uint8_t { boolean, integer, number, numbers, integers, texts, text, integer_or_name };
 
-using ConfigValue = std::variant<bool, std::int64_t, double, std::vector<double>, std::vector<std::int64_t>, std::string>;
+using ConfigValue = std::variant<bool, std::int64_t, double, std::vector<double>, std::vector<std::int64_t>,
+                                 std::vector<std::string>, std::string>;
 
 struct Range {
   double minimum = -std::numeric_limits<double>::infinity();
@@ -37,7 +38,7 @@ struct Field {
   std::string_view help;                     ///< one line
   ConfigValue (*get)(const Config&);
   void (*set)(Config&, const ConfigValue&);  ///< takes the alternative that `get` returns (integer or name: either)
-  std::size_t length = 0;                    ///< how many numbers, type `numbers`; of `integers` there may be any number
+  std::size_t length = 0;  ///< how many numbers, type `numbers`; of `integers` and `texts` there may be any number
 };
 
 /// All fields, those of one table side by side.

@@ -81,6 +81,11 @@ constexpr Field text(std::string_view key, Names (*names)(), std::string_view he
 }
 
 template <auto... Path>
+constexpr Field texts(std::string_view key, Names (*names)(), std::string_view help) {
+  return plain<std::vector<std::string>, Path...>(key, FieldType::texts, {}, names, help);
+}
+
+template <auto... Path>
 constexpr Field integers(std::string_view key, double minimum, double maximum, std::string_view help) {
   return plain<std::vector<std::int64_t>, Path...>(key, FieldType::integers, {minimum, maximum}, nullptr, help);
 }

@@ -134,6 +134,12 @@ constexpr Field kFields[] = {
     text<&C::model, &M::attention, &A::kind>("attention.kind", registered<attention_kinds>,
                                              "the attention operator; \"cosformer\" is \"linear\" with feature_map = "
                                              "\"relu\" and reweighting = \"cos\", whatever these keys say"),
+    texts<&C::model, &M::attention, &A::layers>(
+        "attention.layers", registered<attention_kinds>,
+        "attention of each layer of a stack to itself, repeated to its end: [\"cosformer\", \"cosformer\", \"softmax\"] "
+        "gives "
+        "every third layer softmax; empty: attention.kind. Attention to an encoder, and a stack that attention.encoder or "
+        "attention.self names, have their own"),
     text<&C::model, &M::attention, &A::feature_map>("attention.feature_map", registered<feature_maps>,
                                                     "φ of linear attention"),
     text<&C::model, &M::attention, &A::reweighting>("attention.reweighting", registered<reweightings>,

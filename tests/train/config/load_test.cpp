@@ -50,6 +50,7 @@ Config unusual_config(const std::string& kind = "encoder") {
     if (auto* boolean = std::get_if<bool>(&value)) *boolean = !*boolean;
     if (auto* integer = std::get_if<std::int64_t>(&value)) *integer += 3;
     if (auto* number = std::get_if<double>(&value)) *number = *number / 3 + 1e-7;
+    if (auto* texts = std::get_if<std::vector<std::string>>(&value)) *texts = {"local", "local"};
     if (auto* text = std::get_if<std::string>(&value)) *text = field.names ? std::string(field.names().back()) : *text + "x";
     if (auto* text = std::get_if<std::string>(&value); text && format_value(*text) == format_value(field.get(Config())))
       *text = std::string(field.names().front());

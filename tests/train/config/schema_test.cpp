@@ -39,6 +39,11 @@ TEST_CASE("Every name that a key lists can be set and read back") {
     for (const std::string_view name : field.names()) {
       INFO(field.key << " = " << name);
       Config config;
+      if (field.type == FieldType::texts) {
+        REQUIRE(assign(config, field, {TomlArray{{std::string(name), {}}}, {}}) == std::nullopt);
+        CHECK(std::get<std::vector<std::string>>(field.get(config)) == std::vector<std::string>{std::string(name)});
+        continue;
+      }
       REQUIRE(assign(config, field, {std::string(name), {}}) == std::nullopt);
       CHECK(std::get<std::string>(field.get(config)) == name);
     }
@@ -76,6 +81,9 @@ TEST_CASE("A value of a wrong type or out of range is refused, says why and chan
         "string \"gleu\"; did you mean \"gelu\"?");
   CHECK(problem_of("train.shards", {"atuo", {}}) ==
         "train.shards must be \"auto\" or an integer, 1 to 4096, not the string \"atuo\"; did you mean \"auto\"?");
+  CHECK(problem_of("attention.layers", {TomlArray{{"softmax", {}}, {"softmx", {}}}, {}})
+            .find("not the string \"softmx\"; did you mean \"softmax\"?") != std::string::npos);
+  CHECK(problem_of("attention.layers", {"softmax", {}}).find("attention.layers must be an array of \"cosformer\", ") == 0);
   CHECK(problem_of("task.train", {std::string("a\0b", 3), {}}) == "task.train must not have control characters");
 }
 
@@ -97,6 +105,7 @@ TEST_CASE("An unknown key is answered with the one that was meant") {
   CHECK(unknown_key_hint("lr") == "; did you mean \"optimizer.learning_rate\"?");
   CHECK(unknown_key_hint("optimizer.lr") == "; did you mean \"optimizer.learning_rate\"?");
   CHECK(unknown_key_hint("model.d_model") == "; did you mean \"model.embed_dim\"?");
+  CHECK(unknown_key_hint("model.layers") == "; did you mean \"model.num_layers\"?");
   CHECK(unknown_key_hint("n_layer") == "; did you mean \"model.num_layers\"?");
   CHECK(unknown_key_hint("block_size") == "; did you mean \"task.seq_len\"?");
   CHECK(unknown_key_hint("epochs") == "; did you mean \"train.max_steps\"?");

@@ -7,6 +7,7 @@
 #include "autograd/profile.h"
 #include "core/memory.h"
 #include "core/parallel.h"
+#include "layers/attention/registry.h"
 #include "layers/cost.h"
 #include "train/cli/bench/bench.h"
 #include "train/cli/bench/ceilings.h"
@@ -176,7 +177,7 @@ int run_bench_step(int argc, char** argv) {
   const CeilingAround ceiling(known_peak);
   const std::string file = (*given)["config"].as<std::string>();
   nlohmann::ordered_json result = {{"config", file},
-                                   {"attention", config.model.attention.kind},
+                                   {"attention", attention_title(config.model.attention)},
                                    {"batch", config.train.batch_size},
                                    {"length", config.task.seq_len},
                                    {"threads", num_threads()},
