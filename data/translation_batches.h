@@ -45,6 +45,11 @@ class TranslationBatches {
   TranslationBatch training_batch(std::int64_t first, std::int64_t rows) const;
   /// Pairs from `first` on: `rows` of them, or fewer at the end.
   TranslationBatch evaluation_batch(std::int64_t first, std::int64_t rows) const;
+  /// Tokens of a pair's source and target, on average.
+  std::int64_t mean_length(std::int64_t pair) const {
+    const auto at = static_cast<std::size_t>(pair);
+    return (std::ssize(pairs_.source[at]) + std::ssize(pairs_.target[at]) + 1) / 2;
+  }
   /// Rows [first, first + count) of a batch. What they are padded to depends on them alone.
   PaddedPairs pad(const TranslationBatch& batch, std::int64_t first, std::int64_t count) const;
 

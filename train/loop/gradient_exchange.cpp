@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <utility>
 
 #include "core/error.h"
 #include "core/kernels/elementwise.h"
@@ -24,18 +26,21 @@ std::span<std::byte> bytes_of(Tensor& tensor, std::int64_t begin, std::int64_t e
 }  // namespace
 
 GradientExchange::GradientExchange(Communicator& ranks, const ParameterSlices& slices,
-                                   const std::vector<Parameter>& parameters, std::int64_t leaves)
-    : ranks_(ranks),
-      slices_(slices),
-      parameters_(parameters),
-      leaves_(leaves),
-      given_(parameters.size()),
-      buckets_(slices.buckets()) {
-  for (int rank = 0; rank < ranks.size(); ++rank) {
-    for (const LeafRange& subtree : subtrees_in(leaves_of_rank(leaves, ranks.size(), rank), leaves)) {
-      tree_.push_back(subtree);
-      owners_.push_back(rank);
-    }
+                                   const std::vector<Parameter>& parameters)
+    : ranks_(ranks), slices_(slices), parameters_(parameters), given_(parameters.size()), buckets_(slices.buckets()) {}
+
+void GradientExchange::begin(std::span<const LeafRuns> runs, std::int64_t leaves) {
+  leaves_ = leaves;
+  std::map<std::int64_t, std::pair<LeafRange, int>> from_left;
+  for (int rank = 0; rank < ranks_.size(); ++rank) {
+    for (const LeafRange& subtree : subtrees_in(runs[static_cast<std::size_t>(rank)], leaves))
+      from_left[subtree.first] = {subtree, rank};
+  }
+  tree_.clear();
+  owners_.clear();
+  for (const auto& [first, part] : from_left) {
+    tree_.push_back(part.first);
+    owners_.push_back(part.second);
   }
 }
 

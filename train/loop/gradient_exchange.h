@@ -3,6 +3,7 @@
 /// The sum of a step's gradients over ranks: each rank gets that of the parameters that it owns.
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "core/communicator.h"
@@ -16,10 +17,11 @@ namespace cosformer {
 /// time, while the caller computes on.
 class GradientExchange {
  public:
-  /// The arguments must outlive it. `leaves` of the step's tree are at least as many as ranks.
-  GradientExchange(Communicator& ranks, const ParameterSlices& slices, const std::vector<Parameter>& parameters,
-                   std::int64_t leaves);
+  /// The arguments must outlive it.
+  GradientExchange(Communicator& ranks, const ParameterSlices& slices, const std::vector<Parameter>& parameters);
 
+  /// Begins a step of `leaves` leaves, which each rank has as `runs` says.
+  void begin(std::span<const LeafRuns> runs, std::int64_t leaves);
   /// Takes a parameter's gradient in each of this rank's subtrees, from left to right; an undefined tensor stands for none.
   /// The tensors are read until `finish`. Throws Error.
   void add(std::size_t parameter, std::vector<Tensor> sums);
@@ -44,7 +46,7 @@ class GradientExchange {
   Communicator& ranks_;
   const ParameterSlices& slices_;
   const std::vector<Parameter>& parameters_;
-  std::int64_t leaves_;
+  std::int64_t leaves_ = 0;
   std::vector<LeafRange> tree_;             // the subtrees of all ranks, from left to right
   std::vector<int> owners_;                 // the rank of each
   std::vector<std::vector<Tensor>> given_;  // by parameter and own subtree

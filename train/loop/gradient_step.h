@@ -7,6 +7,7 @@
 
 #include "autograd/backward.h"
 #include "train/loop/step_tree.h"
+#include "train/loop/step_work.h"
 #include "train/tasks/task.h"
 
 namespace cosformer {
@@ -28,19 +29,16 @@ std::int64_t step_leaves(const ModelConfig& model, const TrainConfig& config);
 
 /// What a rank has of a step.
 struct LeafGradients {
-  std::vector<Gradients> sums;  ///< of each of `subtrees_in(range, leaves)`
-  std::vector<double> losses;   ///< of each leaf of the range; together they are the loss of the step
-  std::int64_t targets = 0;     ///< of the whole step
-  std::int64_t tokens = 0;      ///< of the whole step
+  std::vector<Gradients> sums;  ///< of each of `subtrees_in(runs, leaves)`
+  std::vector<double> losses;   ///< of each leaf of the runs; together they are the loss of the step
 };
 
 /// Told a parameter's gradient in each of the subtrees, from left to right, when it is known in all of them; undefined if
 /// there is none.
 using ParameterDone = std::function<void(const Node* parameter, std::vector<Tensor> sums)>;
 
-/// The gradients of a range of the step's leaves. `done`, if given, is told of parameters on the calling thread, while the
+/// The gradients of some of the step's leaves. `done`, if given, is told of parameters on the calling thread, while the
 /// backward pass of the last leaf runs. Not all come by, and none if leaves run side by side.
-LeafGradients compute_leaf_gradients(const Task& task, const Model& model, const TrainConfig& config, std::int64_t step,
-                                     LeafRange range, const ParameterDone& done = {});
+LeafGradients compute_leaf_gradients(const StepWork& work, const LeafRuns& runs, const ParameterDone& done = {});
 
 }  // namespace cosformer

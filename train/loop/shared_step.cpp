@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/kernels/optimizer.h"
 #include "core/parallel.h"
+#include "train/loop/leaf_division.h"
 #include "train/tasks/execution.h"
 
 namespace cosformer {
@@ -58,27 +59,26 @@ SharedStep::SharedStep(const Config& config, const Task& task, const Model& mode
       ranks_(ranks),
       parameters_(model.parameters()),
       slices_(parameters_, ranks.size()),
-      leaves_(leaves_of_rank(step_leaves(model.config(), config.train), ranks.size(), ranks.rank())),
       optimizer_(config.optimizer, parameters_, slices_.parts_of(ranks.rank())) {
   check_enough_leaves(model.config(), config.train, ranks.size());
   for (std::size_t p = 0; p < parameters_.size(); ++p) places_[parameters_[p].variable.node().get()] = p;
-  if (!ranks.is_alone()) exchange_.emplace(ranks, slices_, parameters_, step_leaves(model.config(), config.train));
+  if (!ranks.is_alone()) exchange_.emplace(ranks, slices_, parameters_);
 }
 
 StepResult SharedStep::compute(std::int64_t step, const std::function<StepNote()>& note) {
-  ParameterDone done;
-  if (exchange_) {
-    done = [this](const Node* parameter, std::vector<Tensor> sums) {
-      exchange_->add(places_.at(parameter), std::move(sums));
-    };
-  }
-  LeafGradients gradients = compute_leaf_gradients(task_, model_, config_.train, step, leaves_, done);
+  const StepWork work(task_, model_, config_.train, step);
   if (!exchange_) {
+    LeafGradients gradients = compute_leaf_gradients(work, {{0, work.leaves()}});
     gradients_ = std::move(gradients.sums.front());
-    StepResult result{0, gradient_norm(parameters_, gradients_), gradients.tokens, note()};
+    StepResult result{0, gradient_norm(parameters_, gradients_), work.tokens(), note()};
     for (const double loss : gradients.losses) result.loss += loss;
     return result;
   }
+  const std::vector<LeafRuns> runs = divide_leaves(work.leaf_costs(), ranks_.size());
+  exchange_->begin(runs, work.leaves());
+  const LeafGradients gradients = compute_leaf_gradients(
+      work, runs[static_cast<std::size_t>(ranks_.rank())],
+      [this](const Node* parameter, std::vector<Tensor> sums) { exchange_->add(places_.at(parameter), std::move(sums)); });
   for (std::size_t p = 0; p < parameters_.size(); ++p) {
     if (exchange_->has(p)) continue;
     std::vector<Tensor> sums;
@@ -86,8 +86,8 @@ StepResult SharedStep::compute(std::int64_t step, const std::function<StepNote()
     exchange_->add(p, std::move(sums));
   }
   own_sums_ = exchange_->finish();
-  StepResult result = unpack_steps(ranks_.gather_all(pack_step(gradients, note())));
-  result.tokens = gradients.tokens;
+  StepResult result = unpack_steps(ranks_.gather_all(pack_step(gradients, note())), runs);
+  result.tokens = work.tokens();
   return result;
 }
 
@@ -115,9 +115,9 @@ std::string SharedStep::pack_step(const LeafGradients& gradients, const StepNote
   return message;
 }
 
-StepResult SharedStep::unpack_steps(const std::vector<std::string>& messages) {
+StepResult SharedStep::unpack_steps(const std::vector<std::string>& messages, std::span<const LeafRuns> runs) {
   StepResult result;
-  const std::int64_t leaves = step_leaves(model_.config(), config_.train);
+  std::map<std::int64_t, double> losses;  // by leaf: one process adds them in this order
   present_.assign(parameters_.size(), 0);
   std::vector<std::vector<double>> squares;
   for (const Parameter& parameter : parameters_)
@@ -127,8 +127,9 @@ StepResult SharedStep::unpack_steps(const std::vector<std::string>& messages) {
     const auto note = reader.next<StepNote>();
     if (rank == 0) result.note.wall_seconds = note.wall_seconds;
     result.note.signal = std::max(result.note.signal, note.signal);
-    for (std::int64_t leaf = leaves_of_rank(leaves, ranks_.size(), rank).count(); leaf > 0; --leaf)
-      result.loss += reader.next<double>();
+    for (const LeafRange run : runs[static_cast<std::size_t>(rank)]) {
+      for (std::int64_t leaf = run.first; leaf < run.end; ++leaf) losses[leaf] = reader.next<double>();
+    }
     for (char& present : present_) present = static_cast<char>(present | reader.next<char>());
     for (const ParameterPart& part : slices_.parts_of(rank)) {
       const std::int64_t first = part.begin / kElementwiseGrain;
@@ -136,6 +137,7 @@ StepResult SharedStep::unpack_steps(const std::vector<std::string>& messages) {
         squares[part.parameter][static_cast<std::size_t>(piece)] = reader.next<double>();
     }
   }
+  for (const auto& [leaf, loss] : losses) result.loss += loss;
   // As `gradient_norm` adds them.
   double sum = 0;
   for (const std::vector<double>& pieces : squares) {

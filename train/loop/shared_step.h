@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -31,7 +32,7 @@ struct StepResult {
 };
 
 /// The parameters are on every rank, and so are their values after an update. The leaves of a step (train/loop/step_tree.h)
-/// are divided among the ranks; the sums of gradients, the optimizer's state and the update by owner
+/// are divided among the ranks by what they cost; the sums of gradients, the optimizer's state and the update by owner
 /// (train/loop/parameter_slices.h). All values have the bits that one process computes. Every function is collective.
 class SharedStep {
  public:
@@ -53,7 +54,7 @@ class SharedStep {
 
  private:
   std::string pack_step(const LeafGradients& gradients, const StepNote& note) const;
-  StepResult unpack_steps(const std::vector<std::string>& messages);
+  StepResult unpack_steps(const std::vector<std::string>& messages, std::span<const LeafRuns> runs);
   void gather_parameters(const OptimizerStep& step);
   /// Calls `visit(rank, part, tensor name, slot)` for each state tensor's part, in one order on all ranks.
   template <class Visit>
@@ -66,7 +67,6 @@ class SharedStep {
   const std::vector<Parameter>& parameters_;
   std::unordered_map<const Node*, std::size_t> places_;  // of the parameters
   ParameterSlices slices_;
-  LeafRange leaves_;
   Optimizer optimizer_;
   std::optional<GradientExchange> exchange_;  // among several ranks
   Gradients gradients_;                       // of a rank that is alone

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
 
 #include "core/error.h"
 
@@ -31,6 +32,12 @@ std::vector<LeafRange> subtrees_in(LeafRange range, std::int64_t leaves) {
   return subtrees;
 }
 
+std::vector<LeafRange> subtrees_in(const LeafRuns& runs, std::int64_t leaves) {
+  std::vector<LeafRange> subtrees;
+  for (const LeafRange run : runs) std::ranges::copy(subtrees_in(run, leaves), std::back_inserter(subtrees));
+  return subtrees;
+}
+
 void add_subtrees(const std::vector<LeafRange>& parts, std::int64_t leaves,
                   const std::function<void(std::size_t left, std::size_t right)>& add) {
   std::size_t next = 0;
@@ -46,14 +53,15 @@ void add_subtrees(const std::vector<LeafRange>& parts, std::int64_t leaves,
   sum(0, full_size(leaves));
 }
 
-LeafSums::LeafSums(LeafRange range, std::int64_t leaves)
-    : range_(range),
+LeafSums::LeafSums(LeafRuns runs, std::int64_t leaves)
+    : runs_(std::move(runs)),
       leaves_(leaves),
-      parts_(static_cast<std::size_t>(range.count())),
-      arrived_(static_cast<std::size_t>(range.count())) {}
+      parts_(static_cast<std::size_t>(leaves)),
+      arrived_(static_cast<std::size_t>(leaves)) {}
 
 bool LeafSums::can_merge(std::int64_t left, std::int64_t right, std::int64_t size) const {
-  return left >= range_.first && std::min(right + size, leaves_) <= range_.end;
+  const std::int64_t end = std::min(right + size, leaves_);
+  return std::ranges::any_of(runs_, [&](LeafRange run) { return run.first <= left && end <= run.end; });
 }
 
 void LeafSums::finish(std::int64_t leaf, Gradients gradients) {
@@ -65,14 +73,14 @@ void LeafSums::finish(std::int64_t leaf, Gradients gradients) {
     if (right >= leaves_) continue;
     if (!can_merge(left, right, size)) return;
     // Each inner node of the tree is counted at its right child's first leaf, which is its own alone.
-    if (arrived_[static_cast<std::size_t>(right - range_.first)].fetch_add(1, std::memory_order_acq_rel) == 0) return;
+    if (arrived_[static_cast<std::size_t>(right)].fetch_add(1, std::memory_order_acq_rel) == 0) return;
     part(left).add(part(right));
     part(right) = Gradients();
   }
 }
 
 void LeafSums::finish_last(const Node* parameter, Tensor gradient) {
-  std::int64_t own = range_.end - 1;
+  std::int64_t own = runs_.back().end - 1;
   for (std::int64_t size = 1; size < leaves_; size *= 2) {
     const std::int64_t left = own / (2 * size) * (2 * size), right = left + size;
     if (right >= leaves_) continue;
@@ -88,13 +96,13 @@ void LeafSums::finish_last(const Node* parameter, Tensor gradient) {
 
 std::vector<Tensor> LeafSums::of(const Node* parameter) const {
   std::vector<Tensor> sums;
-  for (const LeafRange& subtree : subtrees_in(range_, leaves_)) sums.push_back(part(subtree.first).of(parameter));
+  for (const LeafRange& subtree : subtrees_in(runs_, leaves_)) sums.push_back(part(subtree.first).of(parameter));
   return sums;
 }
 
 std::vector<Gradients> LeafSums::take() {
   std::vector<Gradients> sums;
-  for (const LeafRange& subtree : subtrees_in(range_, leaves_)) sums.push_back(std::move(part(subtree.first)));
+  for (const LeafRange& subtree : subtrees_in(runs_, leaves_)) sums.push_back(std::move(part(subtree.first)));
   return sums;
 }
 

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "autograd/backward.h"
@@ -22,39 +23,45 @@ struct LeafRange {
   friend bool operator==(const LeafRange&, const LeafRange&) = default;
 };
 
+/// Runs of leaves from left to right, with others between them.
+using LeafRuns = std::vector<LeafRange>;
+
 /// The leaves of a rank among `ranks` <= `leaves`: neighbours, and nearly as many for each.
 LeafRange leaves_of_rank(std::int64_t leaves, int ranks, int rank);
 
 /// The largest subtrees of a tree of `leaves` leaves that lie in `range`, from left to right.
 std::vector<LeafRange> subtrees_in(LeafRange range, std::int64_t leaves);
+/// The same for each of `runs`.
+std::vector<LeafRange> subtrees_in(const LeafRuns& runs, std::int64_t leaves);
 
 /// Adds up subtrees (`parts`, from left to right) that together are the tree of `leaves` leaves: calls `add(left, right)`
 /// with indices of parts whose sums so far are neighbours, for the sum to be in the left one. All ends up in part 0.
 void add_subtrees(const std::vector<LeafRange>& parts, std::int64_t leaves,
                   const std::function<void(std::size_t left, std::size_t right)>& add);
 
-/// The gradients of a range of leaves, added up as far as the tree has whole subtrees in it. Of two that are to be added,
+/// The gradients of some leaves, added up as far as the tree has whole subtrees among them. Of two that are to be added,
 /// whichever finishes later does it, so that few leaves' gradients exist at one time.
 class LeafSums {
  public:
-  LeafSums(LeafRange range, std::int64_t leaves);
+  /// Of the leaves in `runs`, of a tree of `leaves`.
+  LeafSums(LeafRuns runs, std::int64_t leaves);
 
-  /// Takes the gradients of a leaf of the range. Several threads may call it at once.
+  /// Takes the gradients of one of the leaves. Several threads may call it at once.
   void finish(std::int64_t leaf, Gradients gradients);
-  /// Takes one parameter's gradient of the range's last leaf, when all other leaves are finished.
+  /// Takes one parameter's gradient of the last leaf, when all other leaves are finished.
   void finish_last(const Node* parameter, Tensor gradient);
   /// A parameter's gradient in each subtree; undefined if there is none.
   std::vector<Tensor> of(const Node* parameter) const;
-  /// The sum of each of `subtrees_in(range, leaves)`.
+  /// The sum of each of `subtrees_in(runs, leaves)`.
   std::vector<Gradients> take();
 
  private:
-  Gradients& part(std::int64_t leaf) { return parts_[static_cast<std::size_t>(leaf - range_.first)]; }
-  const Gradients& part(std::int64_t leaf) const { return parts_[static_cast<std::size_t>(leaf - range_.first)]; }
-  /// Whether the subtrees of `size` leaves that begin at `left` and `right` both lie in the range.
+  Gradients& part(std::int64_t leaf) { return parts_[static_cast<std::size_t>(leaf)]; }
+  const Gradients& part(std::int64_t leaf) const { return parts_[static_cast<std::size_t>(leaf)]; }
+  /// Whether the subtrees of `size` leaves that begin at `left` and `right` lie in one run.
   bool can_merge(std::int64_t left, std::int64_t right, std::int64_t size) const;
 
-  LeafRange range_;
+  LeafRuns runs_;
   std::int64_t leaves_;
   std::vector<Gradients> parts_;  // by the first leaf of a subtree
   std::vector<std::atomic<int>> arrived_;

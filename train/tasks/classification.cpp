@@ -33,6 +33,12 @@ struct ClassificationBatch : TaskBatch {
   Variable loss(const Model& model, ShardRows shard, double factor, const Pass& pass) const override {
     return cross_entropy(class_scores(model, batches, examples, shard, pass), labels_of(examples, shard), factor);
   }
+  std::vector<std::int64_t> text_lengths(std::int64_t row) const override {
+    std::vector<std::int64_t> lengths;
+    for (const LabelledBatch::Text& text : examples.rows[static_cast<std::size_t>(row)].texts)
+      lengths.push_back(std::ssize(text.tokens));
+    return lengths;
+  }
 
   LabelledBatches batches;
   LabelledBatch examples;

@@ -2,6 +2,7 @@
 /// \file
 /// What a run trains on: the interface between the training loop and a kind of data.
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,9 @@ struct TaskBatch {
   virtual ~TaskBatch() = default;
   /// factor · Σ loss over the targets of the rows `shard`. Shards of a step call it at once.
   virtual Variable loss(const Model& model, ShardRows shard, double factor, const Pass& pass) const = 0;
+  /// Tokens of each text of a row, by default as many as on average; of a pair of encoder and decoder texts the mean. What a
+  /// row costs follows from it.
+  virtual std::vector<std::int64_t> text_lengths(std::int64_t) const { return {tokens / std::max<std::int64_t>(rows, 1)}; }
 
   std::int64_t rows = 0;     ///< sequences
   std::int64_t targets = 0;  ///< what the loss is a mean over

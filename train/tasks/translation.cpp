@@ -66,6 +66,9 @@ struct PairsBatch : TaskBatch {
   Variable loss(const Model& model, ShardRows shard, double factor, const Pass& pass) const override {
     return pairs_loss(model, batches.pad(pairs, shard.first, shard.count), factor, label_smoothing, pass);
   }
+  std::vector<std::int64_t> text_lengths(std::int64_t row) const override {
+    return {batches.mean_length(pairs.pairs[static_cast<std::size_t>(row)])};
+  }
 
   TranslationBatches batches;
   double label_smoothing;

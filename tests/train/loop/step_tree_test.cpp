@@ -83,42 +83,49 @@ TEST_CASE("ranks have neighbouring leaves, nearly as many each") {
 
 TEST_CASE("a rank adds up the whole subtrees among its leaves and no others") {
   using Ranges = std::vector<LeafRange>;
-  CHECK(subtrees_in({0, 8}, 8) == Ranges{{0, 8}});
-  CHECK(subtrees_in({4, 8}, 8) == Ranges{{4, 8}});
-  CHECK(subtrees_in({3, 6}, 8) == Ranges{{3, 4}, {4, 6}});
-  CHECK(subtrees_in({3, 5}, 5) == Ranges{{3, 4}, {4, 5}});
-  CHECK(subtrees_in({0, 5}, 5) == Ranges{{0, 5}});
+  const auto in_range = [](std::int64_t first, std::int64_t end, std::int64_t leaves) {
+    return subtrees_in(LeafRange{first, end}, leaves);
+  };
+  CHECK(in_range(0, 8, 8) == Ranges{{0, 8}});
+  CHECK(in_range(4, 8, 8) == Ranges{{4, 8}});
+  CHECK(in_range(3, 6, 8) == Ranges{{3, 4}, {4, 6}});
+  CHECK(in_range(3, 5, 5) == Ranges{{3, 4}, {4, 5}});
+  CHECK(in_range(0, 5, 5) == Ranges{{0, 5}});
+  CHECK(subtrees_in(LeafRuns{{0, 3}, {5, 8}}, 8) == Ranges{{0, 2}, {2, 3}, {5, 6}, {6, 8}});
 }
 
-TEST_CASE("the sums of a range's leaves are those of its subtrees, whatever order the leaves finish in") {
+TEST_CASE("the sums of some leaves are those of their subtrees, whatever order the leaves finish in") {
   const Variable parameter = Variable::leaf(Tensor::scalar(0));
   // In float32 the order of these additions shows.
   const auto value_of = [](std::int64_t leaf) { return leaf % 3 == 0 ? 1e8 : leaf % 3 == 1 ? 1.0 : -1e8; };
-  for (const LeafRange range : {LeafRange{0, 11}, LeafRange{2, 9}, LeafRange{5, 11}}) {
+  for (const LeafRuns& runs : {LeafRuns{{0, 11}}, LeafRuns{{2, 9}}, LeafRuns{{5, 11}}, LeafRuns{{0, 2}, {3, 8}, {10, 11}}}) {
     std::vector<std::vector<std::int64_t>> orders(3);
-    for (std::int64_t leaf = range.first; leaf < range.end; ++leaf) {
-      orders[0].push_back(leaf);
-      orders[1].insert(orders[1].begin(), leaf);
-      orders[2].insert(leaf % 2 == 0 ? orders[2].begin() : orders[2].end(), leaf);
+    for (const LeafRange run : runs) {
+      for (std::int64_t leaf = run.first; leaf < run.end; ++leaf) {
+        orders[0].push_back(leaf);
+        orders[1].insert(orders[1].begin(), leaf);
+        orders[2].insert(leaf % 2 == 0 ? orders[2].begin() : orders[2].end(), leaf);
+      }
     }
     std::vector<std::vector<double>> results;
     for (const auto& order : orders) {
-      LeafSums sums(range, 11);
+      LeafSums sums(runs, 11);
       for (const std::int64_t leaf : order) sums.finish(leaf, one_gradient(parameter, value_of(leaf)));
       auto& result = results.emplace_back();
       for (const Gradients& sum : sums.take()) result.push_back(sum.of(parameter).item());
     }
     // The last leaf parameter by parameter.
-    LeafSums sums(range, 11);
-    for (std::int64_t leaf = range.first; leaf + 1 < range.end; ++leaf)
-      sums.finish(leaf, one_gradient(parameter, value_of(leaf)));
-    sums.finish_last(parameter.node().get(), Tensor::scalar(value_of(range.end - 1)));
-    CHECK(sums.of(parameter.node().get()).size() == subtrees_in(range, 11).size());
+    LeafSums sums(runs, 11);
+    const std::int64_t last_leaf = orders[0].back();
+    orders[0].pop_back();
+    for (const std::int64_t leaf : orders[0]) sums.finish(leaf, one_gradient(parameter, value_of(leaf)));
+    sums.finish_last(parameter.node().get(), Tensor::scalar(value_of(last_leaf)));
+    CHECK(sums.of(parameter.node().get()).size() == subtrees_in(runs, 11).size());
     const Tensor last = sums.of(parameter.node().get()).back();
     auto& result = results.emplace_back();
     for (const Gradients& sum : sums.take()) result.push_back(sum.of(parameter).item());
     CHECK(last.item() == result.back());
-    CHECK(results[0].size() == subtrees_in(range, 11).size());
+    CHECK(results[0].size() == subtrees_in(runs, 11).size());
     for (const auto& other : results) CHECK(other == results[0]);
   }
 }
