@@ -19,6 +19,7 @@
 #include "train/loop/rank_checks.h"
 #include "train/loop/session.h"
 #include "train/loop/shared_step.h"
+#include "train/loop/training_speed.h"
 #include "train/store/atomic_file.h"
 
 namespace cosformer {
@@ -92,7 +93,8 @@ CommandLine command_line() {
                  cxxopts::value<int>(), "N");
   line.options()("network", "with --dry-run --ranks: Gbit/s of each rank's connection",
                  cxxopts::value<double>()->default_value("10"), "GBIT");
-  line.options()("rank-gflops", "with --dry-run --ranks: GFLOP/s of each rank's matrix products (default: as measured here)",
+  line.options()("rank-gflops",
+                 "with --dry-run --ranks: GFLOP/s that each rank reaches (default: tried here on parts of a step)",
                  cxxopts::value<double>(), "G");
   line.options()("launcher", "slurm: write a batch script that trains the run on --ranks, and run nothing",
                  cxxopts::value<std::string>(), "NAME");
@@ -150,10 +152,13 @@ void print_plan(const Session& session, const cxxopts::ParseResult& given) {
   const bool json = given.count("json") > 0;
   const double peak = measure_matmul_peak(0.2);
   std::optional<ClusterPlan> cluster;
-  if (given.count("ranks"))
+  if (given.count("ranks")) {
+    const double speed = given.count("rank-gflops") ? given["rank-gflops"].as<double>() * 1e9
+                                                    : measure_training_speed(session.config, *session.task);
     cluster = make_cluster_plan(session.config, session.config.model, session.plan,
-                                {count_of(given, "ranks", 1), given["network"].as<double>(),
-                                 given.count("rank-gflops") ? given["rank-gflops"].as<double>() * 1e9 : peak});
+                                {count_of(given, "ranks", 1), given["network"].as<double>(), speed,
+                                 first_step_flops(session.config, *session.task)});
+  }
   if (!json) {
     std::cout << format_plan(session.plan, peak) << (cluster ? format_cluster_plan(*cluster) : "");
     return;

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "train/loop/gradient_step.h"
+#include "train/loop/leaf_division.h"
 #include "train/loop/shared_step.h"
 #include "train/loop/step_tree.h"
 
@@ -16,17 +18,18 @@ namespace {
 constexpr double kFloatBits = 32;
 
 /// Bits that the busiest rank sends or receives for the sums of gradients.
-double reduce_bits(std::int64_t leaves, int ranks, double parameters) {
+double reduce_bits(const std::vector<LeafRuns>& division, std::int64_t leaves, double parameters) {
+  const auto ranks = static_cast<double>(division.size());
   std::int64_t subtrees = 0, most = 0, least = leaves;
-  for (int rank = 0; rank < ranks; ++rank) {
-    const std::int64_t own = std::ssize(subtrees_in(leaves_of_rank(leaves, ranks, rank), leaves));
+  for (const LeafRuns& runs : division) {
+    const std::int64_t own = std::ssize(subtrees_in(runs, leaves));
     subtrees += own;
     most = std::max(most, own);
     least = std::min(least, own);
   }
   const double slice = parameters * kFloatBits / ranks;
   // Each subtree's sum goes to all other ranks, a slice to each; a rank receives its own slice of all others' subtrees.
-  return std::max(static_cast<double>(most * (ranks - 1)), static_cast<double>(subtrees - least)) * slice;
+  return std::max(static_cast<double>(most) * (ranks - 1), static_cast<double>(subtrees - least)) * slice;
 }
 
 std::string seconds_text(double seconds) {
@@ -40,19 +43,33 @@ ClusterPlan make_cluster_plan(const Config& config, const ModelConfig& model, co
   check_enough_leaves(model, config.train, request.ranks);
   ClusterPlan cluster{.request = request, .leaves = step_leaves(model, config.train), .memory = plan.memory};
   const int ranks = request.ranks;
-  for (int rank = 0; rank < ranks; ++rank)
-    cluster.leaves_per_rank = std::max(cluster.leaves_per_rank, leaves_of_rank(cluster.leaves, ranks, rank).count());
-  const double flops = plan.training_flops_per_token * static_cast<double>(plan.tokens_per_step);
-  const double alone_seconds = flops / request.flops_per_second;
-  const double leaf_seconds = alone_seconds / static_cast<double>(cluster.leaves);
-  cluster.compute_seconds = leaf_seconds * static_cast<double>(cluster.leaves_per_rank);
+  std::vector<double> leaf_flops = request.leaf_flops;
+  if (leaf_flops.empty())
+    leaf_flops.assign(
+        static_cast<std::size_t>(cluster.leaves),
+        plan.training_flops_per_token * static_cast<double>(plan.tokens_per_step) / static_cast<double>(cluster.leaves));
+  const std::vector<LeafRuns> division = divide_leaves(leaf_flops, ranks);
+  double last_leaf_seconds = 0;  // of the busiest rank
+  for (const LeafRuns& runs : division) {
+    std::int64_t own = 0;
+    double flops = 0, last = 0;
+    for (const LeafRange run : runs) {
+      own += run.count();
+      for (std::int64_t leaf = run.first; leaf < run.end; ++leaf) flops += last = leaf_flops[static_cast<std::size_t>(leaf)];
+    }
+    cluster.leaves_per_rank = std::max(cluster.leaves_per_rank, own);
+    if (flops / request.flops_per_second <= cluster.compute_seconds) continue;
+    cluster.compute_seconds = flops / request.flops_per_second;
+    last_leaf_seconds = last / request.flops_per_second;
+  }
+  const double alone_seconds = std::accumulate(leaf_flops.begin(), leaf_flops.end(), 0.0) / request.flops_per_second;
   if (ranks > 1) {
     const double bits_per_second = request.network_gbits * 1e9;
     const auto parameters = static_cast<double>(plan.parameters);
-    cluster.reduce_seconds = reduce_bits(cluster.leaves, ranks, parameters) / bits_per_second;
+    cluster.reduce_seconds = reduce_bits(division, cluster.leaves, parameters) / bits_per_second;
     cluster.gather_seconds = parameters * kFloatBits * (ranks - 1) / ranks / bits_per_second;
     // Gradients travel early if leaves run one after another; a backward pass is two thirds of a leaf's time.
-    if (plan.shards == 1) cluster.hidden_seconds = std::min(cluster.reduce_seconds, leaf_seconds * 2 / 3);
+    if (plan.shards == 1) cluster.hidden_seconds = std::min(cluster.reduce_seconds, last_leaf_seconds * 2 / 3);
   }
   cluster.step_seconds = cluster.compute_seconds + cluster.reduce_seconds - cluster.hidden_seconds + cluster.gather_seconds;
   cluster.efficiency = alone_seconds / (cluster.step_seconds * ranks);
@@ -69,7 +86,7 @@ std::string format_cluster_plan(const ClusterPlan& plan) {
   line(fmt::format("on {} ranks of {:.0f} Gbit/s", plan.request.ranks, plan.request.network_gbits),
        fmt::format("{:.0f} GFLOP/s each", plan.request.flops_per_second / 1e9));
   line("  leaves a rank, at most", fmt::format("{} of {}", plan.leaves_per_rank, plan.leaves));
-  line("  computing a step, at least", seconds_text(plan.compute_seconds));
+  line("  computing a step", seconds_text(plan.compute_seconds));
   line("  gradients to their owners", seconds_text(plan.reduce_seconds));
   line("    of it beside computing", seconds_text(plan.hidden_seconds));
   line("  parameters to all", seconds_text(plan.gather_seconds));

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "train/config/config.h"
 #include "train/loop/plan.h"
@@ -13,15 +14,16 @@ namespace cosformer {
 /// Ranks that are asked for, and what each of them has.
 struct ClusterRequest {
   int ranks = 1;
-  double network_gbits = 10;       ///< of each rank, in each direction at once
-  double flops_per_second = 1e11;  ///< of each rank's matrix products
+  double network_gbits = 10;            ///< of each rank, in each direction at once
+  double flops_per_second = 1e11;       ///< that each rank reaches
+  std::vector<double> leaf_flops = {};  ///< of each leaf of a step, forward and backward; empty: as the plan's tokens say
 };
 
 struct ClusterPlan {
   ClusterRequest request;
   std::int64_t leaves = 0;           ///< parts of a step (train/loop/step_tree.h)
   std::int64_t leaves_per_rank = 0;  ///< of the busiest
-  double compute_seconds = 0;        ///< of a step, at the speed of products
+  double compute_seconds = 0;        ///< of a step
   double reduce_seconds = 0;         ///< gradients to the owners of the parameters
   double hidden_seconds = 0;         ///< of that, while the last leaf's backward pass runs
   double gather_seconds = 0;         ///< updated parameters to all

@@ -61,6 +61,17 @@ TEST_CASE("ranks whose number does not divide the leaves wait for the busiest an
   CHECK(plan.reduce_seconds == Approx(4 * 32e6 / 3 / 1e9));
 }
 
+TEST_CASE("leaves of unequal cost are divided as a step divides them, and the heaviest rank counts") {
+  Problem problem;
+  // Of 1e12 operations: one leaf has half of them.
+  const std::vector<double> flops = {5e11, 1e11, 1e11, 1e11, 5e10, 5e10, 5e10, 5e10};
+  const ClusterPlan plan = make_cluster_plan(problem.config, problem.model, problem.plan, {2, 1.0, 1e11, flops});
+  CHECK(plan.compute_seconds == Approx(5.0));
+  CHECK(plan.leaves_per_rank == 7);
+  CHECK(make_cluster_plan(problem.config, problem.model, problem.plan, {4, 1.0, 1e11, flops}).compute_seconds ==
+        Approx(5.0));
+}
+
 TEST_CASE("more ranks than leaves are refused with the key to raise") {
   Problem problem;
   CHECK(input_error_of([&] { problem.on(16); }).find("train.batch_size") == 0);
