@@ -33,7 +33,7 @@ class ParameterSlices {
   /// The parts that a rank owns, bucket by bucket.
   std::vector<ParameterPart> parts_of(int rank) const;
 
-  static constexpr std::int64_t kBucketElements = std::int64_t{1} << 22;
+  static constexpr std::int64_t kBucketElements = std::int64_t{1} << 20;
 
  private:
   std::vector<std::vector<Slice>> slices_;  // by bucket and rank
