@@ -56,6 +56,8 @@ Variable relu(const Variable& x);
 Variable gelu(const Variable& x);
 /// f(x + bias), bias [width] added to every row of x [.., width]: one pass over memory.
 Variable bias_activation(const Variable& x, const Variable& bias, ScalarFunction f);
+/// x ∘ f(z), of one shape: a gated linear unit with f = silu or gelu (Shazeer, 2020).
+Variable gated_product(const Variable& x, const Variable& z, ScalarFunction f);
 /// Each element is 0 with `probability`, else divided by 1 - probability. The mask is a function of `stream` and the
 /// element's index; nothing is stored for the backward pass. 0 ≤ probability < 1.
 Variable dropout(const Variable& x, double probability, const Random& stream);
@@ -64,8 +66,10 @@ Variable dropout(const Variable& x, double probability, const Random& stream);
 
 /// x Wᵀ + b: x [.., in], weight [out, in], bias [out] or undefined -> [.., out].
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
-/// Normalises the last axis to mean 0 and variance 1, then weight ∘ x̂ + bias (Ba et al., 2016).
+/// Normalises the last axis to mean 0 and variance 1, then weight ∘ x̂ + bias (Ba et al., 2016). The bias may be undefined.
 Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps);
+/// x / sqrt(mean(x²) + eps) ∘ weight over the last axis (Zhang and Sennrich, 2019): weight [width].
+Variable rms_norm(const Variable& x, const Variable& weight, double eps);
 /// Rows of `table` [V, E] by `ids` (int32, any shape) -> [.., E]. Throws ShapeError for an id outside the table.
 Variable embedding(const Variable& table, const Tensor& ids);
 
@@ -126,6 +130,19 @@ Variable project_length(const Variable& x, const Variable& weights, const Shared
 /// (exp(w_f·x' - |x'|²/2) + 1e-4) / sqrt(F) with x' = x / D^(1/4). Bounded by exp(|w_f|²/2), so no running maximum is
 /// needed and a causal model sees nothing of the future. Source: Choromanski et al., ICLR 2021, eq. 7.
 Variable favor_features(const Variable& x, const Tensor& projection);
+
+// ---- what heads go through before and after attention (ops/short_convolution.cpp, ops/rotate_positions.cpp,
+// ops/repeat_heads.cpp)
+
+/// Each channel convolved over the K tokens that end with this one, by itself: x [B, T, E], weight [E, K] -> [B, T, E].
+/// Padding counts as 0, and distances go by the mask's positions: see core/kernels/short_convolution.h.
+Variable short_convolution(const Variable& x, const Variable& weight, const SharedPaddingMask& mask);
+/// Rotary positions: x [B, T, H, D], whose pairs of channels (i, i + D/2) are turned by p · base^(−2i/D), p the mask's
+/// positions or first, first + 1, ... D is even. Source: Su et al., RoFormer, 2021.
+Variable rotate_positions(const Variable& x, const SharedPaddingMask& mask, std::int64_t first, double base);
+/// Each head `times` times, copies side by side: x [B, T, H, D] -> [B, T, H · times, D]. For heads of queries that share
+/// keys and values (Ainslie et al., 2023).
+Variable repeat_heads(const Variable& x, std::int64_t times);
 
 // ---- losses (ops/cross_entropy.cpp)
 

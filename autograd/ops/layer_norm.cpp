@@ -7,9 +7,11 @@
 namespace cosformer {
 
 Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps) {
-  check_norm("layer_norm", x, {weight, bias, eps});
+  const bool has_bias = bias.defined();
+  check_norm("layer_norm", x, {weight, has_bias ? bias : weight, eps});
   const std::int64_t width = x.dim(-1), rows = row_count(x.shape());
-  const Tensor input = x.value().contiguous(), w = weight.value().contiguous(), b = bias.value().contiguous();
+  const Tensor input = x.value().contiguous(), w = weight.value().contiguous(),
+               b = has_bias ? bias.value().contiguous() : Tensor::zeros({width}, x.dtype());
   Tensor out = Tensor::empty(x.shape(), x.dtype());
   Tensor mean = Tensor::empty({rows}, x.dtype()), inverse_deviation = Tensor::empty({rows}, x.dtype());
   dispatch_float(x.dtype(), [&]<class T>(T) {

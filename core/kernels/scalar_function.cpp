@@ -4,6 +4,7 @@
 #include <array>
 #include <type_traits>
 
+#include "core/kernels/logistic_rows.h"
 #include "core/kernels/scratch_matrix.h"
 #include "core/simd/row_loops.h"
 
@@ -155,6 +156,14 @@ constexpr Row pointwise(const char* name, ScalarFunction f, bool never_negative,
           {value_rows<F, double>, gradient_rows<F, double>}};
 }
 
+template <class F>
+constexpr Row logistic(const char* name, ScalarFunction f, bool never_negative, const char* description) {
+  return {
+      {name, f, never_negative, description},
+      {detail::logistic_rows<F, float>, detail::logistic_gradient_rows<F, float>, detail::logistic_with_slope<F, float>},
+      {detail::logistic_rows<F, double>, detail::logistic_gradient_rows<F, double>, detail::logistic_with_slope<F, double>}};
+}
+
 using enum ScalarFunction;
 constexpr Row kFunctions[] = {
     leaky<Identity>("identity", identity, false, "x"),
@@ -167,6 +176,8 @@ constexpr Row kFunctions[] = {
     {{"gelu", gelu, false, "x Φ(x) (Hendrycks and Gimpel, 2016)"},
      {gelu_rows<float>, gelu_gradient_rows<float>, gelu_with_slope<float>},
      {gelu_rows<double>, gelu_gradient_rows<double>, gelu_with_slope<double>}},
+    logistic<detail::Silu>("silu", silu, false, "x / (1 + exp(-x)), Swish (Ramachandran et al., 2017)"),
+    logistic<detail::Sigmoid>("sigmoid", sigmoid, true, "1 / (1 + exp(-x))"),
 };
 
 constexpr auto kKinds = [] {

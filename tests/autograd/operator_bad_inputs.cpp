@@ -102,6 +102,7 @@ std::vector<BadInput> bad_inputs() {
        }},
   };
   for (BadInput& row : bad_attention_layer_inputs()) rows.push_back(std::move(row));
+  for (BadInput& row : bad_block_inputs()) rows.push_back(std::move(row));
   for (BadInput& row : bad_fused_inputs()) rows.push_back(std::move(row));
   for (BadInput& row : bad_adaptive_inputs()) rows.push_back(std::move(row));
   return rows;

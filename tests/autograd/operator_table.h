@@ -54,6 +54,10 @@ std::vector<BadInput> bad_attention_layer_inputs();
 std::vector<OperatorCase> fused_cases();
 std::vector<BadInput> bad_fused_inputs();
 
+/// Rows of the parts of current models (operator_table_blocks.cpp), part of `operator_cases` and `bad_inputs`.
+std::vector<OperatorCase> block_cases();
+std::vector<BadInput> bad_block_inputs();
+
 /// Rows of large vocabularies (operator_table_adaptive.cpp), part of `operator_cases` and `bad_inputs`.
 std::vector<OperatorCase> adaptive_cases();
 std::vector<BadInput> bad_adaptive_inputs();

@@ -117,6 +117,7 @@ OperatorCase linear_case(const Sample& sample, const ScalarFunctionKind& map, co
                          AttentionNormalization normalization = AttentionNormalization::sum) {
   AttentionCase shape = sample.shape;
   shape.l1_norm = normalization == AttentionNormalization::l1;
+  shape.undivided = normalization == AttentionNormalization::one;
   const auto length = static_cast<double>(longest_text(shape));
   ReweightingSteps steps;
   ReferenceReweighting reference;
@@ -204,7 +205,10 @@ std::vector<OperatorCase> attention_cases() {
           const bool weighs = reweighting.value != Reweighting::none;
           const bool refused = (form == LinearAttentionForm::chunked && weighs && !sample.shape.key_positions.empty()) ||
                                (form == LinearAttentionForm::linear && !reweighting.linear_form);
-          if (!refused) cases.push_back(linear_case(sample, map, reweighting, form, form_name));
+          if (refused) continue;
+          cases.push_back(linear_case(sample, map, reweighting, form, form_name));
+          if (map.value != ScalarFunction::silu) continue;
+          cases.push_back(linear_case(sample, map, reweighting, form, form_name, AttentionNormalization::one));
         }
       }
     }

@@ -89,6 +89,12 @@ ReferenceFeature reference_feature(const char* name) {
     return {[=](double x) { return x * share(x); },
             [=](double x) { return share(x) + x * std::exp(-0.5 * x * x) / std::sqrt(2 * std::numbers::pi); }};
   }
+  const auto logistic = [](double x) { return 0.5 * (1 + std::tanh(0.5 * x)); };
+  if (map == "sigmoid") return {logistic, [=](double x) { return logistic(x) * logistic(-x); }};
+  if (map == "silu") {
+    return {[=](double x) { return x * logistic(x); },
+            [=](double x) { return logistic(x) + x * logistic(x) * logistic(-x); }};
+  }
   throw std::invalid_argument("no reference for the function " + map);
 }
 
@@ -112,7 +118,7 @@ std::vector<double> reference_linear_attention(const AttentionCase& shape, const
         o[e] += score * value[at(shape, shape.keys, shape.value_dim, b, j, h) + static_cast<std::size_t>(e)];
       }
     }
-    for (std::int64_t e = 0; e < shape.value_dim; ++e) o[e] /= guard(sum);
+    for (std::int64_t e = 0; e < shape.value_dim; ++e) o[e] /= shape.undivided ? 1 : guard(sum);
   });
   return out;
 }
@@ -139,8 +145,8 @@ AttentionGradients reference_linear_attention_gradients(const AttentionCase& sha
       const double s = scores[static_cast<std::size_t>(j)];
       sum += shape.l1_norm ? std::fabs(s) : s;
     }
-    const double normalizer = guard(sum);
-    const double dsum = std::abs(sum) < 1e-6 ? 0 : -dot(&dout[o], &out[o], E) / normalizer;
+    const double normalizer = shape.undivided ? 1 : guard(sum);
+    const double dsum = shape.undivided || std::abs(sum) < 1e-6 ? 0 : -dot(&dout[o], &out[o], E) / normalizer;
     for (std::int64_t j = 0; j < shape.keys; ++j) {
       if (!shape.sees(b, i, j)) continue;
       const std::size_t k = at(shape, shape.keys, D, b, j, h), v = at(shape, shape.keys, E, b, j, h);

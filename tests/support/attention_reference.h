@@ -17,7 +17,8 @@ struct AttentionCase {
   std::int64_t window = -1;
   std::vector<double> weight_factors = {};  ///< softmax: [B, H, T, S], what each weight is multiplied by; empty = 1
   std::vector<std::int32_t> query_positions = {}, key_positions = {};  ///< [B, T] and [B, S]; empty = 0, 1, 2, ...
-  bool l1_norm = false;  ///< linear attention: divide by Σ|s_ij| instead of Σ s_ij
+  bool l1_norm = false;    ///< linear attention: divide by Σ|s_ij| instead of Σ s_ij
+  bool undivided = false;  ///< linear attention: divide by nothing
 
   /// Is key j of item b in sight of query i?
   bool sees(std::int64_t b, std::int64_t i, std::int64_t j) const;

@@ -14,8 +14,8 @@ constexpr LinearAttentionFormName kForms[] = {{"auto", LinearAttentionForm::auto
                                               {"linear", LinearAttentionForm::linear},
                                               {"chunked", LinearAttentionForm::chunked},
                                               {"recurrent", LinearAttentionForm::recurrent}};
-constexpr AttentionNormalizationName kNormalizations[] = {{"sum", AttentionNormalization::sum},
-                                                          {"l1", AttentionNormalization::l1}};
+constexpr AttentionNormalizationName kNormalizations[] = {
+    {"sum", AttentionNormalization::sum}, {"l1", AttentionNormalization::l1}, {"rms", AttentionNormalization::one}};
 
 }  // namespace
 
@@ -24,7 +24,7 @@ std::span<const LinearAttentionFormName> linear_attention_forms() { return kForm
 std::span<const AttentionNormalizationName> attention_normalizations() { return kNormalizations; }
 
 bool has_form(AttentionNormalization normalization, LinearAttentionForm form) {
-  return normalization == AttentionNormalization::sum || form == LinearAttentionForm::automatic ||
+  return normalization != AttentionNormalization::l1 || form == LinearAttentionForm::automatic ||
          form == LinearAttentionForm::quadratic;
 }
 

@@ -135,8 +135,8 @@ void chunked_forward(std::span<const LinearHead<T>> heads, std::int64_t chunk_si
                   {.band = Band::lower_inner, .fixed = W - skipped, .upcoming = &upcoming});
       row_dots<T>(count, W + count - skipped, left.from(0, skipped), {ones[h] + skipped, 0}, normalizers[0]);
       for (std::int64_t i = 0; i < count; ++i) {
-        *output.normalizer[begin + i] = normalizers[0][i];
-        normalizers[1][i] = 1 / guarded(normalizers[0][i]);
+        const T normalizer = *output.normalizer[begin + i] = normalizer_of_sum(head, normalizers[0][i]);
+        normalizers[1][i] = 1 / guarded(normalizer);
       }
       scale_rows<T>(count, E, normalizers[1], sums.view(), output.out.from(begin));
       if (begin + count == length) continue;

@@ -175,7 +175,7 @@ void normalizer_gradients(const LinearHeadGradients<T>& gradients, std::int64_t 
   row_dots<T>(count, value_dim, gradients.dout.from(begin), gradients.out.from(begin), target);
   for (std::int64_t i = 0; i < count; ++i) {
     const T normalizer = *gradients.normalizer[begin + i];
-    target[i] = guard_is_active(normalizer) ? T{0} : -target[i] / guarded(normalizer);
+    target[i] = !gradients.divides || guard_is_active(normalizer) ? T{0} : -target[i] / guarded(normalizer);
   }
 }
 

@@ -110,6 +110,7 @@ struct LinearHeadGradients {
   const T* saved = nullptr;        ///< as the forward pass left it
   MatrixView<const T> dout;
   MatrixView<T> dquery, dkey, dvalue;
+  bool divides = true;  ///< false: the normaliser is the constant 1
 };
 
 /// The forms, one head at a time; each has a file of its own. Inside a loop of `parallel_for`.
@@ -152,6 +153,12 @@ T guarded(T normalizer) {
   return normalizer < 0 ? -kFloor : kFloor;
 }
 
+/// D of a row whose similarities sum to `sum`.
+template <class T>
+T normalizer_of_sum(const LinearHead<T>& head, T sum) {
+  return head.normalization == AttentionNormalization::one ? T{1} : sum;
+}
+
 template <class T>
 bool guard_is_active(T normalizer) {
   return std::abs(normalizer) < static_cast<T>(kNormalizerFloor);
@@ -181,7 +188,7 @@ void rotate_extended_rows(std::int64_t count, std::int64_t width, MatrixView<con
 template <class T>
 void carry_rows(T factor, std::int64_t rows, std::int64_t width, MatrixView<T> sums);
 
-/// b_i = -(dout_i · out_i) / D_i, or 0 if the guard is active.
+/// b_i = -(dout_i · out_i) / D_i, or 0 if the guard is active or D_i is a constant.
 template <class T>
 void normalizer_gradients(const LinearHeadGradients<T>& gradients, std::int64_t begin, std::int64_t count,
                           std::int64_t value_dim, T* target);

@@ -59,8 +59,8 @@ void read_sums(const Group<T>& group, const Segments& segments, std::int64_t seg
         T normalizers[kTile], inverses[kTile];
         row_dots<T>(count, W, rotated_q.view(), {sums[W], 0}, normalizers);
         for (std::int64_t i = 0; i < count; ++i) {
-          *output.normalizer[begin + i] = normalizers[i];
-          inverses[i] = 1 / guarded(normalizers[i]);
+          const T normalizer = *output.normalizer[begin + i] = normalizer_of_sum(head, normalizers[i]);
+          inverses[i] = 1 / guarded(normalizer);
         }
         scale_rows<T>(count, E, inverses, results.view(), output.out.from(begin));
       });

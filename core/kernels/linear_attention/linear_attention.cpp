@@ -168,7 +168,7 @@ void linear_attention_backward(const AttentionSizes& sizes, const AttentionVisib
       const T* own = saved == nullptr ? nullptr : saved + (b * sizes.heads + h) * saved_size;
       gradients.push_back({rows_of(out, b, h), normalizer_of(normalizer, sizes, b, h), own, rows_of(dout, b, h),
                            rows_of(written.query.heads(), b, h), rows_of(written.key.heads(), b, h),
-                           rows_of(written.value.heads(), b, h)});
+                           rows_of(written.value.heads(), b, h), options.normalization != AttentionNormalization::one});
     }
   }
   const LinearAttentionForm form = options.form;
@@ -201,7 +201,7 @@ void linear_attention_step(const AttentionSizes& sizes, const LinearAttentionOpt
   check_sizes(sizes);
   check<ShapeError>(sizes.queries == 1 && sizes.keys == 1, "[linear attention] a step takes one query and one key, found ",
                     sizes.queries, " and ", sizes.keys);
-  check<ShapeError>(options.normalization == AttentionNormalization::sum,
+  check<ShapeError>(options.normalization != AttentionNormalization::l1,
                     "[linear attention] the L1 norm has no recurrent state");
   check<ShapeError>(position >= 0, "[linear attention] a step's position must not be negative");
   check_steps(sizes, options, true);

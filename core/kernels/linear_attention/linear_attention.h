@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Linear attention: out_i = Σ_j s_ij v_j / guard(D_i), D_i = Σ_j s_ij or Σ_j |s_ij|, with s_ij = φ(q_i)·φ(k_j) · r(i − j),
-/// r the re-weighting (reweighting.h).
+/// Linear attention: out_i = Σ_j s_ij v_j / guard(D_i), D_i = Σ_j s_ij, Σ_j |s_ij| or 1, with s_ij = φ(q_i)·φ(k_j) · r(i −
+/// j), r the re-weighting (reweighting.h).
 ///
 /// Four equal forms (quadratic, linear, chunked, recurrent); derivations in core/kernels/README.md.
 /// Source: Qin et al., cosFormer, ICLR 2022, eq. 10-12; chunks after Yang et al., 2024.
@@ -28,8 +28,8 @@ std::span<const LinearAttentionFormName> linear_attention_forms();
 
 /// What the normaliser D_i of a row of similarities is: their sum with its sign, Σ_j s_ij, or their L1 norm, Σ_j |s_ij|. The
 /// two are equal if no similarity is negative. Absolute values do not come apart into features: `l1` has the quadratic
-/// form only.
-enum class AttentionNormalization : std::uint8_t { sum, l1 };
+/// form only. Or D_i is 1, for a layer that norms the output instead (Qin et al., The Devil in Linear Transformer, 2022).
+enum class AttentionNormalization : std::uint8_t { sum, l1, one };
 
 /// The normalisers by their names in configs.
 struct AttentionNormalizationName {

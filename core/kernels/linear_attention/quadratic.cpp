@@ -41,6 +41,7 @@ void reweight_and_mask(const LinearHead<T>& head, std::int64_t begin, std::int64
 /// D of one row of similarities.
 template <class T>
 T row_normalizer(AttentionNormalization normalization, const T* scores, std::int64_t keys) {
+  if (normalization == AttentionNormalization::one) return T{1};
   T sum = 0;
   if (normalization == AttentionNormalization::l1) {
     for (std::int64_t j = 0; j < keys; ++j) sum += std::abs(scores[j]);

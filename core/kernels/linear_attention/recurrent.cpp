@@ -18,11 +18,13 @@ void rotated_feature(ScalarFunction map, std::int64_t head_dim, const T* x, cons
 
 /// state [W, E + 1] += k̃ᵀ [v | 1], out = q̃ᵀ state / guard; the head's part of the public step.
 template <class T>
-T read_state(std::int64_t rows, std::int64_t value_dim, MatrixView<const T> state, const T* query, T* sums, T* out) {
+T read_state(const LinearHead<T>& head, std::int64_t rows, std::int64_t value_dim, MatrixView<const T> state, const T* query,
+             T* sums, T* out) {
   std::fill(sums, sums + value_dim + 1, T{0});
   for (std::int64_t w = 0; w < rows; ++w) loops<T>().add_scaled(query[w], state[w], sums, value_dim + 1);
-  loops<T>().scale(1 / guarded(sums[value_dim]), sums, out, value_dim);
-  return sums[value_dim];
+  const T normalizer = normalizer_of_sum(head, sums[value_dim]);
+  loops<T>().scale(1 / guarded(normalizer), sums, out, value_dim);
+  return normalizer;
 }
 
 /// What a sum over the keys up to token t - 1 is multiplied by before token t comes.
@@ -62,7 +64,7 @@ void recurrent_forward(const LinearHead<T>& head, const LinearHeadOutput<T>& out
       add_outer_product<T>(W, E + 1, rotated[0], value[0], state.view());
     }
     rotated_feature(head.map, D, head.query[t], head.query_factors.from(t), feature, rotated);
-    *output.normalizer[t] = read_state<T>(W, E, state.view(), rotated[0], sums[0], output.out[t]);
+    *output.normalizer[t] = read_state<T>(head, W, E, state.view(), rotated[0], sums[0], output.out[t]);
   }
 }
 
@@ -115,7 +117,7 @@ void recurrent_step(const LinearHead<T>& head, MatrixView<T> state, T* out) {
   extended_value_rows<T>(1, E, head.value, nullptr, value.view());
   add_outer_product<T>(W, E + 1, rotated[0], value[0], state);
   rotated_feature(head.map, D, head.query[0], head.query_factors, feature, rotated);
-  read_state<T>(W, E, state, rotated[0], sums[0], out);
+  read_state<T>(head, W, E, state, rotated[0], sums[0], out);
 }
 
 template void recurrent_forward<float>(const LinearHead<float>&, const LinearHeadOutput<float>&);
