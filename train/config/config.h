@@ -52,6 +52,7 @@ struct TrainConfig {
   std::int64_t log_every = 10;
   std::int64_t eval_every = 500;          ///< 0 = only at the end
   std::int64_t eval_max_batches = 0;      ///< 0 = the whole split
+  double ema = 0.0;                       ///< decay of an averaged copy of the weights; 0 = none
   std::int64_t patience = 0;              ///< evaluations without a better result that end the run; 0 = none do
   double max_minutes = 0.0;               ///< 0 = no limit
   std::int64_t max_nonfinite_steps = 10;  ///< steps in a row with a non-finite loss or gradient that end the run

@@ -31,6 +31,11 @@ constexpr Field kFields[] = {
     number<&C::optimizer, &O::eps>("optimizer.eps", kPositive, "ε of adamw and adam"),
     number<&C::optimizer, &O::weight_decay>("optimizer.weight_decay", kNotNegative,
                                             "decoupled for adamw and lion, added to the gradient for adam and sgd"),
+    boolean<&C::optimizer, &O::decay_norms_and_biases>(
+        "optimizer.decay_norms_and_biases", "weight_decay is for parameters of one axis as well: biases and norms"),
+    boolean<&C::optimizer, &O::decay_embeddings>(
+        "optimizer.decay_embeddings",
+        "weight_decay is for the tables of token and position embeddings, and what they are tied to"),
     number<&C::optimizer, &O::momentum>("optimizer.momentum", kFraction, "of sgd"),
     boolean<&C::optimizer, &O::nesterov>("optimizer.nesterov", "Nesterov's form of momentum, sgd"),
     number<&C::optimizer, &O::clip_norm>("optimizer.clip_norm", kNotNegative,
@@ -42,8 +47,10 @@ constexpr Field kFields[] = {
     number<&C::schedule, &S::warmup_start_ratio>("schedule.warmup_start_ratio", kRatio,
                                                  "first learning rate of the warm-up over the highest"),
     integer<&C::schedule, &S::decay_steps>("schedule.decay_steps", 0, kMaxSteps,
-                                           "step where linear and cosine end; 0: train.max_steps"),
+                                           "step where linear, cosine and wsd end; 0: train.max_steps"),
     number<&C::schedule, &S::min_ratio>("schedule.min_ratio", kRatio, "least learning rate over the highest"),
+    integer<&C::schedule, &S::cooldown_steps>("schedule.cooldown_steps", 0, kMaxSteps,
+                                              "last steps in which wsd falls; 0: a tenth of those after the warm-up"),
     integer<&C::schedule, &S::period_steps>("schedule.period_steps", 0, kMaxSteps,
                                             "steps of the first cycle after the warm-up, cosine_cycles"),
     number<&C::schedule, &S::period_factor>("schedule.period_factor", {.minimum = 1},
@@ -67,6 +74,10 @@ constexpr Field kFields[] = {
     integer<&C::train, &T::eval_every>("train.eval_every", 0, kMaxSteps, "steps between evaluations; 0: only at the end"),
     integer<&C::train, &T::eval_max_batches>("train.eval_max_batches", 0, kMaxSteps,
                                              "batches of an evaluation while training; 0: the whole split"),
+    number<&C::train, &T::ema>(
+        "train.ema", kFraction,
+        "decay of an averaged copy of the weights, which evaluations see and checkpoints hold as their "
+        "model; at most (1 + t) / (10 + t) after update t; 0: none"),
     integer<&C::train, &T::patience>("train.patience", 0, kMaxSteps,
                                      "evaluations in a row without a better result that end the run; 0: none do"),
     number<&C::train, &T::max_minutes>("train.max_minutes", kNotNegative, "the run ends after so long; 0: no limit"),

@@ -46,7 +46,7 @@ RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::in
                    static_cast<double>(config.train.max_steps);
   const std::int64_t shard_rows = (rows + plan.shards - 1) / plan.shards;
   plan.memory = estimate_memory(
-      model_config, plan.parameters, optimizer_moments(config.optimizer),
+      model_config, plan.parameters, optimizer_moments(config.optimizer) + (config.train.ema > 0 ? 1 : 0),
       {.rows = std::min(rows_at_once(plan.shards, rows, rows * texts * seq_len), shard_rows) * texts,
        .seq_len = seq_len,
        .at_once = std::min<std::int64_t>(plan.shards, num_threads()),

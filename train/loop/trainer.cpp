@@ -50,7 +50,8 @@ Trainer::Trainer(const Config& config, const Task& task, std::unique_ptr<Model> 
       ranks_(ranks),
       identity_(identity_of(task)),
       model_(std::move(model)),
-      step_(config, task, *model_, ranks) {
+      step_(config, task, *model_, ranks),
+      average_(config.train.ema, model_->parameters()) {
   state_.seed = static_cast<std::uint64_t>(config.train.seed);
   state_.higher_is_better = higher_is_better(selection_metric_of(config.task.name));
   resume();
@@ -76,6 +77,7 @@ void Trainer::resume() {
       Checkpoint checkpoint = read_checkpoint(*latest);
       load_parameters(model_->parameters(), checkpoint.parameters, latest->string());
       step_.check_state(checkpoint.optimizer);
+      average_.check_waiting(checkpoint.optimizer);
       optimizer = std::move(checkpoint.optimizer);
       state_ = checkpoint.state;
       saved_step_ = state_.step;
@@ -92,6 +94,11 @@ void Trainer::resume() {
   saved_step_ = of_first_rank(ranks_, saved_step_);
   if (saved_step_ < 0) return;
   state_ = run_state_from_json(nlohmann::json::parse(broadcast_text(ranks_, to_json(state_).dump())), "rank 0's state");
+  step_.distribute(optimizer);
+  if (!average_) return;
+  // So far the model holds what the checkpoint's does, the average. Rank 0 alone has the weights that go on.
+  average_.take_average();
+  if (ranks_.is_first()) average_.restore_waiting(optimizer);
   step_.distribute(optimizer);
 }
 
@@ -157,6 +164,7 @@ void Trainer::train_step() {
     const double limit = config_.optimizer.clip_norm;
     const double gradient_scale = limit > 0 && norm > limit ? limit / norm : 1.0;
     step_.update({step - state_.nonfinite_total, learning_rate, gradient_scale});
+    average_.update(step - state_.nonfinite_total);
     state_.nonfinite_streak = 0;
   } else {
     skip_step(result.loss, norm);
@@ -189,8 +197,11 @@ bool Trainer::evaluate() {
     agree_on_signal();
     return end_by_signal().has_value();
   };
-  const std::optional<Evaluation> evaluation =
-      task_.evaluate(*model_, Split::valid, config_.train.eval_max_batches, stop, ranks_);
+  std::optional<Evaluation> evaluation;
+  {
+    const AveragedWeights::Shown averaged(average_);
+    evaluation = task_.evaluate(*model_, Split::valid, config_.train.eval_max_batches, stop, ranks_);
+  }
   if (!evaluation) return false;
   const bool best = note_metric(state_, evaluation->value(selection_metric_of(config_.task.name)));
   state_.wall_seconds = of_first_rank(ranks_, wall_seconds());
@@ -206,6 +217,7 @@ bool Trainer::evaluate() {
 void Trainer::write_sample() {
   const std::string& prompt = config_.logging.sample_prompt;
   if (prompt.empty()) return;
+  const AveragedWeights::Shown averaged(average_);
   if (const auto text = task_.write_sample(*model_, prompt, config_.logging.sample_tokens))
     recorder_->add_sample(prompt, *text, state_);
 }
@@ -218,10 +230,12 @@ void Trainer::save() {
   }
   std::map<std::string, Tensor> optimizer = step_.gather_state();
   on_first_rank(ranks_, [&] {
+    const AveragedWeights::Shown averaged(average_);
     Checkpoint checkpoint;
     for (const Parameter& parameter : model_->parameters())
       checkpoint.parameters[parameter.name] = parameter.variable.value();
     checkpoint.optimizer = std::move(optimizer);
+    average_.add_waiting(checkpoint.optimizer);
     checkpoint.config = to_json(config_);
     checkpoint.state = state_;
     checkpoint.identity = identity_;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "train/loop/averaged_weights.h"
 #include "train/loop/run_recorder.h"
 #include "train/loop/shared_step.h"
 #include "train/store/checkpoint_store.h"
@@ -80,6 +81,7 @@ class Trainer {
   RunIdentity identity_;
   std::unique_ptr<Model> model_;
   SharedStep step_;
+  AveragedWeights average_;
   RunState state_;
   std::optional<CheckpointStore> checkpoints_;  // of rank 0
   std::optional<RunRecorder> recorder_;         // of rank 0

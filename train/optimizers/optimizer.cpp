@@ -35,12 +35,18 @@ Optimizer::Optimizer(const OptimizerConfig& config, const std::vector<Parameter>
 
 Optimizer::Optimizer(const OptimizerConfig& config, const std::vector<Parameter>& parameters,
                      std::vector<ParameterPart> parts)
-    : config_(config), kind_(kind_of(config)), slot_names_(kind_.slots(config)), parts_(std::move(parts)) {
+    : config_(config),
+      without_decay_(config),
+      kind_(kind_of(config)),
+      slot_names_(kind_.slots(config)),
+      parts_(std::move(parts)) {
+  without_decay_.weight_decay = 0;
   for (const ParameterPart& part : parts_) {
     std::vector<Tensor>& slots = slots_.emplace_back();
     const auto& [name, variable] = parameters[part.parameter];
     names_.push_back(name);
     shapes_.push_back(variable.shape());
+    decays_.push_back(decays(config_, name, variable.shape()) ? 1 : 0);
     for (std::size_t i = 0; i < slot_names_.size(); ++i) slots.push_back(Tensor::zeros({part.size()}, variable.dtype()));
   }
 }
@@ -57,7 +63,7 @@ void Optimizer::update_part(std::size_t i, const std::vector<Parameter>& paramet
   const ParameterPart& part = parts_[i];
   const Tensor whole = parameters[part.parameter].variable.value();
   Tensor value = whole.reshape({whole.size()}).narrow(0, part.begin, part.size());
-  kind_.update(config_, step, gradient, value, slots_[i]);
+  kind_.update(decays_[i] != 0 ? config_ : without_decay_, step, gradient, value, slots_[i]);
 }
 
 std::map<std::string, Tensor> Optimizer::state() const {
@@ -82,6 +88,13 @@ const Tensor& check_saved_state(const std::map<std::string, Tensor>& saved, cons
   check<InputError>(found->second.shape() == shape, "optimizer state: tensor '", name, "' has shape ", found->second.shape(),
                     ", expected ", shape);
   return found->second;
+}
+
+bool decays(const OptimizerConfig& config, const std::string& name, const Shape& shape) {
+  if (shape.rank() <= 1) return config.decay_norms_and_biases;
+  const bool is_table =
+      name.find(".embed_tokens.") != std::string::npos || name.find(".embed_positions.") != std::string::npos;
+  return config.decay_embeddings || !is_table;
 }
 
 std::string state_name(const std::string& parameter, const std::string& slot) { return concat(parameter, '.', slot); }

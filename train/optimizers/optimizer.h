@@ -22,6 +22,8 @@ struct OptimizerConfig {
   std::optional<std::array<double, 2>> betas;  ///< none = the kind's own
   double eps = 1e-8;
   double weight_decay = 0.1;
+  bool decay_norms_and_biases = true;  ///< weight decay of parameters of one axis
+  bool decay_embeddings = true;        ///< weight decay of the tables of token and position embeddings
   double momentum = 0.0;
   bool nesterov = false;
   double clip_norm = 1.0;  ///< 0 = no clipping
@@ -84,14 +86,18 @@ class Optimizer {
   void load(const std::map<std::string, Tensor>& saved);
 
  private:
-  OptimizerConfig config_;
+  OptimizerConfig config_, without_decay_;
   const OptimizerKind& kind_;
   std::vector<std::string> slot_names_;
   std::vector<ParameterPart> parts_;
   std::vector<std::string> names_;          ///< of each part's parameter
   std::vector<Shape> shapes_;               ///< of each part's parameter
+  std::vector<char> decays_;                ///< whether each part's parameter does
   std::vector<std::vector<Tensor>> slots_;  ///< by part
 };
+
+/// Whether weight decay is for a parameter of this name and shape.
+bool decays(const OptimizerConfig& config, const std::string& name, const Shape& shape);
 
 /// "<parameter>.m": the name of a state tensor in a checkpoint.
 std::string state_name(const std::string& parameter, const std::string& slot);

@@ -10,7 +10,8 @@ namespace cosformer {
 
 /// What a schedule sees after the warm-up.
 struct ScheduleMoment {
-  double progress;  ///< share of the remaining steps that is done, in [0, 1]
+  double progress;   ///< share of the remaining steps that is done, in [0, 1]
+  double remaining;  ///< steps after the warm-up
   double step;
   double warmup_steps;
   const ScheduleConfig& config;
@@ -45,6 +46,13 @@ constexpr ScheduleKind kSchedules[] = {
     {"constant", false, [](const Moment&) { return 1.0; }},
     {"linear", false, [](const Moment& at) { return 1.0 - (1.0 - at.config.min_ratio) * at.progress; }},
     {"cosine", false, [](const Moment& at) { return half_cosine(at.progress, at.config.min_ratio); }},
+    {"wsd", false,
+     [](const Moment& at) {
+       const auto given = static_cast<double>(at.config.cooldown_steps);
+       const double cooldown = std::min(given > 0 ? given : 0.1 * at.remaining, at.remaining);
+       const double left = at.remaining * (1.0 - at.progress);
+       return at.config.min_ratio + (1.0 - at.config.min_ratio) * std::min(1.0, left / cooldown);
+     }},
     {"inverse_sqrt", false,
      [](const Moment& at) { return std::max(at.config.min_ratio, std::sqrt(std::max(at.warmup_steps, 1.0) / at.step)); }},
     {"cosine_cycles", true,
@@ -73,7 +81,7 @@ double scheduled_learning_rate(const ScheduleConfig& schedule, double peak, std:
   const std::int64_t end = schedule.decay_steps > 0 ? schedule.decay_steps : max_steps;
   const auto remaining = static_cast<double>(std::max<std::int64_t>(end - schedule.warmup_steps, 1));
   const double progress = std::clamp((static_cast<double>(step) - warmup) / remaining, 0.0, 1.0);
-  return peak * kind.ratio({progress, static_cast<double>(step), warmup, schedule});
+  return peak * kind.ratio({progress, remaining, static_cast<double>(step), warmup, schedule});
 }
 
 std::optional<OptionProblem> find_schedule_problem(const ScheduleConfig& schedule) {

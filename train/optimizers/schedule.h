@@ -20,6 +20,7 @@ struct ScheduleConfig {
   std::int64_t period_steps = 0;    ///< of cosine_cycles: length of the first cycle
   double period_factor = 1.0;       ///< of cosine_cycles: how much longer each cycle is than the one before
   double peak_factor = 1.0;         ///< of cosine_cycles: each cycle's learning rates over those of the one before
+  std::int64_t cooldown_steps = 0;  ///< of wsd: last steps, in which it falls; 0 = a tenth of those after the warm-up
 };
 
 /// A registered course of the learning rate behind the warm-up.
@@ -36,6 +37,8 @@ std::span<const ScheduleKind> schedule_kinds();
 ///   constant      stays;
 ///   linear        falls to min_ratio · peak at the last step (`decay_steps`, or `max_steps` if that is 0);
 ///   cosine        falls there along half a cosine (Loshchilov and Hutter, 2017);
+///   wsd           stays, and falls linearly to min_ratio · peak over the last cooldown_steps (warm-up, stable, decay: Hu et
+///                 al., MiniCPM, 2024);
 ///   inverse_sqrt  falls as sqrt(warmup_steps / step) (Vaswani et al., 2017), never below min_ratio · peak;
 ///   cosine_cycles falls to min_ratio · peak along half a cosine again and again: cycle i is period_steps · period_factor^i
 ///                 long, and its learning rates are peak_factor^i times those of the first (Loshchilov and Hutter, 2017,

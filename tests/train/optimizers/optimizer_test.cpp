@@ -142,6 +142,40 @@ TEST_CASE("Lion takes steps of one length, by the sign of the interpolated momen
   }
 }
 
+TEST_CASE("weight decay spares biases, norms and embeddings if asked to, with every kind") {
+  ParameterStore store(3, DType::float64);
+  const Scope decoder = Scope(store) / "decoder";
+  (decoder / "embed_tokens").create("weight", {4, 3}, Initializer::normal(1));
+  (decoder / "embed_positions").create("weight", {5, 3}, Initializer::normal(1));
+  (decoder / "layers" / "0" / "fc1").create("weight", {6, 3}, Initializer::normal(1));
+  (decoder / "layers" / "0" / "fc1").create("bias", {6}, Initializer::normal(1));
+  (decoder / "layer_norm").create("weight", {3}, Initializer::normal(1));
+  Gradients zeros;
+  for (const Parameter& parameter : store.all()) {
+    zeros.set(parameter.variable.node().get(), Tensor::zeros(parameter.variable.shape(), DType::float64));
+  }
+  /// Which parameters an update without gradients moves: those that decay.
+  const auto moved = [&](const OptimizerConfig& config) {
+    std::string result;
+    Optimizer optimizer(config, store.all());
+    std::vector<Values> before;
+    for (const Parameter& parameter : store.all()) before.push_back(values_of(parameter.variable.value()));
+    optimizer.update(store.all(), zeros, {1, 0.1, 1.0});
+    for (std::size_t p = 0; p < before.size(); ++p)
+      result += values_of(store.all()[p].variable.value()) != before[p] ? '1' : '0';
+    return result;
+  };
+  for (const OptimizerKind& kind : optimizer_kinds()) {
+    CAPTURE(kind.name);
+    OptimizerConfig config = config_of(kind.name);
+    CHECK(moved(config) == "11111");
+    config.decay_norms_and_biases = false;
+    CHECK(moved(config) == "11100");
+    config.decay_embeddings = false;
+    CHECK(moved(config) == "00100");
+  }
+}
+
 TEST_CASE("Lion leaves a parameter alone that has no gradient yet and no decay") {
   const Problem problem(DType::float32);
   Gradients zeros;

@@ -53,6 +53,23 @@ TEST_CASE("cycles of a cosine begin anew, longer and lower each time, whatever m
   CHECK(rate(equal, 370) == Approx(2 * std::pow(0.75, 3) * 0.55));
 }
 
+TEST_CASE("wsd stays at its peak, and falls over the last steps alone") {
+  ScheduleConfig config = schedule("wsd", 20, 0, 0, 0.1);
+  const auto rate = [&](std::int64_t step) { return scheduled_learning_rate(config, 2.0, step, 220); };
+  CHECK(rate(10) == Approx(1.0));
+  for (const std::int64_t step : {20, 21, 150, 200}) CHECK(rate(step) == Approx(2.0));
+  CHECK(rate(210) == Approx(2 * 0.55));
+  CHECK(rate(220) == Approx(2 * 0.1));
+  CHECK(rate(300) == Approx(2 * 0.1));
+  config.cooldown_steps = 100;
+  CHECK(rate(120) == Approx(2.0));
+  CHECK(rate(170) == Approx(2 * 0.55));
+  // No more steps than there are.
+  config.cooldown_steps = 1000;
+  CHECK(rate(20) == Approx(2.0));
+  CHECK(rate(120) == Approx(2 * 0.55));
+}
+
 TEST_CASE("a cycle begins at the step where the one before ends, for every length and growth") {
   for (const double factor : {1.0, 1.1, 1.5, 2.0, 3.0, 10.0}) {
     for (const std::int64_t period : {1, 3, 7, 100, 270'000}) {
