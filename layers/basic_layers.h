@@ -5,24 +5,33 @@
 #include <string>
 
 #include "autograd/ops.h"
+#include "layers/model_config.h"
 #include "layers/parameters.h"
 #include "layers/pass.h"
 
 namespace cosformer {
 
-/// y = x Wᵀ + b, weight (out_features, in_features).
+/// A parameter that a pass uses, or none.
+inline Variable use_if_defined(const Variable& parameter, const Pass& pass) {
+  return parameter.defined() ? pass.use(parameter) : Variable();
+}
+
+/// y = x Wᵀ + b, weight (out_features, in_features), or without b.
 class Linear {
  public:
   /// Weights Xavier-uniform times `gain`, bias 0.
-  Linear(const Scope& scope, std::int64_t in_features, std::int64_t out_features, double gain = 1.0)
+  Linear(const Scope& scope, std::int64_t in_features, std::int64_t out_features, double gain = 1.0, bool bias = true)
       : weight_(scope.create("weight", {out_features, in_features}, Initializer::xavier(in_features, out_features, gain))),
-        bias_(scope.create("bias", {out_features}, Initializer::constant(0))) {}
+        bias_(bias ? scope.create("bias", {out_features}, Initializer::constant(0)) : Variable()) {}
 
-  Variable forward(const Variable& x, const Pass& pass) const { return linear(x, pass.use(weight_), pass.use(bias_)); }
+  Variable forward(const Variable& x, const Pass& pass) const {
+    return linear(x, pass.use(weight_), use_if_defined(bias_, pass));
+  }
   const Variable& weight() const { return weight_; }
+  /// Undefined in a layer without one.
   const Variable& bias() const { return bias_; }
   /// What a fused operation takes.
-  LinearWeights weights(const Pass& pass) const { return {pass.use(weight_), pass.use(bias_)}; }
+  LinearWeights weights(const Pass& pass) const { return {pass.use(weight_), use_if_defined(bias_, pass)}; }
 
  private:
   Variable weight_, bias_;
@@ -44,6 +53,26 @@ class LayerNorm {
   NormWeights weights(const Pass& pass) const { return {pass.use(weight_), pass.use(bias_), kEps}; }
 
  private:
+  Variable weight_, bias_;
+};
+
+/// The norm of a model's layers: layer norm with or without a bias, or RMS norm with a weight alone; eps 1e-5.
+class Norm {
+ public:
+  Norm(const Scope& scope, NormKind kind, std::int64_t dim, bool bias)
+      : kind_(kind),
+        weight_(scope.create("weight", {dim}, Initializer::constant(1))),
+        bias_(kind == NormKind::layer && bias ? scope.create("bias", {dim}, Initializer::constant(0)) : Variable()) {}
+
+  Variable forward(const Variable& x, const Pass& pass) const {
+    if (kind_ == NormKind::rms) return rms_norm(x, pass.use(weight_), LayerNorm::kEps);
+    return layer_norm(x, pass.use(weight_), use_if_defined(bias_, pass), LayerNorm::kEps);
+  }
+  /// What a fused operation takes, of a layer norm with a bias.
+  NormWeights weights(const Pass& pass) const { return {pass.use(weight_), pass.use(bias_), LayerNorm::kEps}; }
+
+ private:
+  NormKind kind_;
   Variable weight_, bias_;
 };
 

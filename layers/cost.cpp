@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "layers/adaptive.h"
+#include "layers/attention/head_inputs.h"
 #include "layers/attention/registry.h"
 #include "layers/transformer_layer.h"
 
@@ -28,6 +29,25 @@ std::unique_ptr<Attention> attention_of(const ModelConfig& config, AttentionPlac
                                                                        .head_dim = config.embed_dim / config.num_heads,
                                                                        .embed_dim = config.embed_dim,
                                                                        .max_length = config.max_length});
+}
+
+/// Operations a token of the linear layers around an attention, and of the convolutions before it.
+double projection_flops(const ModelConfig& config, AttentionPlace place) {
+  const auto dim = static_cast<double>(config.embed_dim);
+  const double kv_share =
+      config.num_kv_heads > 0 ? static_cast<double>(config.num_kv_heads) / static_cast<double>(config.num_heads) : 1.0;
+  const AttentionConfig own = attention_of_layer(config, place, 0);
+  const double matrices = 2.0 + 2.0 * kv_share + (own.output_gate == OutputGate::none ? 0.0 : 1.0);
+  return 2.0 * matrices * dim * dim + 2.0 * static_cast<double>(own.short_convolution) * (1.0 + 2.0 * kv_share) * dim;
+}
+
+/// Numbers a token that a layer keeps for its backward pass around its attention, beside query, key, value and output.
+double numbers_around(const ModelConfig& config, AttentionPlace place, const Attention& attention) {
+  const auto dim = static_cast<double>(config.embed_dim);
+  const AttentionConfig own = attention_of_layer(config, place, 0);
+  // The gate and the product with it; the normed heads.
+  return (own.output_gate == OutputGate::none ? 0.0 : 2 * dim) + (attention.wants_norm() ? dim : 0.0) +
+         HeadInputs::saved_numbers(own, dim);
 }
 
 /// What the attentions of a stack's layers cost.
@@ -109,16 +129,19 @@ double forward_flops_per_token(const ModelConfig& config, std::int64_t seq_len) 
                       })
         .mean;
   };
-  const double projections = 2.0 * 4.0 * dim * dim, feed_forward = 2.0 * 2.0 * dim * ffn;
+  const double feed_forward = 2.0 * (config.ffn_kind == FeedForwardKind::mlp ? 2.0 : 3.0) * dim * ffn;
+  const auto projections = [&](AttentionPlace place) { return projection_flops(config, place); };
   const auto layers = static_cast<double>(config.num_layers);
   double flops = 0;
   if (config.kind != ModelKind::decoder)
-    flops += layers * (projections + feed_forward + attention_flops(AttentionPlace::encoder));
+    flops += layers * (projections(AttentionPlace::encoder) + feed_forward + attention_flops(AttentionPlace::encoder));
   if (config.kind != ModelKind::encoder) {
     flops +=
-        layers * (projections + feed_forward + attention_flops(AttentionPlace::decoder_self)) + vocabulary_flops(config);
+        layers * (projections(AttentionPlace::decoder_self) + feed_forward + attention_flops(AttentionPlace::decoder_self)) +
+        vocabulary_flops(config);
   }
-  if (config.kind == ModelKind::encoder_decoder) flops += layers * (projections + attention_flops(AttentionPlace::cross));
+  if (config.kind == ModelKind::encoder_decoder)
+    flops += layers * (projections(AttentionPlace::cross) + attention_flops(AttentionPlace::cross));
   if (config.lm_head) flops += kMaskedShare * 2.0 * dim * (dim + static_cast<double>(config.vocab_size));
   return flops;
 }
@@ -136,7 +159,8 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
     return stack_cost(config, place, [&](const Attention& attention) {
       by_thread = std::max(by_thread, attention.working_numbers(seq_len, seq_len, causal));
       return attention.saved_numbers(seq_len, seq_len, causal) * static_cast<double>(config.num_heads) /
-             static_cast<double>(seq_len);
+                 static_cast<double>(seq_len) +
+             numbers_around(config, place, attention);
     });
   };
   const StackCost attention =
@@ -146,7 +170,9 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
   // attention's output; the feed-forward layer before and after its activation. Fused blocks keep neither the norms' outputs
   // nor what comes after the activation. Attention to an encoder: a norm and an attention.
   const bool fused = uses_fused_blocks(config);
-  const double layer = fused ? 6 * dim + ffn : 8 * dim + 2 * ffn;
+  // A gated unit has two layers before its product.
+  const double inner = config.ffn_kind == FeedForwardKind::mlp ? 2 * ffn : 3 * ffn;
+  const double layer = fused ? 6 * dim + ffn : 8 * dim + inner;
   double saved = 0;
   if (config.kind != ModelKind::decoder)
     saved += layers * (layer + attention_of_place(AttentionPlace::encoder).mean) + 2 * dim;
@@ -164,8 +190,8 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
     tile += std::min(std::max(kLogitTileNumbers, kLeastTileRows * columns), share * predicted * columns);
   }
   const double loss = tile + predicted * dim;
-  const double block = fused ? std::max(2 * dim, 5 * dim + attention.most - ffn)
-                             : std::max(dim + 2 * ffn, 4 * dim + attention.most - 2 * ffn);
+  const double block =
+      fused ? std::max(2 * dim, 5 * dim + attention.most - ffn) : std::max(dim + inner, 4 * dim + attention.most - inner);
   const auto threads = static_cast<double>(std::min(load.threads, load.rows * config.num_heads));
   const double working = std::max(loss, tokens * block + threads * by_thread);
 

@@ -12,7 +12,13 @@ namespace cosformer {
 
 enum class ModelKind : std::uint8_t { decoder, encoder, encoder_decoder };
 enum class NormPlacement : std::uint8_t { pre, post };
-enum class Positions : std::uint8_t { learned, sinusoidal, none };
+/// What positions are told apart by: a table, sines, nothing, or heads that are turned (rope).
+enum class Positions : std::uint8_t { learned, sinusoidal, none, rope };
+enum class NormKind : std::uint8_t { layer, rms };
+/// The feed-forward block: fc2(f(fc1(x))), or a gated linear unit fc2(fc1(x) ∘ f(fc_gate(x))) with f = silu or gelu.
+enum class FeedForwardKind : std::uint8_t { mlp, swiglu, geglu };
+/// What a head's output is multiplied by, a function of the layer's input.
+enum class OutputGate : std::uint8_t { none, silu, sigmoid };
 enum class Pooling : std::uint8_t { mean, first };
 /// What the classification head sees of a pair of pooled texts a and b: nothing (single texts), [a, b], or [a, b, a∘b, a-b].
 enum class PairFeatures : std::uint8_t { none, concat, interaction };
@@ -37,9 +43,10 @@ struct AttentionConfig {
   std::string reweighting = "none";  ///< a name of the re-weightings (linear attention)
   ReweightingLength reweighting_length = ReweightingLength::automatic;
   std::int64_t reweighting_length_value = 0;  ///< M if `reweighting_length` is fixed
-  std::int64_t causal_length = 0;      ///< M of causal attention if no other number counts; no key: the task's or model's
-  double decay = 0.0;                  ///< γ of every head (reweighting = decay); 0 = 1 − 2^(−5 − h) of head h
-  std::string normalization = "sum";   ///< sum, l1: what a row of similarities is divided by (linear attention)
+  std::int64_t causal_length = 0;  ///< M of causal attention if no other number counts; no key: the task's or model's
+  double decay = 0.0;              ///< γ of every head (reweighting = decay); 0 = 1 − 2^(−5 − h) of head h
+  /// sum, l1: what a row of similarities is divided by; rms: nothing, and each head's output is normed (linear attention)
+  std::string normalization = "sum";
   std::string form = "auto";           ///< auto, quadratic, linear, chunked, recurrent (linear attention)
   std::int64_t chunk_size = 48;        ///< rows per chunk (linear attention, chunked form)
   std::int64_t num_features = 0;       ///< random features a head (favor); 0 = head_dim
@@ -53,6 +60,14 @@ struct AttentionConfig {
   std::int64_t self_reweighting_length = 0;  ///< M of the decoder's attention to itself; 0 = `reweighting_length`
   CrossReweighting cross_reweighting = CrossReweighting::shared_length;
   double dropout = 0.0;  ///< of the attention weights (softmax and local attention)
+
+  OutputGate output_gate = OutputGate::none;
+  std::int64_t short_convolution = 0;  ///< tokens that query, key and value are each convolved over; 0 = none
+
+  // What the model decides for its attentions; no keys of [attention].
+  bool bias = true;           ///< projections have biases
+  bool rotary = false;        ///< queries and keys are turned by their positions
+  std::int64_t kv_heads = 0;  ///< heads of keys and values; 0 = as many as of queries
 };
 
 struct ModelConfig {
@@ -60,6 +75,7 @@ struct ModelConfig {
   std::int64_t num_layers = 4;
   std::int64_t embed_dim = 256;
   std::int64_t num_heads = 4;
+  std::int64_t num_kv_heads = 0;  ///< heads of keys and values, each shared by as many heads of queries; 0 = num_heads
   std::int64_t ffn_dim = 1024;
   std::int64_t vocab_size = 0;      ///< 0 = the tokenizer's
   std::int64_t max_length = 0;      ///< positions a learned table has; 0 = the task's seq_len
@@ -68,8 +84,11 @@ struct ModelConfig {
   double dropout = 0.0;             ///< of embeddings, attention and feed-forward outputs
   double activation_dropout = 0.0;  ///< between the feed-forward block's two layers
   NormPlacement norm = NormPlacement::pre;
+  NormKind norm_kind = NormKind::layer;
   bool final_norm = true;  ///< a last norm behind all layers, with `norm` = pre
   ScalarFunction activation = ScalarFunction::gelu;
+  FeedForwardKind ffn_kind = FeedForwardKind::mlp;
+  bool bias = true;  ///< of the linear layers and norms of all layers
   Positions positions = Positions::learned;
   bool tie_embeddings = true;
   bool share_embeddings = false;               ///< an encoder-decoder with one table of token embeddings for both

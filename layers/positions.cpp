@@ -45,7 +45,7 @@ PositionEmbedding::PositionEmbedding(const Scope& scope, Positions kind, std::in
 }
 
 Variable PositionEmbedding::forward(const Variable& x, std::int64_t start, const Pass& pass) const {
-  if (kind_ == Positions::none) return x;
+  if (!adds_to_tokens()) return x;
   const std::int64_t length = x.dim(1), embed_dim = x.dim(2);
   if (kind_ == Positions::sinusoidal) {
     return add_rows(x, Variable(sinusoidal_positions(start, length, embed_dim, x.dtype())));
@@ -54,7 +54,7 @@ Variable PositionEmbedding::forward(const Variable& x, std::int64_t start, const
 }
 
 Variable PositionEmbedding::forward_at(const Variable& x, const Tensor& positions, const Pass& pass) const {
-  if (kind_ == Positions::none || positions.size() == 0) return x;
+  if (!adds_to_tokens() || positions.size() == 0) return x;
   const std::int64_t length = std::ranges::max(positions.span<std::int32_t>()) + std::int64_t{1};
   const Variable table = kind_ == Positions::sinusoidal ? Variable(sinusoidal_positions(0, length, x.dim(2), x.dtype()))
                                                         : learned_table(length, pass);

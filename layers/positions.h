@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Position embeddings: learned, sinusoidal or none.
+/// Position embeddings: learned, sinusoidal or none (rope acts within attention).
 
 #include <optional>
 
@@ -22,6 +22,7 @@ class PositionEmbedding {
   Variable forward_at(const Variable& x, const Tensor& positions, const Pass& pass) const;
 
  private:
+  bool adds_to_tokens() const { return kind_ == Positions::learned || kind_ == Positions::sinusoidal; }
   /// The learned table. Throws InputError if it has fewer than `length` rows.
   Variable learned_table(std::int64_t length, const Pass& pass) const;
 

@@ -35,7 +35,9 @@ Transformer::Transformer(const Scope& scope, const ModelConfig& config, StackRol
                          role == StackRole::encoder ? AttentionPlace::encoder : AttentionPlace::decoder_self, i,
                          attends_to_encoder);
   }
-  if (config.norm == NormPlacement::pre && config.final_norm) layer_norm_.emplace(scope / "layer_norm", config.embed_dim);
+  if (config.norm == NormPlacement::pre && config.final_norm) {
+    layer_norm_.emplace(scope / "layer_norm", config.norm_kind, config.embed_dim, config.bias);
+  }
 }
 
 const Variable& Transformer::embedding_weight() const {

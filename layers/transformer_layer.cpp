@@ -6,29 +6,52 @@
 namespace cosformer {
 
 bool uses_fused_blocks(const ModelConfig& config) {
-  return config.norm == NormPlacement::pre && config.embed_dim <= kWidestFusedRows && config.activation_dropout == 0;
+  return config.norm == NormPlacement::pre && config.embed_dim <= kWidestFusedRows && config.activation_dropout == 0 &&
+         config.norm_kind == NormKind::layer && config.ffn_kind == FeedForwardKind::mlp && config.bias;
+}
+
+FeedForward::FeedForward(const Scope& scope, const ModelConfig& config)
+    : fc1_(scope / "fc1", config.embed_dim, config.ffn_dim, 1.0, config.bias),
+      fc2_(scope / "fc2", config.ffn_dim, config.embed_dim, 1.0, config.bias),
+      activation_(config.activation),
+      activation_dropout_(scope / "fc1", config.activation_dropout) {
+  if (config.ffn_kind == FeedForwardKind::mlp) return;
+  gate_.emplace(scope / "fc_gate", config.embed_dim, config.ffn_dim, 1.0, config.bias);
+  activation_ = config.ffn_kind == FeedForwardKind::swiglu ? ScalarFunction::silu : ScalarFunction::gelu;
+}
+
+Variable FeedForward::forward(const Variable& x, const Pass& pass) const {
+  const auto activated = [&] {
+    if (gate_) return gated_product(fc1_.forward(x, pass), gate_->forward(x, pass), activation_);
+    const Variable hidden = linear(x, pass.use(fc1_.weight()), Variable());
+    const Variable bias =
+        fc1_.bias().defined() ? pass.use(fc1_.bias()) : Variable(Tensor::zeros({hidden.dim(-1)}, x.dtype()));
+    return bias_activation(hidden, bias, activation_);
+  };
+  return fc2_.forward(activation_dropout_.forward(activated(), pass), pass);
 }
 
 TransformerLayer::TransformerLayer(const Scope& scope, const ModelConfig& config, AttentionPlace place, std::int64_t number,
                                    bool attends_to_encoder)
     : placement_(config.norm),
       fused_(uses_fused_blocks(config)),
-      self_attn_(scope / "self_attn", config.embed_dim, config.num_heads, attention_at(config.attention, place, number),
+      self_attn_(scope / "self_attn", config.embed_dim, config.num_heads, attention_of_layer(config, place, number),
                  config.max_length),
-      self_attn_layer_norm_(scope / "self_attn_layer_norm", config.embed_dim),
+      self_attn_layer_norm_(scope / "self_attn_layer_norm", config.norm_kind, config.embed_dim, config.bias),
       self_attn_dropout_(scope / "self_attn", config.dropout),
       feed_forward_(scope, config),
-      final_layer_norm_(scope / "final_layer_norm", config.embed_dim),
+      final_layer_norm_(scope / "final_layer_norm", config.norm_kind, config.embed_dim, config.bias),
       feed_forward_dropout_(scope / "fc2", config.dropout) {
   if (attends_to_encoder) {
-    encoder_attn_.emplace(CrossAttention{
-        MultiHeadAttention(scope / "encoder_attn", config.embed_dim, config.num_heads,
-                           attention_at(config.attention, AttentionPlace::cross, number), config.max_length),
-        LayerNorm(scope / "encoder_attn_layer_norm", config.embed_dim), Dropout(scope / "encoder_attn", config.dropout)});
+    encoder_attn_.emplace(
+        CrossAttention{MultiHeadAttention(scope / "encoder_attn", config.embed_dim, config.num_heads,
+                                          attention_of_layer(config, AttentionPlace::cross, number), config.max_length),
+                       Norm(scope / "encoder_attn_layer_norm", config.norm_kind, config.embed_dim, config.bias),
+                       Dropout(scope / "encoder_attn", config.dropout)});
   }
 }
 
-Variable TransformerLayer::residual(const Variable& x, const LayerNorm& norm, const Dropout& dropout, const Pass& pass,
+Variable TransformerLayer::residual(const Variable& x, const Norm& norm, const Dropout& dropout, const Pass& pass,
                                     const std::function<Variable(const Variable&)>& f) const {
   if (placement_ == NormPlacement::pre) return add(x, dropout.forward(f(norm.forward(x, pass)), pass));
   return norm.forward(add(x, dropout.forward(f(x), pass)), pass);

@@ -12,28 +12,21 @@
 
 namespace cosformer {
 
-/// fc2(activation(fc1(x))).
+/// fc2(activation(fc1(x))), or the gated linear unit fc2(fc1(x) ∘ f(fc_gate(x))).
 class FeedForward {
  public:
-  FeedForward(const Scope& scope, const ModelConfig& config)
-      : fc1_(scope / "fc1", config.embed_dim, config.ffn_dim),
-        fc2_(scope / "fc2", config.ffn_dim, config.embed_dim),
-        activation_(config.activation),
-        activation_dropout_(scope / "fc1", config.activation_dropout) {}
+  FeedForward(const Scope& scope, const ModelConfig& config);
 
-  Variable forward(const Variable& x, const Pass& pass) const {
-    const Variable hidden = linear(x, pass.use(fc1_.weight()), Variable());
-    const Variable activated = bias_activation(hidden, pass.use(fc1_.bias()), activation_);
-    return fc2_.forward(activation_dropout_.forward(activated, pass), pass);
-  }
+  Variable forward(const Variable& x, const Pass& pass) const;
   /// x + dropout(forward(norm(x))) in one operation, for narrow rows, without dropout in between.
-  Variable forward_residual(const Variable& x, const LayerNorm& norm, const Dropout& dropout, const Pass& pass) const {
+  Variable forward_residual(const Variable& x, const Norm& norm, const Dropout& dropout, const Pass& pass) const {
     return feed_forward(x, norm.weights(pass), fc1_.weights(pass), fc2_.weights(pass), activation_, dropout.mask(pass));
   }
 
  private:
   Linear fc1_, fc2_;
-  ScalarFunction activation_;
+  std::optional<Linear> gate_;
+  ScalarFunction activation_;  ///< of fc1's output, or of the gate's
   Dropout activation_dropout_;
 };
 
@@ -44,7 +37,7 @@ struct EncoderOutput {
 };
 
 /// Whether layers of a config run in fused operations: pre-norm, with rows narrow enough, no dropout within the feed-forward
-/// block.
+/// block, layer norms, no gated unit, and biases.
 bool uses_fused_blocks(const ModelConfig& config);
 
 /// A residual layer: pre-norm x + f(norm(x)), post-norm norm(x + f(x)), for each f of self-attention, attention to the
@@ -69,20 +62,20 @@ class TransformerLayer {
  private:
   struct CrossAttention {
     MultiHeadAttention attention;
-    LayerNorm norm;
+    Norm norm;
     Dropout dropout;
   };
-  Variable residual(const Variable& x, const LayerNorm& norm, const Dropout& dropout, const Pass& pass,
+  Variable residual(const Variable& x, const Norm& norm, const Dropout& dropout, const Pass& pass,
                     const std::function<Variable(const Variable&)>& f) const;
 
   NormPlacement placement_;
   bool fused_;
   MultiHeadAttention self_attn_;
-  LayerNorm self_attn_layer_norm_;
+  Norm self_attn_layer_norm_;
   Dropout self_attn_dropout_;
   std::optional<CrossAttention> encoder_attn_;
   FeedForward feed_forward_;
-  LayerNorm final_layer_norm_;
+  Norm final_layer_norm_;
   Dropout feed_forward_dropout_;
 };
 

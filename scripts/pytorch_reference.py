@@ -20,6 +20,15 @@ What the two programs have to agree on:
   linformer    softmax attention to E^T k and F^T v, E and F (max_length, projected_length) one pair for all heads of a
                layer; padding is 0 before it is projected (Wang et al., 2020, eq. 7); not causal
   layers       the kinds of attention.layers, repeated to the end of a stack, for attention of a text to itself
+  linear       s_ij = f(q_i) . f(k_j) r, r = 1 or, reweighting = decay, (1 - 2^(-5 - h))^(i - j) of head h (Sun et al.,
+               2023); divided by the row's sum as cosformer is or, normalization = rms, by nothing, and each head's output
+               is o / sqrt(mean(o^2) + 1e-5) * head_norm
+  output_gate  out_proj(o * f(gate_proj(x))) of the layer's input x, f = silu or sigmoid
+  short_convolution    q, k and v of a decoder: y_t = sum_d w_(K-1-d) x_(t-d) of each channel, before all else
+  rope         q and k of attention of a text to itself: pairs (x_i, x_(i+D/2)) turned by p 10000^(-2i/D), p from 0
+  num_kv_heads heads of k and v, each copied for as many heads of q
+  norm_kind    rms: x / sqrt(mean(x^2) + 1e-5) * weight
+  ffn_kind     swiglu, geglu: fc2(fc1(x) * f(fc_gate(x))), f = silu or gelu
   classes      out_proj(relu(dense(pooled))), dense is (embed_dim, embed_dim); pooling over real tokens only
   decoder of an encoder-decoder: self attention, encoder attention, feed-forward, in this order, each with its norm
 """
@@ -73,6 +82,44 @@ def sinusoidal_positions(length, embed_dim):
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
+class RmsNorm(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x):
+        return x / torch.sqrt((x * x).mean(-1, keepdim=True) + 1e-5) * self.weight
+
+
+def make_norm(model):
+    if model.get("norm_kind", "layer") == "rms":
+        return RmsNorm(model["embed_dim"])
+    return nn.LayerNorm(model["embed_dim"], bias=model.get("bias", True))
+
+
+class ShortConvolution(nn.Module):
+    def __init__(self, width, taps):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(width, taps))
+
+    def forward(self, x):
+        """(B, N, width)"""
+        width, taps = self.weight.shape
+        padded = F.pad(x.transpose(1, 2), (taps - 1, 0))
+        return F.conv1d(padded, self.weight[:, None, :], groups=width).transpose(1, 2)
+
+
+def rotate(x):
+    """(B, H, N, D), at positions 0, 1, ..."""
+    N, D = x.shape[2:]
+    angles = torch.arange(N, dtype=x.dtype)[:, None] * 10000.0 ** (-2 * torch.arange(D // 2, dtype=x.dtype) / D)
+    left, right = x[..., : D // 2], x[..., D // 2 :]
+    return torch.cat([left * angles.cos() - right * angles.sin(), right * angles.cos() + left * angles.sin()], dim=-1)
+
+
+FUNCTIONS = {"identity": lambda x: x, "relu": F.relu, "silu": F.silu, "gelu": F.gelu, "sigmoid": torch.sigmoid}
+
+
 class Attention(nn.Module):
     """`place` is "encoder", "self" (of a decoder, causal) or "cross"; `number` is that of the layer, from 0."""
 
@@ -88,11 +135,29 @@ class Attention(nn.Module):
         if place == "self" and attention.get("self_reweighting_length", "auto") != "auto":
             self.length = attention["self_reweighting_length"]
         self.own_lengths = place == "cross" and attention.get("cross_reweighting") == "own_lengths"
-        if self.kind not in ("softmax", "softmax_materialized", "cosformer", "gated", "linformer"):
+        if self.kind not in ("softmax", "softmax_materialized", "cosformer", "linear", "gated", "linformer"):
             raise ValueError(f"attention.kind = '{self.kind}' has no reference here")
         if self.length == "auto" and causal:
             self.length = config.get("task", {}).get("seq_len") or config["model"]["max_length"]
-        self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(dim, dim) for _ in range(4))
+        model = config["model"]
+        bias, self.kv_heads = model.get("bias", True), model.get("num_kv_heads", self.num_heads)
+        kv_dim = dim // self.num_heads * self.kv_heads
+        self.q_proj = nn.Linear(dim, dim, bias=bias)
+        self.k_proj, self.v_proj = nn.Linear(dim, kv_dim, bias=bias), nn.Linear(dim, kv_dim, bias=bias)
+        self.out_proj = nn.Linear(dim, dim, bias=bias)
+        self.rotary = model.get("positions") == "rope" and place != "cross"
+        self.feature_map, self.reweighting = attention.get("feature_map", "relu"), attention.get("reweighting", "none")
+        self.normalization, self.gate = attention.get("normalization", "sum"), attention.get("output_gate", "none")
+        self.normed = self.normalization == "rms" and self.kind in ("linear", "cosformer", "gated")
+        if self.normed:
+            self.head_norm = RmsNorm(dim // self.num_heads)
+        if self.gate != "none":
+            self.gate_proj = nn.Linear(dim, dim, bias=bias)
+        self.convolves = place == "self" and attention.get("short_convolution", 0) > 0
+        if self.convolves:
+            taps = attention["short_convolution"]
+            self.q_convolution = ShortConvolution(dim, taps)
+            self.k_convolution, self.v_convolution = ShortConvolution(kv_dim, taps), ShortConvolution(kv_dim, taps)
         if self.kind == "gated":
             self.gate_down, self.gate_up = nn.Linear(dim, 16, bias=False), nn.Linear(16, dim)
         if self.kind == "linformer":
@@ -103,9 +168,14 @@ class Attention(nn.Module):
         """query (B, N, E), memory (B, S, E), lengths (B,) -> (B, N, E)."""
         B, N, E = query.shape
         S, H = memory.shape[1], self.num_heads
-        q = self.q_proj(query).view(B, N, H, E // H).transpose(1, 2)
-        k = self.k_proj(memory).view(B, S, H, E // H).transpose(1, 2)
-        v = self.v_proj(memory).view(B, S, H, E // H).transpose(1, 2)
+        q, k, v = self.q_proj(query), self.k_proj(memory), self.v_proj(memory)
+        if self.convolves:
+            q, k, v = self.q_convolution(q), self.k_convolution(k), self.v_convolution(v)
+        q = q.view(B, N, H, E // H).transpose(1, 2)
+        k, v = (x.view(B, S, self.kv_heads, E // H).transpose(1, 2) for x in (k, v))
+        if self.rotary:
+            q, k = rotate(q), rotate(k)
+        k, v = (x.repeat_interleave(H // self.kv_heads, dim=1) for x in (k, v))
         i, j = torch.arange(1, N + 1)[:, None], torch.arange(1, S + 1)[None, :]
         visible = (j <= memory_lengths[:, None, None])[:, None]
         if self.causal:
@@ -117,10 +187,15 @@ class Attention(nn.Module):
                 share = i / query_lengths.to(q.dtype)[:, None, None] - j / memory_lengths.to(q.dtype)[:, None, None]
             angle = math.pi / 2 * share[:, None]
             scores = (F.relu(q) @ F.relu(k).transpose(2, 3)) * torch.cos(angle) * visible
-            weights = scores / scores.sum(-1, keepdim=True).clamp(min=1e-6)
+            weights = self.divided(scores)
+        elif self.kind == "linear":
+            feature = FUNCTIONS[self.feature_map]
+            decay = 1 - 2.0 ** (-5 - torch.arange(H, dtype=q.dtype)) if self.reweighting == "decay" else torch.ones(H, dtype=q.dtype)
+            scores = feature(q) @ feature(k).transpose(2, 3) * decay[:, None, None] ** (i - j).abs() * visible
+            weights = self.divided(scores)
         elif self.kind == "gated":
             z = self.gate_up(self.gate_down(memory)).view(B, S, H, E // H).transpose(1, 2)
-            return self.out_proj(self.gated(q, k, v, z, memory_lengths).transpose(1, 2).reshape(B, N, E))
+            return self.join(self.gated(q, k, v, z, memory_lengths), query)
         elif self.kind == "linformer":
             real = (j <= memory_lengths[:, None, None])[:, None].to(q.dtype).transpose(2, 3)
             keys, values = ((x * real).transpose(2, 3) @ p[:S] for x, p in ((k, self.key_projection), (v, self.value_projection)))
@@ -128,8 +203,17 @@ class Attention(nn.Module):
         else:
             scores = q @ k.transpose(2, 3) / math.sqrt(E // H)
             weights = scores.masked_fill(~visible, -math.inf).softmax(-1)
-        return self.out_proj((weights @ v).transpose(1, 2).reshape(B, N, E))
+        return self.join(weights @ v, query)
 
+    def divided(self, scores):
+        return scores if self.normed else scores / scores.sum(-1, keepdim=True).clamp(min=1e-6)
+
+    def join(self, heads, query):
+        """Heads (B, H, N, D) of the layer's input -> (B, N, E)."""
+        heads = (self.head_norm(heads) if self.normed else heads).transpose(1, 2).flatten(2)
+        if self.gate != "none":
+            heads = heads * FUNCTIONS[self.gate](self.gate_proj(query))
+        return self.out_proj(heads)
 
     @staticmethod
     def gated(q, k, v, z, lengths):
@@ -152,11 +236,20 @@ class Layer(nn.Module):
         self.pre = model.get("norm", "pre") == "pre"
         self.activation = {"gelu": F.gelu, "relu": F.relu}[model.get("activation", "gelu")]
         self.self_attn = Attention(config, "self" if decoder else "encoder", number)
-        self.self_attn_layer_norm = nn.LayerNorm(dim)
+        self.self_attn_layer_norm = make_norm(model)
         if cross:
-            self.encoder_attn, self.encoder_attn_layer_norm = Attention(config, "cross"), nn.LayerNorm(dim)
-        self.fc1, self.fc2 = nn.Linear(dim, model["ffn_dim"]), nn.Linear(model["ffn_dim"], dim)
-        self.final_layer_norm = nn.LayerNorm(dim)
+            self.encoder_attn, self.encoder_attn_layer_norm = Attention(config, "cross"), make_norm(model)
+        bias, self.ffn_kind = model.get("bias", True), model.get("ffn_kind", "mlp")
+        self.fc1 = nn.Linear(dim, model["ffn_dim"], bias=bias)
+        self.fc2 = nn.Linear(model["ffn_dim"], dim, bias=bias)
+        if self.ffn_kind != "mlp":
+            self.fc_gate = nn.Linear(dim, model["ffn_dim"], bias=bias)
+        self.final_layer_norm = make_norm(model)
+
+    def feed_forward(self, x):
+        if self.ffn_kind == "mlp":
+            return self.fc2(self.activation(self.fc1(x)))
+        return self.fc2(self.fc1(x) * {"swiglu": F.silu, "geglu": F.gelu}[self.ffn_kind](self.fc_gate(x)))
 
     def residual(self, x, norm, function):
         return x + function(norm(x)) if self.pre else norm(x + function(x))
@@ -166,7 +259,7 @@ class Layer(nn.Module):
         if memory is not None:
             x = self.residual(x, self.encoder_attn_layer_norm,
                               lambda y: self.encoder_attn(y, memory, lengths, memory_lengths))
-        return self.residual(x, self.final_layer_norm, lambda y: self.fc2(self.activation(self.fc1(y))))
+        return self.residual(x, self.final_layer_norm, self.feed_forward)
 
 
 class Stack(nn.Module):
@@ -181,7 +274,7 @@ class Stack(nn.Module):
         if self.positions == "learned":
             self.embed_positions = nn.Embedding(model["max_length"], dim)
         self.layers = nn.ModuleList(Layer(config, i, decoder, cross) for i in range(model["num_layers"]))
-        self.layer_norm = nn.LayerNorm(dim) if model.get("norm", "pre") == "pre" else None
+        self.layer_norm = make_norm(model) if model.get("norm", "pre") == "pre" else None
         if decoder and not model.get("tie_embeddings", True):
             self.output_projection = nn.Linear(dim, vocab, bias=False)
 

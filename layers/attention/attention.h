@@ -59,6 +59,8 @@ class Attention {
   virtual Variable forward(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const = 0;
   /// Whether `forward` reads AttentionInputs::input.
   virtual bool reads_input() const { return false; }
+  /// Whether the layer has to norm each head's output, which the attention has divided by nothing.
+  virtual bool wants_norm() const { return false; }
 
   /// Causal attention over the tokens to come. By default `forward` of each query over the keys and values so far; an
   /// attention with a recurrent form has a state of constant size instead. Needs AttentionSupport::steps.

@@ -47,14 +47,16 @@ class GatedState : public AttentionState {
 class GatedLinearAttention : public Attention {
  public:
   /// Parameters gate_down [16, embed_dim] without a bias, and gate_up [H · D, 16] with one.
-  explicit GatedLinearAttention(const AttentionSetting& setting)
+  GatedLinearAttention(const AttentionConfig& config, const AttentionSetting& setting)
       : Attention(setting),
+        wants_norm_(config.normalization == "rms"),
         num_heads_(setting.num_heads),
         gate_down_((setting.scope / "gate_down")
                        .create("weight", {kGateRank, setting.embed_dim}, Initializer::xavier(setting.embed_dim, kGateRank))),
         gate_up_(setting.scope / "gate_up", kGateRank, setting.num_heads * setting.head_dim) {}
 
   bool reads_input() const override { return true; }
+  bool wants_norm() const override { return wants_norm_; }
 
   Variable forward(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const override {
     return gated_linear_attention(inputs.query, inputs.key, inputs.value, gate(inputs.input, pass), mask, scale());
@@ -82,6 +84,7 @@ class GatedLinearAttention : public Attention {
     return reshape(z, {input.dim(0), input.dim(1), num_heads_, head_dim()});
   }
 
+  bool wants_norm_;
   std::int64_t num_heads_;
   Variable gate_down_;
   Linear gate_up_;
@@ -93,7 +96,7 @@ std::unique_ptr<Attention> make_gated_linear_attention(const AttentionConfig& co
   check<InputError>(config.dropout == 0,
                     "attention.dropout: gated linear attention has no matrix of weights to drop from; expected 0, found ",
                     config.dropout);
-  return std::make_unique<GatedLinearAttention>(setting);
+  return std::make_unique<GatedLinearAttention>(config, setting);
 }
 
 }  // namespace cosformer

@@ -75,6 +75,8 @@ class LinearAttention : public Attention {
     }
   }
 
+  bool wants_norm() const override { return options_.normalization == AttentionNormalization::one; }
+
   Variable forward(const AttentionInputs& inputs, const AttentionMask& mask, const Pass&) const override {
     LinearAttentionOptions options = options_;
     options.steps = steps(inputs.query.dim(0), inputs.query.dim(1), inputs.key.dim(1), mask);

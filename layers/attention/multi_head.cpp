@@ -1,7 +1,7 @@
 #include "layers/attention/multi_head.h"
 
-#include <array>
 #include <numbers>
+#include <vector>
 
 #include "core/error.h"
 #include "layers/attention/attention_weights.h"
@@ -21,25 +21,48 @@ std::int64_t head_dim_of(std::int64_t embed_dim, std::int64_t num_heads) {
   return embed_dim / num_heads;
 }
 
+/// Width of the projections of keys and of values.
+std::int64_t key_width(const AttentionConfig& config, std::int64_t embed_dim, std::int64_t num_heads) {
+  check<InputError>(config.kv_heads == 0 || num_heads % config.kv_heads == 0,
+                    "model.num_kv_heads: expected a divisor of num_heads = ", num_heads, ", found ", config.kv_heads);
+  return config.kv_heads == 0 ? embed_dim : embed_dim / num_heads * config.kv_heads;
+}
+
 }  // namespace
 
 MultiHeadAttention::MultiHeadAttention(const Scope& scope, std::int64_t embed_dim, std::int64_t num_heads,
                                        const AttentionConfig& config, std::int64_t max_length)
     : path_(scope.path()),
-      num_heads_(num_heads),
-      q_proj_(scope / "q_proj", embed_dim, embed_dim, kProjectionGain),
-      k_proj_(scope / "k_proj", embed_dim, embed_dim, kProjectionGain),
-      v_proj_(scope / "v_proj", embed_dim, embed_dim, kProjectionGain),
-      out_proj_(scope / "out_proj", embed_dim, embed_dim),
+      head_dim_(head_dim_of(embed_dim, num_heads)),
+      q_proj_(scope / "q_proj", embed_dim, embed_dim, kProjectionGain, config.bias),
+      k_proj_(scope / "k_proj", embed_dim, key_width(config, embed_dim, num_heads), kProjectionGain, config.bias),
+      v_proj_(scope / "v_proj", embed_dim, key_width(config, embed_dim, num_heads), kProjectionGain, config.bias),
+      out_proj_(scope / "out_proj", embed_dim, embed_dim, 1.0, config.bias),
       weight_dropout_(scope / "weights", config.dropout),
+      head_inputs_(scope, config, num_heads, head_dim_),
       attention_(make_attention(config, {.scope = scope,
                                          .num_heads = num_heads,
-                                         .head_dim = head_dim_of(embed_dim, num_heads),
+                                         .head_dim = head_dim_,
                                          .embed_dim = embed_dim,
-                                         .max_length = max_length})) {}
+                                         .max_length = max_length})) {
+  if (attention_->wants_norm()) head_norm_.emplace(scope / "head_norm", NormKind::rms, head_dim_, false);
+  if (config.output_gate == OutputGate::none) return;
+  gate_proj_.emplace(scope / "gate_proj", embed_dim, embed_dim, kProjectionGain, config.bias);
+  gate_function_ = config.output_gate == OutputGate::silu ? ScalarFunction::silu : ScalarFunction::sigmoid;
+}
 
 Variable MultiHeadAttention::split_heads(const Variable& x) const {
-  return reshape(x, {x.dim(0), x.dim(1), num_heads_, x.dim(2) / num_heads_});
+  return reshape(x, {x.dim(0), x.dim(1), x.dim(2) / head_dim_, head_dim_});
+}
+
+Variable MultiHeadAttention::join_heads(const Variable& attended, const Variable& gate, const Pass& pass) const {
+  const Variable heads = head_norm_ ? head_norm_->forward(attended, pass) : attended;
+  const Variable joined = reshape(heads, {heads.dim(0), heads.dim(1), heads.dim(2) * heads.dim(3)});
+  return gate_proj_ ? gated_product(joined, gate, gate_function_) : joined;
+}
+
+Variable MultiHeadAttention::gate_of(const Variable& x, const Pass& pass) const {
+  return gate_proj_ ? gate_proj_->forward(x, pass) : Variable();
 }
 
 Variable MultiHeadAttention::attend(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const {
@@ -53,22 +76,26 @@ Variable MultiHeadAttention::attend(const AttentionInputs& inputs, const Attenti
 
 Variable MultiHeadAttention::forward(const Variable& x, const Variable& source, const AttentionMask& mask,
                                      const Pass& pass) const {
-  const AttentionInputs inputs{split_heads(q_proj_.forward(x, pass)), split_heads(k_proj_.forward(source, pass)),
-                               split_heads(v_proj_.forward(source, pass)), source};
-  return out_proj_.forward(reshape(attend(inputs, mask, pass), x.shape()), pass);
+  const AttentionInputs projected{split_heads(q_proj_.forward(x, pass)), split_heads(k_proj_.forward(source, pass)),
+                                  split_heads(v_proj_.forward(source, pass)), source};
+  const Variable attended = attend(head_inputs_.of(projected, mask.key_mask, pass), mask, pass);
+  return out_proj_.forward(join_heads(attended, gate_of(x, pass), pass), pass);
 }
 
-Variable MultiHeadAttention::forward_residual(const Variable& x, const LayerNorm& norm, const Dropout& dropout,
+Variable MultiHeadAttention::forward_residual(const Variable& x, const Norm& norm, const Dropout& dropout,
                                               const AttentionMask& mask, const Pass& pass) const {
   if (attention_->reads_input()) {
     // The fused operation does not show the norm's output.
     const Variable input = norm.forward(x, pass);
     return add(x, dropout.forward(forward(input, input, mask, pass), pass));
   }
-  const std::array<LinearWeights, 3> projections = {q_proj_.weights(pass), k_proj_.weights(pass), v_proj_.weights(pass)};
+  std::vector<LinearWeights> projections = {q_proj_.weights(pass), k_proj_.weights(pass), v_proj_.weights(pass)};
+  if (gate_proj_) projections.push_back(gate_proj_->weights(pass));
   const std::vector<Variable> heads = norm_linear(x, norm.weights(pass), projections);
-  const Variable attended = attend({split_heads(heads[0]), split_heads(heads[1]), split_heads(heads[2])}, mask, pass);
-  return linear_residual(reshape(attended, x.shape()), out_proj_.weights(pass), x, dropout.mask(pass));
+  const AttentionInputs projected{split_heads(heads[0]), split_heads(heads[1]), split_heads(heads[2])};
+  const Variable attended = attend(head_inputs_.of(projected, mask.key_mask, pass), mask, pass);
+  return linear_residual(join_heads(attended, gate_proj_ ? heads[3] : Variable(), pass), out_proj_.weights(pass), x,
+                         dropout.mask(pass));
 }
 
 void EncoderKeys::select(std::span<const std::int64_t> rows) {
@@ -80,8 +107,8 @@ void EncoderKeys::select(std::span<const std::int64_t> rows) {
 
 EncoderKeys MultiHeadAttention::keys_of(const Variable& source, const SharedPaddingMask& mask) const {
   const Pass pass;
-  return {split_heads(k_proj_.forward(source, pass)).value(), split_heads(v_proj_.forward(source, pass)).value(),
-          source.value(), mask};
+  return {head_inputs_.all_heads(split_heads(k_proj_.forward(source, pass))).value(),
+          head_inputs_.all_heads(split_heads(v_proj_.forward(source, pass))).value(), source.value(), mask};
 }
 
 Tensor MultiHeadAttention::attend_to(const EncoderKeys& keys, const Tensor& x, std::int64_t position) const {
@@ -89,16 +116,16 @@ Tensor MultiHeadAttention::attend_to(const EncoderKeys& keys, const Tensor& x, s
   const AttentionInputs inputs{split_heads(q_proj_.forward(Variable(x), pass)), Variable(keys.key), Variable(keys.value),
                                Variable(keys.input)};
   const AttentionMask mask = mask_of_query_at(position, keys.key.dim(0), keys.key.dim(1), keys.mask);
-  const Tensor out = attention_->forward(inputs, mask, pass).value();
-  return out_proj_.forward(Variable(out.reshape(x.shape())), pass).value();
+  const Variable out = attention_->forward(inputs, mask, pass);
+  return out_proj_.forward(join_heads(out, gate_of(Variable(x), pass), pass), pass).value();
 }
 
 Tensor MultiHeadAttention::step(const Tensor& x, AttentionState& state) const {
   const Pass pass;
   const Variable input(x);
   const auto project = [&](const Linear& projection) { return split_heads(projection.forward(input, pass)); };
-  const Tensor out = state.step({project(q_proj_), project(k_proj_), project(v_proj_), input});
-  return out_proj_.forward(Variable(out.reshape(x.shape())), pass).value();
+  const Variable out(state.step({project(q_proj_), project(k_proj_), project(v_proj_), input}));
+  return out_proj_.forward(join_heads(out, gate_of(input, pass), pass), pass).value();
 }
 
 }  // namespace cosformer

@@ -3,10 +3,12 @@
 /// Multi-head attention: projections around one attention variant.
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "layers/attention/attention.h"
+#include "layers/attention/head_inputs.h"
 #include "layers/basic_layers.h"
 #include "layers/model_config.h"
 
@@ -23,7 +25,9 @@ struct EncoderKeys {
 };
 
 /// out_proj(attention(q_proj(x), k_proj(y), v_proj(y))). Heads are strided views of the projections: nothing is copied to
-/// split or join them.
+/// split or join them. Around the attention, if the config asks for it: what HeadInputs does; an RMS norm of each head's
+/// output (`head_norm`, one weight for all heads); an output gate, attended ∘ f(gate_proj(x)) before out_proj (Sun et al.,
+/// Retentive Network, 2023, eq. 8).
 class MultiHeadAttention {
  public:
   /// `max_length` is the longest text's. Throws InputError if `num_heads` does not divide `embed_dim` or the attention's
@@ -35,10 +39,10 @@ class MultiHeadAttention {
   Variable forward(const Variable& x, const Variable& source, const AttentionMask& mask, const Pass& pass) const;
 
   /// x + dropout(self-attention of norm(x)) in fused operations, for narrow rows.
-  Variable forward_residual(const Variable& x, const LayerNorm& norm, const Dropout& dropout, const AttentionMask& mask,
+  Variable forward_residual(const Variable& x, const Norm& norm, const Dropout& dropout, const AttentionMask& mask,
                             const Pass& pass) const;
 
-  std::unique_ptr<AttentionState> start() const { return attention_->start(); }
+  std::unique_ptr<AttentionState> start() const { return head_inputs_.start(attention_->start()); }
   /// The next position of x [B, 1, embed_dim] in causal self-attention, without a graph.
   Tensor step(const Tensor& x, AttentionState& state) const;
 
@@ -50,14 +54,22 @@ class MultiHeadAttention {
 
  private:
   Variable split_heads(const Variable& x) const;
+  /// What out_proj reads of the heads' outputs [B, T, H, D], [B, T, embed_dim]; `gate` is gate_proj's, if there is one.
+  Variable join_heads(const Variable& attended, const Variable& gate, const Pass& pass) const;
+  /// The gate of the layer's input [B, T, embed_dim]; undefined without one.
+  Variable gate_of(const Variable& x, const Pass& pass) const;
   /// The attention between heads, recorded if the pass asks for it.
   Variable attend(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const;
 
   std::string path_;
-  std::int64_t num_heads_;
+  std::int64_t head_dim_;
   Linear q_proj_, k_proj_, v_proj_, out_proj_;
   Dropout weight_dropout_;
+  HeadInputs head_inputs_;
   std::unique_ptr<Attention> attention_;
+  std::optional<Norm> head_norm_;
+  std::optional<Linear> gate_proj_;
+  ScalarFunction gate_function_ = ScalarFunction::silu;
 };
 
 }  // namespace cosformer

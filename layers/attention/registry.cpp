@@ -73,6 +73,26 @@ std::optional<OptionProblem> find_form_problem(const AttentionConfig& config) {
                                                 config.normalization, "\", not \"", config.form, '"')};
 }
 
+/// What queries and keys cannot go through before they meet.
+std::optional<OptionProblem> find_head_problem(const ModelConfig& config) {
+  if (config.attention.short_convolution > 0 && config.kind == ModelKind::encoder) {
+    return OptionProblem{"attention.short_convolution",
+                         "attention.short_convolution is causal, and an encoder's attention is not"};
+  }
+  const std::int64_t head_dim = config.embed_dim / config.num_heads;
+  if (config.positions == Positions::rope && head_dim % 2 != 0) {
+    return OptionProblem{"model.positions",
+                         concat("model.positions = \"rope\" turns pairs of channels, and model.embed_dim / "
+                                "model.num_heads is ",
+                                head_dim)};
+  }
+  if (config.num_kv_heads > 0 && config.num_heads % config.num_kv_heads != 0) {
+    return OptionProblem{"model.num_kv_heads", concat("model.num_kv_heads (", config.num_kv_heads,
+                                                      ") must divide model.num_heads (", config.num_heads, ")")};
+  }
+  return std::nullopt;
+}
+
 bool has_place(ModelKind kind, AttentionPlace place) {
   if (kind == ModelKind::encoder_decoder) return true;
   return place == (kind == ModelKind::encoder ? AttentionPlace::encoder : AttentionPlace::decoder_self);
@@ -124,6 +144,15 @@ AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place
   return own;
 }
 
+AttentionConfig attention_of_layer(const ModelConfig& config, AttentionPlace place, std::int64_t layer) {
+  AttentionConfig own = attention_at(config.attention, place, layer);
+  if (place != AttentionPlace::decoder_self) own.short_convolution = 0;
+  own.rotary = config.positions == Positions::rope && place != AttentionPlace::cross;
+  own.bias = config.bias;
+  own.kv_heads = config.num_kv_heads == config.num_heads ? 0 : config.num_kv_heads;
+  return own;
+}
+
 std::int64_t attention_period(const AttentionConfig& config, AttentionPlace place) {
   if (place == AttentionPlace::cross || kind_of_place(config, place) != "auto" || config.layers.empty()) return 1;
   return static_cast<std::int64_t>(config.layers.size());
@@ -166,6 +195,7 @@ std::vector<std::string> overruled_options(const ModelConfig& config) {
 std::optional<OptionProblem> find_attention_problem(const ModelConfig& config) {
   const AttentionConfig& attention = config.attention;
   if (auto problem = find_form_problem(attention)) return problem;
+  if (auto problem = find_head_problem(config)) return problem;
   if (static_cast<std::int64_t>(attention.layers.size()) > std::max<std::int64_t>(config.num_layers, 1)) {
     return OptionProblem{"attention.layers", concat("attention.layers names ", attention.layers.size(),
                                                     " layers, and model.num_layers is ", config.num_layers)};

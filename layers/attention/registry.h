@@ -44,6 +44,10 @@ std::unique_ptr<Attention> make_attention(const AttentionConfig& config, const A
 /// that belongs to the other places or layers.
 AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place, std::int64_t layer);
 
+/// The same with what the model decides for it: biases, rotary positions, heads of keys. A short convolution and rotary
+/// positions are for a text's attention to itself, the former for a decoder's.
+AttentionConfig attention_of_layer(const ModelConfig& config, AttentionPlace place, std::int64_t layer);
+
 /// How many layers of a stack may differ at a place: those after them have the same kinds again, in the same order.
 std::int64_t attention_period(const AttentionConfig& config, AttentionPlace place);
 

@@ -42,6 +42,17 @@ OPTIMIZER = {"name": "adamw", "learning_rate": 1e-3, "betas": [0.9, 0.999], "eps
 # Blocks that came after cosFormer, by the name of their case.
 SUCCESSORS = {
     "layers": {"attention": {"kind": "cosformer", "layers": ["cosformer", "softmax", "gated"]}, "model": {"num_layers": 4}},
+    "transformer_pp": {"attention": {"kind": "softmax"},
+                       "model": {"norm_kind": "rms", "ffn_kind": "swiglu", "bias": False, "positions": "rope", "num_kv_heads": 1}},
+    "cosformer_gate": {"attention": {"kind": "cosformer", "normalization": "rms", "output_gate": "sigmoid", "short_convolution": 4},
+                       "model": {"ffn_kind": "geglu"}},
+    "retention": {"attention": {"kind": "linear", "feature_map": "identity", "reweighting": "decay", "normalization": "rms",
+                                "output_gate": "silu"},
+                  "model": {"norm_kind": "rms", "positions": "rope"}},
+    "gated_silu": {"attention": {"kind": "gated", "normalization": "rms", "output_gate": "silu", "short_convolution": 3},
+                   "model": {"bias": False}},
+    "cosformer_rope": {"attention": {"kind": "cosformer", "output_gate": "silu"},
+                       "model": {"positions": "rope", "bias": False, "num_kv_heads": 1}},
 }
 
 
@@ -76,7 +87,7 @@ def initialize(model, random):
     """Every parameter is away from its usual starting value, so that a bias or a norm's weight left out is noticed."""
     for name, parameter in model.named_parameters():
         value = random.standard_normal(tuple(parameter.shape)) * (0.6 if name.endswith("embed_tokens.weight") else 0.3)
-        if "layer_norm.weight" in name:
+        if "norm.weight" in name:
             value += 1.0
         with torch.no_grad():
             parameter.copy_(torch.from_numpy(value.astype(np.float32)))
@@ -139,7 +150,8 @@ if __name__ == "__main__":
     cases += [("encoder_decoder", "mixed", "pre"), ("encoder_decoder", "mixed", "post")]
     cases += [("decoder", "gated", "pre"), ("decoder", "gated", "post"), ("encoder", "linformer", "pre"),
               ("encoder", "linformer", "post"), ("encoder_decoder", "gated_linformer", "pre")]
-    cases += [("decoder", "layers", "pre")]
+    cases += [("decoder", "layers", "pre"), ("decoder", "transformer_pp", "pre"), ("decoder", "cosformer_gate", "post"),
+              ("decoder", "retention", "pre"), ("decoder", "gated_silu", "pre"), ("encoder", "cosformer_rope", "pre")]
     for case in cases:
         if not sys.argv[1:] or "_".join(case) in sys.argv[1:]:
             write_case("_".join(case), make_config(*case))

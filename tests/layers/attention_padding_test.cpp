@@ -159,6 +159,7 @@ TEST_CASE("padding between real tokens that is left out changes neither classes 
       {Positions::learned, Pooling::mean, PoolingDivisor::padded, ReweightingLength::padded},
       {Positions::sinusoidal, Pooling::mean, PoolingDivisor::real, ReweightingLength::automatic},
       {Positions::none, Pooling::first, PoolingDivisor::real, ReweightingLength::padded},
+      {Positions::rope, Pooling::mean, PoolingDivisor::real, ReweightingLength::automatic},
   };
   for (const Variant& variant : attention_variants(ModelKind::encoder)) {
     if (!variant.never_negative()) continue;

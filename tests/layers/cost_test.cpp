@@ -91,6 +91,22 @@ TEST_CASE("operations of a forward pass are those counted by hand") {
   CHECK(forward_flops_per_token(config, length) - all_softmax == encoder_alone - (layer + 2 * causal_softmax));
 }
 
+TEST_CASE("operations around an attention are counted") {
+  const std::int64_t length = 10;
+  ModelConfig config = small_model(ModelKind::decoder, kind_of("softmax"), length);
+  const double plain = forward_flops_per_token(config, length);
+  config.attention.output_gate = OutputGate::silu;
+  CHECK(forward_flops_per_token(config, length) == plain + 2 * 8 * 8);
+  config.attention.short_convolution = 4;
+  CHECK(forward_flops_per_token(config, length) == plain + 2 * 8 * 8 + 2 * 4 * 3 * 8);
+  config.ffn_kind = FeedForwardKind::swiglu;
+  CHECK(forward_flops_per_token(config, length) == plain + 2 * 8 * 8 + 2 * 4 * 3 * 8 + 2 * 8 * 12);
+  // One head of keys and values for two of queries.
+  config = small_model(ModelKind::decoder, kind_of("softmax"), length);
+  config.num_kv_heads = 1;
+  CHECK(forward_flops_per_token(config, length) == plain - 2 * 2 * 8 * 4);
+}
+
 TEST_CASE("operations of a vocabulary in bands count a tail as often as Zipf's law says") {
   ModelConfig config = small_model(ModelKind::decoder, kind_of("softmax"), 10);
   const double layers = forward_flops_per_token(config, 10) - 2 * 8 * 13;
@@ -147,7 +163,12 @@ TEST_CASE("the estimate of memory is near what a training step uses") {
     AttentionConfig attention;
     std::int64_t layers, dim, rows, length, vocab;
     std::vector<std::int64_t> cutoffs = {};
+    FeedForwardKind ffn = FeedForwardKind::mlp;
   };
+  AttentionConfig gated_heads = kind_of("linear", "silu");
+  gated_heads.normalization = "rms";
+  gated_heads.output_gate = OutputGate::silu;
+  gated_heads.short_convolution = 4;
   AttentionConfig long_chunks = kind_of("cosformer"), linear_form = kind_of("linear", "elu");
   long_chunks.chunk_size = 1024;
   AttentionConfig quadratic_form = linear_form;
@@ -166,6 +187,9 @@ TEST_CASE("the estimate of memory is near what a training step uses") {
       {"stored softmax", ModelKind::decoder, kind_of("softmax_materialized"), 3, 64, 1, 512, 256},
       {"random features", ModelKind::decoder, kind_of("linear", "favor"), 4, 64, 4, 128, 256},
       {"L1 norm", ModelKind::decoder, l1_norm(), 4, 128, 4, 128, 512},
+      {"gate, norm and convolution", ModelKind::decoder, gated_heads, 4, 128, 4, 128, 256},
+      {"the same, and gated units", ModelKind::decoder, gated_heads, 4, 128, 4, 128, 256, {}, FeedForwardKind::swiglu},
+      {"gated units", ModelKind::decoder, kind_of("softmax"), 4, 128, 4, 128, 256, {}, FeedForwardKind::geglu},
       {"encoder", ModelKind::encoder, kind_of("cosformer"), 4, 64, 4, 128, 256},
       {"encoder and decoder", ModelKind::encoder_decoder, kind_of("cosformer"), 3, 64, 4, 128, 256}};
   for (const Row& row : rows) {
@@ -176,6 +200,7 @@ TEST_CASE("the estimate of memory is near what a training step uses") {
     config.ffn_dim = 4 * row.dim;
     config.vocab_size = row.vocab;
     config.adaptive_cutoffs = row.cutoffs;
+    config.ffn_kind = row.ffn;
     config.dropout = 0.1;
     const ThreadCountScope one_thread(1);
     const std::int64_t elements = count_elements(Model(config, 1).parameters());

@@ -23,17 +23,24 @@ struct Variant {
   std::string name;
   AttentionConfig config;
 
-  AttentionSupport supports() const { return find_attention_kind(config.kind).supports(config); }
+  AttentionSupport supports() const {
+    AttentionSupport support = find_attention_kind(config.kind).supports(config);
+    // A short convolution is a decoder's.
+    if (config.short_convolution > 0) support.not_causal = support.cross = false;
+    return support;
+  }
   bool supports_mask(bool causal) const { return causal ? supports().causal : supports().not_causal; }
   bool is_linear() const { return config.kind == "linear" || config.kind == "cosformer"; }
   /// Whether no similarity is negative, so that no normaliser comes near 0 by chance.
-  bool never_negative() const { return !is_linear() || find_feature_map(config.feature_map).never_negative; }
+  bool never_negative() const {
+    return !is_linear() || config.normalization == "rms" || find_feature_map(config.feature_map).never_negative;
+  }
   /// Linear attention that has all forms: rows divided by their L1 norm have the quadratic one only.
-  bool has_forms() const { return is_linear() && config.normalization == "sum"; }
+  bool has_forms() const { return is_linear() && config.normalization != "l1"; }
 };
 
-/// All kinds of the registry; linear attention with every feature map and every re-weighting, and in the other normalisation
-/// where similarities may be negative.
+/// All kinds of the registry; linear attention with every feature map and every re-weighting, in the other normalisations
+/// where similarities may be negative, and what may stand around an attention.
 inline std::vector<Variant> attention_variants() {
   std::vector<Variant> variants;
   for (const AttentionKind& kind : attention_kinds()) {
@@ -54,8 +61,19 @@ inline std::vector<Variant> attention_variants() {
         config.normalization = "l1";
         const bool differs = !map.never_negative || config.feature_map == "relu";
         if (differs) variants.push_back({concat("linear ", map.name, ' ', reweighting.name, " l1"), config});
+        config.normalization = "rms";
+        const bool normed = config.feature_map == "silu" || config.feature_map == "relu";
+        if (normed) variants.push_back({concat("linear ", map.name, ' ', reweighting.name, " rms"), config});
       }
     }
+  }
+  for (const char* kind : {"cosformer", "softmax", "gated"}) {
+    AttentionConfig config;
+    config.kind = kind;
+    config.normalization = "rms";
+    config.output_gate = variants.size() % 2 == 0 ? OutputGate::silu : OutputGate::sigmoid;
+    config.short_convolution = 3;
+    variants.push_back({concat(kind, " rms gate convolution"), config});
   }
   return variants;
 }

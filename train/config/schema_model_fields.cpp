@@ -11,8 +11,15 @@ namespace {
 constexpr Named<ModelKind> kModelKinds[] = {
     {"decoder", ModelKind::decoder}, {"encoder", ModelKind::encoder}, {"encoder_decoder", ModelKind::encoder_decoder}};
 constexpr Named<NormPlacement> kNormPlacements[] = {{"pre", NormPlacement::pre}, {"post", NormPlacement::post}};
-constexpr Named<Positions> kPositions[] = {
-    {"learned", Positions::learned}, {"sinusoidal", Positions::sinusoidal}, {"none", Positions::none}};
+constexpr Named<Positions> kPositions[] = {{"learned", Positions::learned},
+                                           {"sinusoidal", Positions::sinusoidal},
+                                           {"none", Positions::none},
+                                           {"rope", Positions::rope}};
+constexpr Named<NormKind> kNormKinds[] = {{"layer", NormKind::layer}, {"rms", NormKind::rms}};
+constexpr Named<FeedForwardKind> kFeedForwardKinds[] = {
+    {"mlp", FeedForwardKind::mlp}, {"swiglu", FeedForwardKind::swiglu}, {"geglu", FeedForwardKind::geglu}};
+constexpr Named<OutputGate> kOutputGates[] = {
+    {"none", OutputGate::none}, {"silu", OutputGate::silu}, {"sigmoid", OutputGate::sigmoid}};
 constexpr Named<Pooling> kPoolings[] = {{"mean", Pooling::mean}, {"first", Pooling::first}};
 constexpr Named<PairFeatures> kPairFeatures[] = {
     {"none", PairFeatures::none}, {"concat", PairFeatures::concat}, {"interaction", PairFeatures::interaction}};
@@ -81,6 +88,9 @@ constexpr Field kFields[] = {
     integer<&C::model, &M::num_layers>("model.num_layers", 1, 4096, "layers of the encoder and of the decoder"),
     integer<&C::model, &M::embed_dim>("model.embed_dim", 1, kMaxWidth, "width of the hidden states"),
     integer<&C::model, &M::num_heads>("model.num_heads", 1, 4096, "attention heads; a divisor of embed_dim"),
+    automatic<&C::model, &M::num_kv_heads>("model.num_kv_heads", 1, 4096,
+                                           "heads of keys and values, a divisor of num_heads: each serves as many heads of "
+                                           "queries; auto: num_heads"),
     integer<&C::model, &M::ffn_dim>("model.ffn_dim", 1, kMaxWidth, "inner width of the feed-forward block"),
     integer<&C::model, &M::vocab_size>("model.vocab_size", 0, kMaxVocabulary, "0: the tokenizer's"),
     integer<&C::model, &M::max_length>("model.max_length", 0, kMaxLength, "positions of a learned table; 0: task.seq_len"),
@@ -93,9 +103,19 @@ constexpr Field kFields[] = {
     number<&C::model, &M::activation_dropout>("model.activation_dropout", kFraction,
                                               "within the feed-forward block, after its activation"),
     choice<kNormPlacements, &C::model, &M::norm>("model.norm", "layer norm before each block or after each sum"),
+    choice<kNormKinds, &C::model, &M::norm_kind>(
+        "model.norm_kind", "layer norm, or RMS norm, which has neither a mean nor a bias; of all layers and the last norm"),
     boolean<&C::model, &M::final_norm>("model.final_norm", "a last layer norm behind all layers, with norm = \"pre\""),
     registered_choice<scalar_functions, &C::model, &M::activation>("model.activation", "of the feed-forward block"),
-    choice<kPositions, &C::model, &M::positions>("model.positions", "position embeddings"),
+    choice<kFeedForwardKinds, &C::model, &M::ffn_kind>("model.ffn_kind",
+                                                       "the feed-forward block: two layers around activation (mlp), or a "
+                                                       "gated linear unit, three layers with silu (swiglu) or "
+                                                       "gelu (geglu) whatever activation says"),
+    boolean<&C::model, &M::bias>("model.bias", "the linear layers and layer norms of all layers have biases"),
+    choice<kPositions, &C::model, &M::positions>("model.positions",
+                                                 "position embeddings, or rope: queries and keys of a text's attention to "
+                                                 "itself are turned by their positions, before "
+                                                 "a feature map"),
     boolean<&C::model, &M::tie_embeddings>("model.tie_embeddings", "the output projection is the embedding table"),
     boolean<&C::model, &M::share_embeddings>("model.share_embeddings",
                                              "encoder and decoder have one embedding table, encoder_decoder"),
@@ -159,7 +179,16 @@ constexpr Field kFields[] = {
     text<&C::model, &M::attention, &A::normalization>("attention.normalization", registered<attention_normalizations>,
                                                       "what a row of similarities is divided by, linear attention: their "
                                                       "sum with its sign, or their L1 norm (quadratic form "
-                                                      "only), which signed similarities (identity, leaky_relu) may need"),
+                                                      "only), which signed similarities (identity, leaky_relu) may need. "
+                                                      "rms: nothing, and each head's output gets an RMS norm; also of kind "
+                                                      "\"gated\""),
+    choice<kOutputGates, &C::model, &M::attention, &A::output_gate>(
+        "attention.output_gate",
+        "each number of the heads' outputs is multiplied by silu or sigmoid of a linear layer of the attention's input"),
+    integer<&C::model, &M::attention, &A::short_convolution>(
+        "attention.short_convolution", 0, 64,
+        "each channel of query, key and value is convolved over so many tokens, the last of them its own; of a decoder's "
+        "attention to itself; 0: not"),
     text<&C::model, &M::attention, &A::form>("attention.form", registered<linear_attention_forms>,
                                              "algorithm of linear attention"),
     integer<&C::model, &M::attention, &A::chunk_size>("attention.chunk_size", 1, kMaxChunk,

@@ -24,6 +24,7 @@ bool is_of_kind(std::string_view key, std::string_view kind) {
       {"attention.encoder", "encoder_decoder"},
       {"attention.self", "encoder_decoder"},
       {"attention.cross", "encoder_decoder"},
+      {"attention.short_convolution", "encoder_decoder"},
       {"attention.self_reweighting_length", "encoder_decoder"},
       {"attention.cross_reweighting", "encoder_decoder"},
       // Only a language model continues a prompt: one of the two keeps the default task.
@@ -47,6 +48,7 @@ Config unusual_config(const std::string& kind = "encoder") {
     if (format_value(value) != format_value(field.get(Config())) || !is_of_kind(field.key, kind)) continue;
     // "auto" of a key that takes a number has no other name.
     if (field.key == "attention.self_reweighting_length") value = std::int64_t{5};
+    if (field.key == "model.num_kv_heads") value = std::int64_t{-2};  // 1 in the end
     if (auto* boolean = std::get_if<bool>(&value)) *boolean = !*boolean;
     if (auto* integer = std::get_if<std::int64_t>(&value)) *integer += 3;
     if (auto* number = std::get_if<double>(&value)) *number = *number / 3 + 1e-7;
@@ -60,9 +62,9 @@ Config unusual_config(const std::string& kind = "encoder") {
   AttentionConfig& attention = config.model.attention;
   attention.kind = "local";
   if (kind == "encoder_decoder") attention.encoder = attention.self = attention.cross = "local";
-  config.model.attention.form = "quadratic";  // the only one that goes with attention.normalization = "l1"
+  config.model.attention.form = "quadratic";
   config.model.num_heads = 7;
-  config.model.embed_dim = 7 * 31;
+  config.model.embed_dim = 7 * 32;
   config.train.accumulation = 5;
   config.train.batch_size = 20;
   config.optimizer.name = "sgd";

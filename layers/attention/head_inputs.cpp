@@ -1,0 +1,103 @@
+#include "layers/attention/head_inputs.h"
+
+#include <cmath>
+
+#include "layers/attention/select_rows.h"
+
+namespace cosformer {
+
+namespace {
+
+/// [B, T, H, D] -> [B, T, H · D] and back, around a function of channels.
+Variable convolve(const Variable& heads, const Variable& weight, const SharedPaddingMask& mask) {
+  const Variable flat = reshape(heads, {heads.dim(0), heads.dim(1), heads.dim(2) * heads.dim(3)});
+  return reshape(short_convolution(flat, weight, mask), heads.shape());
+}
+
+}  // namespace
+
+/// Keeps the last K − 1 projected tokens, and counts positions.
+class HeadInputsState : public AttentionState {
+ public:
+  HeadInputsState(const HeadInputs& inputs, std::unique_ptr<AttentionState> attention)
+      : inputs_(inputs), attention_(std::move(attention)) {}
+
+  Tensor step(const AttentionInputs& projected) override {
+    AttentionInputs own = projected;
+    if (inputs_.convolves()) {
+      own.query = convolved(0, projected.query);
+      own.key = convolved(1, projected.key);
+      own.value = convolved(2, projected.value);
+    }
+    own.query = inputs_.rotated(own.query, nullptr, position_);
+    own.key = inputs_.all_heads(inputs_.rotated(own.key, nullptr, position_));
+    own.value = inputs_.all_heads(own.value);
+    ++position_;
+    return attention_->step(own);
+  }
+  void select(std::span<const std::int64_t> rows) override {
+    for (Tensor& tail : tails_) {
+      if (tail.defined()) tail = select_rows(tail, rows);
+    }
+    attention_->select(rows);
+  }
+
+ private:
+  Variable convolved(std::size_t side, const Variable& token) {
+    const Variable weight = inputs_.convolutions_[side].detach();
+    const std::int64_t taps = weight.dim(1);
+    Tensor window = Tensor::zeros(token.shape().with_dim(1, taps), token.dtype());
+    if (tails_[side].defined()) window.narrow(1, 0, taps - 1).copy_from(tails_[side]);
+    window.narrow(1, taps - 1, 1).copy_from(token.value());
+    tails_[side] = window.narrow(1, 1, taps - 1).contiguous();
+    return Variable(convolve(Variable(window), weight, nullptr).value().narrow(1, taps - 1, 1).contiguous());
+  }
+
+  const HeadInputs& inputs_;
+  std::unique_ptr<AttentionState> attention_;
+  std::array<Tensor, 3> tails_;  ///< [B, K − 1, heads, D]; zeros at first
+  std::int64_t position_ = 0;
+};
+
+HeadInputs::HeadInputs(const Scope& scope, const AttentionConfig& config, std::int64_t num_heads, std::int64_t head_dim)
+    : rotary_(config.rotary), copies_(config.kv_heads > 0 ? num_heads / config.kv_heads : 1) {
+  if (config.short_convolution == 0) return;
+  const std::int64_t taps = config.short_convolution;
+  // PyTorch's first values of a convolution of single channels.
+  const Initializer first{Initializer::Kind::uniform, 1.0 / std::sqrt(static_cast<double>(taps))};
+  const std::int64_t widths[] = {num_heads * head_dim, num_heads / copies_ * head_dim, num_heads / copies_ * head_dim};
+  const char* const names[] = {"q_convolution", "k_convolution", "v_convolution"};
+  for (std::size_t side = 0; side < convolutions_.size(); ++side) {
+    convolutions_[side] = (scope / names[side]).create("weight", {widths[side], taps}, first);
+  }
+}
+
+Variable HeadInputs::rotated(const Variable& heads, const SharedPaddingMask& mask, std::int64_t first) const {
+  return rotary_ ? rotate_positions(heads, mask, first, kRotaryBase) : heads;
+}
+
+Variable HeadInputs::all_heads(const Variable& heads) const { return copies_ > 1 ? repeat_heads(heads, copies_) : heads; }
+
+AttentionInputs HeadInputs::of(const AttentionInputs& projected, const SharedPaddingMask& mask, const Pass& pass) const {
+  AttentionInputs own = projected;
+  if (convolves()) {
+    own.query = convolve(projected.query, pass.use(convolutions_[0]), mask);
+    own.key = convolve(projected.key, pass.use(convolutions_[1]), mask);
+    own.value = convolve(projected.value, pass.use(convolutions_[2]), mask);
+  }
+  own.query = rotated(own.query, mask, 0);
+  own.key = all_heads(rotated(own.key, mask, 0));
+  own.value = all_heads(own.value);
+  return own;
+}
+
+std::unique_ptr<AttentionState> HeadInputs::start(std::unique_ptr<AttentionState> attention) const {
+  if (!convolves() && !rotary_ && copies_ == 1) return attention;
+  return std::make_unique<HeadInputsState>(*this, std::move(attention));
+}
+
+double HeadInputs::saved_numbers(const AttentionConfig& config, double width) {
+  return config.short_convolution > 0 ? 3 * width : 0;
+}
+
+}  // namespace cosformer
