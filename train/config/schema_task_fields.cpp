@@ -13,10 +13,11 @@ using C = Config;
 using Task = TaskConfig;
 
 constexpr Field kFields[] = {
-    text<&C::task, &Task::name>("task.name", nullptr,
-                                "what is learnt: language_modeling, masked_language_modeling, translation, or the format of "
-                                "the data to classify (listops, text, "
-                                "retrieval, image, pathfinder; sst2, qqp, mnli, imdb, amazon)"),
+    text<&C::task, &Task::name>(
+        "task.name", nullptr,
+        "what is learnt: language_modeling, masked_language_modeling, translation, recall, or the format of "
+        "the data to classify (listops, text, "
+        "retrieval, image, pathfinder; sst2, qqp, mnli, imdb, amazon)"),
     text<&C::task, &Task::train>("task.train", nullptr, "path of the training data, relative to the current folder"),
     text<&C::task, &Task::valid>("task.valid", nullptr, "path of the validation data; empty: none"),
     text<&C::task, &Task::test>("task.test", nullptr, "path of the test data; empty: none"),

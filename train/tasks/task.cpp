@@ -11,6 +11,7 @@
 #include "train/tasks/classification.h"
 #include "train/tasks/language_modeling.h"
 #include "train/tasks/masked_language_modeling.h"
+#include "train/tasks/recall.h"
 #include "train/tasks/text_classification.h"
 #include "train/tasks/translation.h"
 
@@ -44,6 +45,7 @@ const std::vector<TaskKind>& task_kinds() {
   static const std::vector<TaskKind> kinds = [] {
     std::vector<TaskKind> all = {{"language_modeling", make_language_modeling, false, "loss", kLanguageMetrics},
                                  {"masked_language_modeling", make_masked_language_modeling, true, "loss", kMaskedMetrics},
+                                 {"recall", make_recall, false, "accuracy", kMaskedMetrics},
                                  {"translation", make_translation, false, "bleu", kTranslationMetrics, true}};
     for (const LabelledFormat& format : labelled_formats()) all.push_back({format.name, make_classification});
     for (const LabelledTextFormat& format : labelled_text_formats()) all.push_back({format.name, make_text_classification});

@@ -40,6 +40,22 @@ Outcome run(const test::TemporaryFolder& folder, const std::string& arguments) {
 
 const std::string kListops = "make listops set --train 20 --valid 3 --test 4 --min-length 5 --max-length 40";
 
+TEST_CASE("data make writes each test of recall, and says how many targets it has") {
+  const test::TemporaryFolder folder;
+  for (const auto& [name, targets] :
+       {std::pair("mqar", 9 * 8), std::pair("selective_copy", 9 * 16), std::pair("induction", 9)}) {
+    CAPTURE(name);
+    const Outcome made = run(folder, concat("make ", name, " ", name, " --train 4 --valid 3 --test 2 --json"));
+    REQUIRE(made.code == 0);
+    const json summary = json::parse(made.output);
+    CHECK(summary["sequences"] == 9);
+    CHECK(summary["targets"] == targets);
+    CHECK(test::names_in(folder / name) == std::vector<std::string>{"test.tsv", "train.tsv", "valid.tsv"});
+  }
+  CHECK(run(folder, "make mqar short --length 31").code == 2);
+  CHECK(!fs::exists(folder / "short"));
+}
+
 TEST_CASE("data make listops writes what data check reads") {
   const test::TemporaryFolder folder;
   const Outcome made = run(folder, kListops + " --seed 7 --json");
