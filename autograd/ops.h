@@ -13,6 +13,8 @@
 #include "autograd/variable.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/linear_attention/linear_attention.h"
+#include "core/kernels/sinkhorn/sinkhorn.h"
+#include "core/kernels/sparse_attention/sparse_pattern.h"
 #include "core/padding_mask.h"
 #include "core/random.h"
 
@@ -48,6 +50,8 @@ Variable concatenate(const Variable& a, const Variable& b);
 Variable mean_pool(const Variable& x, const SharedPaddingMask& mask, std::int64_t divisor = 0);
 /// Token 0 of each item: x [B, T, E] -> [B, E].
 Variable first_token(const Variable& x);
+/// x itself, which `a` and `b` have no influence on: their gradients are 0 instead of none (ops/without_influence.cpp).
+Variable without_influence(const Variable& x, const Variable& a, const Variable& b);
 
 // ---- elementwise (ops/activation.cpp)
 
@@ -66,6 +70,10 @@ Variable dropout(const Variable& x, double probability, const Random& stream);
 
 /// x Wᵀ + b: x [.., in], weight [out, in], bias [out] or undefined -> [.., out].
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
+/// The same for each head: x [B, T, H, D], weight [H, F, D], bias [H, F] -> [B, T, H, F] (ops/head_linear.cpp).
+Variable head_linear(const Variable& x, const Variable& weight, const Variable& bias);
+/// x / sqrt(|x|² + eps) of each row, the last axis (ops/unit_rows.cpp).
+Variable unit_rows(const Variable& x, double eps);
 /// Normalises the last axis to mean 0 and variance 1, then weight ∘ x̂ + bias (Ba et al., 2016). The bias may be undefined.
 Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps);
 /// x / sqrt(mean(x²) + eps) ∘ weight over the last axis (Zhang and Sennrich, 2019): weight [width].
@@ -97,7 +105,7 @@ Variable feed_forward(const Variable& x, const NormWeights& norm, const LinearWe
                       ScalarFunction f, const std::optional<DropoutMask>& dropout);
 
 // ---- attention (ops/softmax_attention.cpp, ops/linear_attention.cpp, ops/favor.cpp, ops/gated_linear_attention.cpp,
-// ops/project_length.cpp)
+// ops/project_length.cpp, ops/sparse_attention.cpp, ops/synthesized_attention.cpp, ops/sinkhorn.cpp)
 
 /// Which keys a query sees; null masks mean that all positions are real.
 struct AttentionMask {
@@ -116,6 +124,15 @@ struct SoftmaxAttentionOptions {
 /// Scaled dot-product attention: query [B, T, H, D], key [B, S, H, D], value [B, S, H, E] -> [B, T, H, E].
 Variable softmax_attention(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask,
                            const SoftmaxAttentionOptions& options);
+/// The same over the keys that a pattern lists for each query, in time and memory of these: see
+/// core/kernels/sparse_attention.
+Variable sparse_attention(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask,
+                          const SharedSparsePattern& pattern, double scale);
+/// Softmax attention whose scores are those of a table [H, L, L], by the positions of query and key: value [B, S, H, E] ->
+/// [B, queries, H, E]. Throws ShapeError if a position lies outside the table.
+Variable table_attention(const Variable& table, const Variable& value, const AttentionMask& mask, std::int64_t queries);
+/// The same with scores a_i[p mod A] · b_i[p / A] of query i and a key at position p: a [B, T, H, A], b [B, T, H, B].
+Variable factor_attention(const Variable& a, const Variable& b, const Variable& value, const AttentionMask& mask);
 /// Linear attention, shapes as above; see core/kernels/linear_attention/linear_attention.h for the options.
 Variable linear_attention(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask,
                           const LinearAttentionOptions& options);
@@ -123,6 +140,18 @@ Variable linear_attention(const Variable& query, const Variable& key, const Vari
 /// above with T = S.
 Variable gated_linear_attention(const Variable& query, const Variable& key, const Variable& value, const Variable& gate,
                                 const AttentionMask& mask, double scale);
+/// Blocks that positions up to that of a batch's last token fill.
+std::int64_t blocks_of(const SharedPaddingMask& mask, std::int64_t length, std::int64_t block_size);
+/// The sum over each block's real tokens or, if `earlier`, over those of all blocks before it: x [B, S, H, D] ->
+/// [B, blocks, H, D].
+Variable sum_blocks(const Variable& x, const SharedPaddingMask& mask, std::int64_t block_size, std::int64_t blocks,
+                    bool earlier);
+/// exp(logits / temperature) with rows and columns divided by their sums in turn: logits [B, N, H, N or more] -> [B, H, N,
+/// N], item b's with counts[b] rows and columns. Sources: Sinkhorn, 1964; Tay et al., ICML 2020.
+Variable sinkhorn(const Variable& logits, const std::vector<std::int64_t>& counts, const SinkhornOptions& options);
+/// Blocks as sums of blocks, place by place over real tokens: weights [B, H, N, N], x [B, S, H, D] ->
+/// [B, N · block_size, H, D].
+Variable mix_blocks(const Variable& weights, const Variable& x, const SharedPaddingMask& mask, std::int64_t block_size);
 /// A text's positions summed with weights, those of `mask` that are real: x [B, S, H, E], weights [B, S, R] -> [B, R, H, E],
 /// Σ_s weights_bsr x_bs. Source: Wang et al., Linformer, 2020.
 Variable project_length(const Variable& x, const Variable& weights, const SharedPaddingMask& mask);

@@ -101,6 +101,9 @@ std::vector<BadInput> bad_inputs() {
          linear_cross_entropy(zeros({1, 3}), zeros({4, 2}), Variable(), ids({1}, {0}), 1);
        }},
   };
+  for (BadInput& row : bad_sparse_inputs()) rows.push_back(std::move(row));
+  for (BadInput& row : bad_synthesized_inputs()) rows.push_back(std::move(row));
+  for (BadInput& row : bad_sinkhorn_inputs()) rows.push_back(std::move(row));
   for (BadInput& row : bad_attention_layer_inputs()) rows.push_back(std::move(row));
   for (BadInput& row : bad_block_inputs()) rows.push_back(std::move(row));
   for (BadInput& row : bad_fused_inputs()) rows.push_back(std::move(row));

@@ -45,6 +45,18 @@ std::vector<OperatorCase> loss_cases();
 /// Attention's rows (operator_table_attention.cpp), part of `operator_cases`.
 std::vector<OperatorCase> attention_cases();
 
+/// Rows of sparse attention (operator_table_sparse.cpp) and of the two below, part of `operator_cases` and `bad_inputs`.
+std::vector<OperatorCase> sparse_cases();
+std::vector<BadInput> bad_sparse_inputs();
+
+/// Rows of what synthesizers and shared queries and keys need (operator_table_synthesized.cpp).
+std::vector<OperatorCase> synthesized_cases();
+std::vector<BadInput> bad_synthesized_inputs();
+
+/// Rows of sinkhorn attention (operator_table_sinkhorn.cpp).
+std::vector<OperatorCase> sinkhorn_cases();
+std::vector<BadInput> bad_sinkhorn_inputs();
+
 /// Rows of what attentions with parameters are made of (operator_table_layers.cpp), part of `operator_cases` and
 /// `bad_inputs`.
 std::vector<OperatorCase> attention_layer_cases();

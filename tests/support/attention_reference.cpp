@@ -72,6 +72,10 @@ bool AttentionCase::sees(std::int64_t b, std::int64_t i, std::int64_t j) const {
   return key_mask.empty() || key_mask[static_cast<std::size_t>(b * keys + j)] != 0;
 }
 
+bool AttentionCase::counts(std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t j) const {
+  return sees(b, i, j) && (listed == nullptr || listed(b, h, i, j));
+}
+
 ReferenceFeature reference_feature(const char* name) {
   const std::string map = name;
   if (map == "identity") return {[](double x) { return x; }, [](double) { return 1.0; }};
@@ -174,7 +178,7 @@ std::vector<double> probabilities(const AttentionCase& shape, double scale, cons
   std::vector<double> p(static_cast<std::size_t>(shape.keys), -std::numeric_limits<double>::infinity());
   double largest = -std::numeric_limits<double>::infinity();
   for (std::int64_t j = 0; j < shape.keys; ++j) {
-    if (!shape.sees(b, i, j)) continue;
+    if (!shape.counts(b, h, i, j)) continue;
     p[static_cast<std::size_t>(j)] = scale * dot(&query[at(shape, shape.queries, shape.head_dim, b, i, h)],
                                                  &key[at(shape, shape.keys, shape.head_dim, b, j, h)], shape.head_dim);
     largest = std::fmax(largest, p[static_cast<std::size_t>(j)]);
@@ -198,7 +202,7 @@ std::vector<double> reference_softmax_attention(const AttentionCase& shape, doub
   for_each_query(shape, [&](std::int64_t b, std::int64_t h, std::int64_t i) {
     const std::vector<double> p = probabilities(shape, scale, query, key, b, h, i);
     for (std::int64_t j = 0; j < shape.keys; ++j) {
-      if (!shape.sees(b, i, j)) continue;
+      if (!shape.counts(b, h, i, j)) continue;
       const double factor = weight_factor(shape, b, h, i, j);
       for (std::size_t e = 0; e < static_cast<std::size_t>(shape.value_dim); ++e) {
         out[at(shape, shape.queries, shape.value_dim, b, i, h) + e] +=
@@ -219,7 +223,7 @@ AttentionGradients reference_softmax_attention_gradients(const AttentionCase& sh
     const std::vector<double> p = probabilities(shape, scale, query, key, b, h, i);
     const std::size_t q = at(shape, shape.queries, D, b, i, h), o = at(shape, shape.queries, E, b, i, h);
     for (std::int64_t j = 0; j < shape.keys; ++j) {
-      if (!shape.sees(b, i, j)) continue;
+      if (!shape.counts(b, h, i, j)) continue;
       const std::size_t k = at(shape, shape.keys, D, b, j, h), v = at(shape, shape.keys, E, b, j, h);
       const double weight = p[static_cast<std::size_t>(j)], factor = weight_factor(shape, b, h, i, j);
       for (std::size_t e = 0; e < static_cast<std::size_t>(E); ++e) gradients.dvalue[v + e] += factor * weight * dout[o + e];

@@ -17,11 +17,15 @@ struct AttentionCase {
   std::int64_t window = -1;
   std::vector<double> weight_factors = {};  ///< softmax: [B, H, T, S], what each weight is multiplied by; empty = 1
   std::vector<std::int32_t> query_positions = {}, key_positions = {};  ///< [B, T] and [B, S]; empty = 0, 1, 2, ...
+  /// Softmax: whether head h of item b has query i look at key j, besides what `sees` says; empty = always.
+  std::function<bool(std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t j)> listed = {};
   bool l1_norm = false;    ///< linear attention: divide by Σ|s_ij| instead of Σ s_ij
   bool undivided = false;  ///< linear attention: divide by nothing
 
   /// Is key j of item b in sight of query i?
   bool sees(std::int64_t b, std::int64_t i, std::int64_t j) const;
+  /// Does it also count for head h, by `listed`?
+  bool counts(std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t j) const;
   /// Where query i and key j of item b stand in their texts.
   std::int64_t query_position(std::int64_t b, std::int64_t i) const;
   std::int64_t key_position(std::int64_t b, std::int64_t j) const;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/kernels/attention/attention_gradients.h"
+#include "core/kernels/softmax_attention/online_softmax.h"
 #include "core/kernels/softmax_attention/scores.h"
 #include "core/parallel.h"
 #include "core/simd/row_loops.h"
@@ -12,6 +13,8 @@ namespace cosformer {
 
 namespace {
 
+using detail::advance_row;
+using detail::kInfinity;
 using detail::MatrixView;
 using detail::Range;
 using detail::rows_of;
@@ -29,28 +32,6 @@ struct TileSize {
   std::int64_t queries = 128;
   std::int64_t keys = 256;
 };
-
-template <class T>
-constexpr T kInfinity = std::numeric_limits<T>::infinity();
-
-/// Turns a row of scores into exp(s - new maximum) and returns what the earlier sums must be multiplied by.
-template <class T>
-T advance_row(T* scores, std::int64_t count, T* max, T* sum) {
-  const T largest = std::max(*max, loops<T>().max(scores, count));
-  if (largest == -kInfinity<T>) {
-    // Nothing visible so far: exp(-inf - -inf) would be NaN; or nothing but NaN, which the output has to show.
-    if (std::any_of(scores, scores + count, [](T score) { return std::isnan(score); })) {
-      *max = *sum = std::numeric_limits<T>::quiet_NaN();
-    } else {
-      std::fill(scores, scores + count, T{0});
-    }
-    return 1;
-  }
-  const T correction = largest == *max ? T{1} : std::exp(*max - largest);
-  *sum = *sum * correction + loops<T>().exp_sum(scores, T{1}, largest, scores, count);
-  *max = largest;
-  return correction;
-}
 
 /// The rows of keys that one tile of them takes, ready as right factors: k transposed, and v. Masked rows are 0.
 template <class T>
