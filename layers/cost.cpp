@@ -31,22 +31,31 @@ std::unique_ptr<Attention> attention_of(const ModelConfig& config, AttentionPlac
                                                                        .max_length = config.max_length});
 }
 
+/// Numbers that a projection to keys or values gives, as a share of one to queries.
+double kv_share(const ModelConfig& config) {
+  return config.num_kv_heads > 0 ? static_cast<double>(config.num_kv_heads) / static_cast<double>(config.num_heads) : 1.0;
+}
+
+/// Projections to queries, keys and values that a layer has, in those to queries.
+double input_projections(const ModelConfig& config, const AttentionConfig& own) {
+  const AttentionSupport support = find_attention_kind(own.kind).supports(own);
+  return (support.projects_query ? 1.0 : 0.0) + (support.projects_key ? 2.0 : 1.0) * kv_share(config);
+}
+
 /// Operations a token of the linear layers around an attention, and of the convolutions before it.
-double projection_flops(const ModelConfig& config, AttentionPlace place) {
+double projection_flops(const ModelConfig& config, const AttentionConfig& own) {
   const auto dim = static_cast<double>(config.embed_dim);
-  const double kv_share =
-      config.num_kv_heads > 0 ? static_cast<double>(config.num_kv_heads) / static_cast<double>(config.num_heads) : 1.0;
-  const AttentionConfig own = attention_of_layer(config, place, 0);
-  const double matrices = 2.0 + 2.0 * kv_share + (own.output_gate == OutputGate::none ? 0.0 : 1.0);
-  return 2.0 * matrices * dim * dim + 2.0 * static_cast<double>(own.short_convolution) * (1.0 + 2.0 * kv_share) * dim;
+  const double inputs = input_projections(config, own);
+  const double matrices = 1.0 + inputs + (own.output_gate == OutputGate::none ? 0.0 : 1.0);
+  return 2.0 * matrices * dim * dim + 2.0 * static_cast<double>(own.short_convolution) * inputs * dim;
 }
 
 /// Numbers a token that a layer keeps for its backward pass around its attention, beside query, key, value and output.
-double numbers_around(const ModelConfig& config, AttentionPlace place, const Attention& attention) {
+double numbers_around(const ModelConfig& config, const AttentionConfig& own, const Attention& attention) {
   const auto dim = static_cast<double>(config.embed_dim);
-  const AttentionConfig own = attention_of_layer(config, place, 0);
-  // The gate and the product with it; the normed heads.
-  return (own.output_gate == OutputGate::none ? 0.0 : 2 * dim) + (attention.wants_norm() ? dim : 0.0) +
+  // Queries or keys that are not there; the gate and the product with it; the normed heads.
+  return (input_projections(config, own) - 1.0 - 2.0 * kv_share(config)) * dim +
+         (own.output_gate == OutputGate::none ? 0.0 : 2 * dim) + (attention.wants_norm() ? dim : 0.0) +
          HeadInputs::saved_numbers(own, dim);
 }
 
@@ -64,7 +73,7 @@ StackCost stack_cost(const ModelConfig& config, AttentionPlace place, Cost&& cos
   StackCost all;
   double sum = 0;
   for (std::int64_t layer = 0; layer < period; ++layer) {
-    const double own = cost(*attention_of(config, place, layer));
+    const double own = cost(*attention_of(config, place, layer), attention_of_layer(config, place, layer));
     const std::int64_t layers = (config.num_layers - layer + period - 1) / period;
     sum += own * static_cast<double>(layers);
     all.most = std::max(all.most, own);
@@ -121,27 +130,24 @@ std::vector<ParameterGroup> parameter_groups(const std::vector<Parameter>& param
 
 double forward_flops_per_token(const ModelConfig& config, std::int64_t seq_len) {
   const auto dim = static_cast<double>(config.embed_dim), ffn = static_cast<double>(config.ffn_dim);
+  // Of an attention and the linear layers around it.
   const auto attention_flops = [&](AttentionPlace place) {
     return stack_cost(config, place,
-                      [&](const Attention& attention) {
-                        return attention.forward_flops(seq_len, seq_len, place == AttentionPlace::decoder_self) *
-                               static_cast<double>(config.num_heads) / static_cast<double>(seq_len);
+                      [&](const Attention& attention, const AttentionConfig& own) {
+                        return projection_flops(config, own) +
+                               attention.forward_flops(seq_len, seq_len, place == AttentionPlace::decoder_self) *
+                                   static_cast<double>(config.num_heads) / static_cast<double>(seq_len);
                       })
         .mean;
   };
   const double feed_forward = 2.0 * (config.ffn_kind == FeedForwardKind::mlp ? 2.0 : 3.0) * dim * ffn;
-  const auto projections = [&](AttentionPlace place) { return projection_flops(config, place); };
   const auto layers = static_cast<double>(config.num_layers);
   double flops = 0;
-  if (config.kind != ModelKind::decoder)
-    flops += layers * (projections(AttentionPlace::encoder) + feed_forward + attention_flops(AttentionPlace::encoder));
+  if (config.kind != ModelKind::decoder) flops += layers * (feed_forward + attention_flops(AttentionPlace::encoder));
   if (config.kind != ModelKind::encoder) {
-    flops +=
-        layers * (projections(AttentionPlace::decoder_self) + feed_forward + attention_flops(AttentionPlace::decoder_self)) +
-        vocabulary_flops(config);
+    flops += layers * (feed_forward + attention_flops(AttentionPlace::decoder_self)) + vocabulary_flops(config);
   }
-  if (config.kind == ModelKind::encoder_decoder)
-    flops += layers * (projections(AttentionPlace::cross) + attention_flops(AttentionPlace::cross));
+  if (config.kind == ModelKind::encoder_decoder) flops += layers * attention_flops(AttentionPlace::cross);
   if (config.lm_head) flops += kMaskedShare * 2.0 * dim * (dim + static_cast<double>(config.vocab_size));
   return flops;
 }
@@ -156,11 +162,11 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
   double by_thread = 0;
   const auto attention_of_place = [&](AttentionPlace place) {
     const bool causal = place == AttentionPlace::decoder_self;
-    return stack_cost(config, place, [&](const Attention& attention) {
+    return stack_cost(config, place, [&](const Attention& attention, const AttentionConfig& own) {
       by_thread = std::max(by_thread, attention.working_numbers(seq_len, seq_len, causal));
       return attention.saved_numbers(seq_len, seq_len, causal) * static_cast<double>(config.num_heads) /
                  static_cast<double>(seq_len) +
-             numbers_around(config, place, attention);
+             numbers_around(config, own, attention);
     });
   };
   const StackCost attention =

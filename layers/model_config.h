@@ -53,6 +53,27 @@ struct AttentionConfig {
   std::int64_t window = 128;           ///< |i - j| ≤ window (local attention)
   std::int64_t projected_length = 64;  ///< positions that a text is projected to (linformer)
 
+  // Patterns of sparse attention, with the defaults of their papers.
+  std::int64_t longformer_window = 256;  ///< |i - j| ≤ window: 512 keys in all
+  std::int64_t longformer_globals = 1;   ///< first tokens that all see and that see all
+  std::int64_t bigbird_block_size = 64;
+  std::int64_t bigbird_window_blocks = 3;  ///< odd: the own block and as many on each side
+  std::int64_t bigbird_global_blocks = 2;  ///< first blocks that all see and that see all
+  std::int64_t bigbird_random_blocks = 3;  ///< of each block and head
+  std::string sparse_pattern = "fixed";    ///< fixed, strided
+  std::int64_t sparse_stride = 128;        ///< length of the window and the stride, or of the fixed blocks
+  std::int64_t sparse_summary = 32;        ///< keys of each other block (fixed)
+  std::int64_t reformer_rounds = 4;        ///< hashes of each token
+  std::int64_t reformer_chunk = 64;        ///< keys of a bucket that stand together
+  std::int64_t reformer_buckets = 0;       ///< 0 = half a chunk in each of the longest text
+  std::int64_t sinkhorn_block = 64;
+  std::int64_t sinkhorn_iterations = 7;  ///< how often rows and columns are balanced
+  double sinkhorn_temperature = 0.75;
+  bool sinkhorn_noise = true;  ///< Gumbel noise on the sorting network's results while training
+
+  std::string synthesizer = "dense";  ///< dense, factorized_dense, random, factorized_random
+  std::int64_t synthesizer_rank = 8;  ///< of the matrix of scores (factorized_random)
+
   // Of an encoder-decoder; the other options are those above in all three places.
   std::string encoder = "auto";              ///< kind of the encoder's attention; auto = `kind`
   std::string self = "auto";                 ///< kind of the decoder's attention to itself

@@ -29,6 +29,7 @@ What the two programs have to agree on:
   num_kv_heads heads of k and v, each copied for as many heads of q
   norm_kind    rms: x / sqrt(mean(x^2) + 1e-5) * weight
   ffn_kind     swiglu, geglu: fc2(fc1(x) * f(fc_gate(x))), f = silu or gelu
+  longformer, bigbird, sparse, reformer, sinkhorn, synthesizer     see pytorch_attention.py
   classes      out_proj(relu(dense(pooled))), dense is (embed_dim, embed_dim); pooling over real tokens only
   decoder of an encoder-decoder: self attention, encoder attention, feed-forward, in this order, each with its norm
 """
@@ -41,6 +42,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from pytorch_attention import PATTERNS, pattern, reformer, sinkhorn, synthesized_scores, synthesizer_parameters
 
 _DTYPES = {"F32": np.float32, "I32": np.int32}
 
@@ -126,7 +129,7 @@ class Attention(nn.Module):
     def __init__(self, config, place, number=0):
         super().__init__()
         dim, attention, causal = config["model"]["embed_dim"], config["attention"], place == "self"
-        self.num_heads, self.causal = config["model"]["num_heads"], causal
+        self.num_heads, self.causal, self.options = config["model"]["num_heads"], causal, attention
         self.kind = attention.get(place, "auto")
         if self.kind == "auto":
             pattern = attention.get("layers", []) if place != "cross" else []
@@ -135,16 +138,23 @@ class Attention(nn.Module):
         if place == "self" and attention.get("self_reweighting_length", "auto") != "auto":
             self.length = attention["self_reweighting_length"]
         self.own_lengths = place == "cross" and attention.get("cross_reweighting") == "own_lengths"
-        if self.kind not in ("softmax", "softmax_materialized", "cosformer", "linear", "gated", "linformer"):
+        if self.kind not in ("softmax", "softmax_materialized", "cosformer", "linear", "gated", "linformer", "reformer",
+                             "sinkhorn", "synthesizer", *PATTERNS):
             raise ValueError(f"attention.kind = '{self.kind}' has no reference here")
         if self.length == "auto" and causal:
             self.length = config.get("task", {}).get("seq_len") or config["model"]["max_length"]
         model = config["model"]
         bias, self.kv_heads = model.get("bias", True), model.get("num_kv_heads", self.num_heads)
         kv_dim = dim // self.num_heads * self.kv_heads
-        self.q_proj = nn.Linear(dim, dim, bias=bias)
-        self.k_proj, self.v_proj = nn.Linear(dim, kv_dim, bias=bias), nn.Linear(dim, kv_dim, bias=bias)
-        self.out_proj = nn.Linear(dim, dim, bias=bias)
+        self.form = attention.get("synthesizer", "dense")
+        # What a kind does not read has no projection.
+        self.reads_key = self.kind not in ("reformer", "synthesizer")
+        self.reads_query = self.kind != "synthesizer" or self.form in ("dense", "factorized_dense")
+        if self.reads_query:
+            self.q_proj = nn.Linear(dim, dim, bias=bias)
+        if self.reads_key:
+            self.k_proj = nn.Linear(dim, kv_dim, bias=bias)
+        self.v_proj, self.out_proj = nn.Linear(dim, kv_dim, bias=bias), nn.Linear(dim, dim, bias=bias)
         self.rotary = model.get("positions") == "rope" and place != "cross"
         self.feature_map, self.reweighting = attention.get("feature_map", "relu"), attention.get("reweighting", "none")
         self.normalization, self.gate = attention.get("normalization", "sum"), attention.get("output_gate", "none")
@@ -158,6 +168,15 @@ class Attention(nn.Module):
             taps = attention["short_convolution"]
             self.q_convolution = ShortConvolution(dim, taps)
             self.k_convolution, self.v_convolution = ShortConvolution(kv_dim, taps), ShortConvolution(kv_dim, taps)
+        self.path, self.seed = "", config.get("train", {}).get("seed", 1)  # what random numbers belong to
+        if self.kind == "synthesizer":
+            heads = self.num_heads
+            for name, shape in synthesizer_parameters(attention, heads, dim // heads, config["model"]["max_length"]).items():
+                setattr(self, name, nn.Parameter(torch.zeros(shape)))
+        if self.kind == "sinkhorn":
+            heads, blocks = self.num_heads, -(-config["model"]["max_length"] // attention["sinkhorn_block"])
+            self.sort_weight = nn.Parameter(torch.zeros(heads, blocks, dim // heads))
+            self.sort_bias = nn.Parameter(torch.zeros(heads, blocks))
         if self.kind == "gated":
             self.gate_down, self.gate_up = nn.Linear(dim, 16, bias=False), nn.Linear(16, dim)
         if self.kind == "linformer":
@@ -168,16 +187,17 @@ class Attention(nn.Module):
         """query (B, N, E), memory (B, S, E), lengths (B,) -> (B, N, E)."""
         B, N, E = query.shape
         S, H = memory.shape[1], self.num_heads
-        q, k, v = self.q_proj(query), self.k_proj(memory), self.v_proj(memory)
+        q = self.q_proj(query) if self.reads_query else None
+        k, v = self.k_proj(memory) if self.reads_key else None, self.v_proj(memory)
         if self.convolves:
             q, k, v = self.q_convolution(q), self.k_convolution(k), self.v_convolution(v)
-        q = q.view(B, N, H, E // H).transpose(1, 2)
-        k, v = (x.view(B, S, self.kv_heads, E // H).transpose(1, 2) for x in (k, v))
+        q = q.view(B, N, H, E // H).transpose(1, 2) if self.reads_query else None
+        k, v = (None if x is None else x.view(B, S, self.kv_heads, E // H).transpose(1, 2) for x in (k, v))
         if self.rotary:
             q, k = rotate(q), rotate(k)
-        k, v = (x.repeat_interleave(H // self.kv_heads, dim=1) for x in (k, v))
+        k, v = (None if x is None else x.repeat_interleave(H // self.kv_heads, dim=1) for x in (k, v))
         i, j = torch.arange(1, N + 1)[:, None], torch.arange(1, S + 1)[None, :]
-        visible = (j <= memory_lengths[:, None, None])[:, None]
+        visible = (j <= memory_lengths[:, None, None]).expand(B, N, S)[:, None]
         if self.causal:
             visible = visible & (j <= i)
         if self.kind == "cosformer":
@@ -200,7 +220,18 @@ class Attention(nn.Module):
             real = (j <= memory_lengths[:, None, None])[:, None].to(q.dtype).transpose(2, 3)
             keys, values = ((x * real).transpose(2, 3) @ p[:S] for x, p in ((k, self.key_projection), (v, self.value_projection)))
             weights, v = (q @ keys / math.sqrt(E // H)).softmax(-1), values.transpose(2, 3)
+        elif self.kind == "reformer":
+            out = reformer(self.options, self.path, self.seed, q, v, visible, (j <= memory_lengths[:, None]))
+            return self.join(out, query)
+        elif self.kind == "sinkhorn":
+            out = sinkhorn(self.options, self, q, k, v, visible, (j <= memory_lengths[:, None]), self.causal)
+            return self.join(out, query)
+        elif self.kind == "synthesizer":
+            scores = synthesized_scores(self.form, self, q, H, N)
+            weights = scores.masked_fill(~visible, -math.inf).softmax(-1)
         else:
+            if self.kind in PATTERNS:
+                visible = pattern(self.kind, self.options, self.path, self.seed, H, visible, self.causal)
             scores = q @ k.transpose(2, 3) / math.sqrt(E // H)
             weights = scores.masked_fill(~visible, -math.inf).softmax(-1)
         return self.join(weights @ v, query)
@@ -318,6 +349,9 @@ class Model(nn.Module):
                 self.decoder.embed_tokens = self.encoder.embed_tokens
         else:
             self.classification_head = ClassificationHead(model["embed_dim"], model["num_classes"])
+        for name, module in self.named_modules():
+            if isinstance(module, Attention):
+                module.path = name
 
     def forward(self, tokens, lengths=None, target_tokens=None, target_lengths=None):
         """Token ids (B, N) -> logits: (B, N, vocab_size), or (B, num_classes) of an encoder. No lengths: no padding."""

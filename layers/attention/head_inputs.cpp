@@ -1,12 +1,21 @@
 #include "layers/attention/head_inputs.h"
 
 #include <cmath>
+#include <utility>
 
+#include "layers/attention/registry.h"
 #include "layers/attention/select_rows.h"
 
 namespace cosformer {
 
 namespace {
+
+/// Queries and keys without a projection of their own.
+AttentionInputs with_stand_ins(AttentionInputs inputs) {
+  if (!inputs.query.defined()) inputs.query = inputs.value;
+  if (!inputs.key.defined()) inputs.key = inputs.query;
+  return inputs;
+}
 
 /// [B, T, H, D] -> [B, T, H · D] and back, around a function of channels.
 Variable convolve(const Variable& heads, const Variable& weight, const SharedPaddingMask& mask) {
@@ -30,10 +39,10 @@ class HeadInputsState : public AttentionState {
       own.value = convolved(2, projected.value);
     }
     own.query = inputs_.rotated(own.query, nullptr, position_);
-    own.key = inputs_.all_heads(inputs_.rotated(own.key, nullptr, position_));
+    if (own.key.defined()) own.key = inputs_.all_heads(inputs_.rotated(own.key, nullptr, position_));
     own.value = inputs_.all_heads(own.value);
     ++position_;
-    return attention_->step(own);
+    return attention_->step(with_stand_ins(std::move(own)));
   }
   void select(std::span<const std::int64_t> rows) override {
     for (Tensor& tail : tails_) {
@@ -44,6 +53,7 @@ class HeadInputsState : public AttentionState {
 
  private:
   Variable convolved(std::size_t side, const Variable& token) {
+    if (!token.defined()) return token;
     const Variable weight = inputs_.convolutions_[side].detach();
     const std::int64_t taps = weight.dim(1);
     Tensor window = Tensor::zeros(token.shape().with_dim(1, taps), token.dtype());
@@ -60,20 +70,25 @@ class HeadInputsState : public AttentionState {
 };
 
 HeadInputs::HeadInputs(const Scope& scope, const AttentionConfig& config, std::int64_t num_heads, std::int64_t head_dim)
-    : rotary_(config.rotary), copies_(config.kv_heads > 0 ? num_heads / config.kv_heads : 1) {
+    : stands_in_(!find_attention_kind(config.kind).supports(config).projects_key),
+      rotary_(config.rotary),
+      copies_(config.kv_heads > 0 ? num_heads / config.kv_heads : 1) {
   if (config.short_convolution == 0) return;
   const std::int64_t taps = config.short_convolution;
   // PyTorch's first values of a convolution of single channels.
   const Initializer first{Initializer::Kind::uniform, 1.0 / std::sqrt(static_cast<double>(taps))};
   const std::int64_t widths[] = {num_heads * head_dim, num_heads / copies_ * head_dim, num_heads / copies_ * head_dim};
   const char* const names[] = {"q_convolution", "k_convolution", "v_convolution"};
+  const AttentionSupport support = find_attention_kind(config.kind).supports(config);
+  const bool exists[] = {support.projects_query, support.projects_key, true};
   for (std::size_t side = 0; side < convolutions_.size(); ++side) {
+    if (!exists[side]) continue;
     convolutions_[side] = (scope / names[side]).create("weight", {widths[side], taps}, first);
   }
 }
 
 Variable HeadInputs::rotated(const Variable& heads, const SharedPaddingMask& mask, std::int64_t first) const {
-  return rotary_ ? rotate_positions(heads, mask, first, kRotaryBase) : heads;
+  return rotary_ && heads.defined() ? rotate_positions(heads, mask, first, kRotaryBase) : heads;
 }
 
 Variable HeadInputs::all_heads(const Variable& heads) const { return copies_ > 1 ? repeat_heads(heads, copies_) : heads; }
@@ -81,18 +96,18 @@ Variable HeadInputs::all_heads(const Variable& heads) const { return copies_ > 1
 AttentionInputs HeadInputs::of(const AttentionInputs& projected, const SharedPaddingMask& mask, const Pass& pass) const {
   AttentionInputs own = projected;
   if (convolves()) {
-    own.query = convolve(projected.query, pass.use(convolutions_[0]), mask);
-    own.key = convolve(projected.key, pass.use(convolutions_[1]), mask);
+    if (own.query.defined()) own.query = convolve(projected.query, pass.use(convolutions_[0]), mask);
+    if (own.key.defined()) own.key = convolve(projected.key, pass.use(convolutions_[1]), mask);
     own.value = convolve(projected.value, pass.use(convolutions_[2]), mask);
   }
   own.query = rotated(own.query, mask, 0);
-  own.key = all_heads(rotated(own.key, mask, 0));
+  if (own.key.defined()) own.key = all_heads(rotated(own.key, mask, 0));
   own.value = all_heads(own.value);
-  return own;
+  return with_stand_ins(std::move(own));
 }
 
 std::unique_ptr<AttentionState> HeadInputs::start(std::unique_ptr<AttentionState> attention) const {
-  if (!convolves() && !rotary_ && copies_ == 1) return attention;
+  if (!convolves() && !rotary_ && copies_ == 1 && !stands_in_) return attention;
   return std::make_unique<HeadInputsState>(*this, std::move(attention));
 }
 

@@ -14,7 +14,8 @@ namespace cosformer {
 /// In this order, each if a config asks for it: a short convolution of each channel (So et al., Primer, 2021, section 3.3;
 /// `q_convolution`, `k_convolution` and `v_convolution`, weights [width, K]), rotary positions of queries and keys (Su et
 /// al., RoFormer, 2021; before a feature map), and copies of heads of keys and values that several heads of queries share
-/// (Ainslie et al., 2023).
+/// (Ainslie et al., 2023). Queries and keys without a projection of their own are undefined before all that; behind it
+/// queries stand in for keys, and values for both (AttentionSupport).
 class HeadInputs {
  public:
   /// `scope` is that of the layer.
@@ -36,10 +37,11 @@ class HeadInputs {
   friend class HeadInputsState;
   static constexpr double kRotaryBase = 10000;
 
-  bool convolves() const { return convolutions_[0].defined(); }
+  bool convolves() const { return convolutions_[2].defined(); }
   Variable rotated(const Variable& heads, const SharedPaddingMask& mask, std::int64_t first) const;
 
   std::array<Variable, 3> convolutions_;  ///< of query, key and value; undefined without
+  bool stands_in_;                        ///< queries or keys are undefined
   bool rotary_;
   std::int64_t copies_;  ///< heads of queries for each of keys
 };

@@ -1,9 +1,8 @@
 // Linformer: softmax attention to a text whose length is projected to R positions (Wang et al., 2020, eq. 7).
 #include <cmath>
-#include <numeric>
-#include <vector>
 
 #include "core/error.h"
+#include "layers/attention/text_positions.h"
 #include "layers/attention/variants.h"
 
 namespace cosformer {
@@ -23,7 +22,8 @@ class Linformer : public Attention {
 
   Variable forward(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const override {
     check<Error>(!mask.causal, "[linformer] a projected text has no positions that could be hidden");
-    const Tensor positions = positions_of(inputs.key.dim(0), inputs.key.dim(1), mask.key_mask);
+    const Tensor positions =
+        text_positions(inputs.key.dim(0), inputs.key.dim(1), mask.key_mask, max_length_, "linformer projects");
     const auto projected = [&](const Variable& x, const Variable& projection) {
       return project_length(x, embedding(pass.use(projection), positions), mask.key_mask);
     };
@@ -45,20 +45,6 @@ class Linformer : public Attention {
  private:
   static Initializer initializer(std::int64_t rows) {
     return Initializer::normal(1.0 / std::sqrt(static_cast<double>(rows)));
-  }
-
-  /// Where the tokens stand, int32 [B, S].
-  Tensor positions_of(std::int64_t batch, std::int64_t length, const SharedPaddingMask& mask) const {
-    const std::int64_t longest = mask ? mask->full_length() : length;
-    check<InputError>(longest <= max_length_, "model.max_length: linformer projects ", max_length_,
-                      " positions, and a text has ", longest);
-    if (mask && !mask->positions.empty()) return Tensor::from<std::int32_t>({batch, length}, mask->positions);
-    std::vector<std::int32_t> positions(static_cast<std::size_t>(batch * length));
-    for (std::int64_t b = 0; b < batch; ++b) {
-      const auto begin = positions.begin() + b * length;
-      std::iota(begin, begin + length, 0);
-    }
-    return Tensor::from<std::int32_t>({batch, length}, positions);
   }
 
   std::int64_t rows_, max_length_, num_heads_;

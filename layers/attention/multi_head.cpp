@@ -28,14 +28,22 @@ std::int64_t key_width(const AttentionConfig& config, std::int64_t embed_dim, st
   return config.kv_heads == 0 ? embed_dim : embed_dim / num_heads * config.kv_heads;
 }
 
+/// A projection of queries or keys, if the kind of attention has it.
+std::optional<Linear> projection_if(bool AttentionSupport::*has, const Scope& scope, std::int64_t embed_dim,
+                                    std::int64_t width, const AttentionConfig& config) {
+  if (!(find_attention_kind(config.kind).supports(config).*has)) return std::nullopt;
+  return Linear(scope, embed_dim, width, kProjectionGain, config.bias);
+}
+
 }  // namespace
 
 MultiHeadAttention::MultiHeadAttention(const Scope& scope, std::int64_t embed_dim, std::int64_t num_heads,
                                        const AttentionConfig& config, std::int64_t max_length)
     : path_(scope.path()),
       head_dim_(head_dim_of(embed_dim, num_heads)),
-      q_proj_(scope / "q_proj", embed_dim, embed_dim, kProjectionGain, config.bias),
-      k_proj_(scope / "k_proj", embed_dim, key_width(config, embed_dim, num_heads), kProjectionGain, config.bias),
+      q_proj_(projection_if(&AttentionSupport::projects_query, scope / "q_proj", embed_dim, embed_dim, config)),
+      k_proj_(projection_if(&AttentionSupport::projects_key, scope / "k_proj", embed_dim,
+                            key_width(config, embed_dim, num_heads), config)),
       v_proj_(scope / "v_proj", embed_dim, key_width(config, embed_dim, num_heads), kProjectionGain, config.bias),
       out_proj_(scope / "out_proj", embed_dim, embed_dim, 1.0, config.bias),
       weight_dropout_(scope / "weights", config.dropout),
@@ -65,6 +73,15 @@ Variable MultiHeadAttention::gate_of(const Variable& x, const Pass& pass) const 
   return gate_proj_ ? gate_proj_->forward(x, pass) : Variable();
 }
 
+AttentionInputs MultiHeadAttention::project(const Variable& x, const Variable& source, const Pass& pass) const {
+  AttentionInputs projected;
+  if (q_proj_) projected.query = split_heads(q_proj_->forward(x, pass));
+  if (k_proj_) projected.key = split_heads(k_proj_->forward(source, pass));
+  projected.value = split_heads(v_proj_.forward(source, pass));
+  projected.input = source;
+  return projected;
+}
+
 Variable MultiHeadAttention::attend(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const {
   if (pass.attention_records) {
     pass.attention_records->insert_or_assign(path_, record_attention(*attention_, inputs, mask, pass));
@@ -76,9 +93,7 @@ Variable MultiHeadAttention::attend(const AttentionInputs& inputs, const Attenti
 
 Variable MultiHeadAttention::forward(const Variable& x, const Variable& source, const AttentionMask& mask,
                                      const Pass& pass) const {
-  const AttentionInputs projected{split_heads(q_proj_.forward(x, pass)), split_heads(k_proj_.forward(source, pass)),
-                                  split_heads(v_proj_.forward(source, pass)), source};
-  const Variable attended = attend(head_inputs_.of(projected, mask.key_mask, pass), mask, pass);
+  const Variable attended = attend(head_inputs_.of(project(x, source, pass), mask.key_mask, pass), mask, pass);
   return out_proj_.forward(join_heads(attended, gate_of(x, pass), pass), pass);
 }
 
@@ -89,12 +104,19 @@ Variable MultiHeadAttention::forward_residual(const Variable& x, const Norm& nor
     const Variable input = norm.forward(x, pass);
     return add(x, dropout.forward(forward(input, input, mask, pass), pass));
   }
-  std::vector<LinearWeights> projections = {q_proj_.weights(pass), k_proj_.weights(pass), v_proj_.weights(pass)};
+  std::vector<LinearWeights> projections;
+  if (q_proj_) projections.push_back(q_proj_->weights(pass));
+  if (k_proj_) projections.push_back(k_proj_->weights(pass));
+  projections.push_back(v_proj_.weights(pass));
   if (gate_proj_) projections.push_back(gate_proj_->weights(pass));
   const std::vector<Variable> heads = norm_linear(x, norm.weights(pass), projections);
-  const AttentionInputs projected{split_heads(heads[0]), split_heads(heads[1]), split_heads(heads[2])};
+  AttentionInputs projected;
+  std::size_t next = 0;
+  if (q_proj_) projected.query = split_heads(heads[next++]);
+  if (k_proj_) projected.key = split_heads(heads[next++]);
+  projected.value = split_heads(heads[next]);
   const Variable attended = attend(head_inputs_.of(projected, mask.key_mask, pass), mask, pass);
-  return linear_residual(join_heads(attended, gate_proj_ ? heads[3] : Variable(), pass), out_proj_.weights(pass), x,
+  return linear_residual(join_heads(attended, gate_proj_ ? heads.back() : Variable(), pass), out_proj_.weights(pass), x,
                          dropout.mask(pass));
 }
 
@@ -107,14 +129,14 @@ void EncoderKeys::select(std::span<const std::int64_t> rows) {
 
 EncoderKeys MultiHeadAttention::keys_of(const Variable& source, const SharedPaddingMask& mask) const {
   const Pass pass;
-  return {head_inputs_.all_heads(split_heads(k_proj_.forward(source, pass))).value(),
+  return {head_inputs_.all_heads(split_heads(k_proj_.value().forward(source, pass))).value(),
           head_inputs_.all_heads(split_heads(v_proj_.forward(source, pass))).value(), source.value(), mask};
 }
 
 Tensor MultiHeadAttention::attend_to(const EncoderKeys& keys, const Tensor& x, std::int64_t position) const {
   const Pass pass;
-  const AttentionInputs inputs{split_heads(q_proj_.forward(Variable(x), pass)), Variable(keys.key), Variable(keys.value),
-                               Variable(keys.input)};
+  const AttentionInputs inputs{split_heads(q_proj_.value().forward(Variable(x), pass)), Variable(keys.key),
+                               Variable(keys.value), Variable(keys.input)};
   const AttentionMask mask = mask_of_query_at(position, keys.key.dim(0), keys.key.dim(1), keys.mask);
   const Variable out = attention_->forward(inputs, mask, pass);
   return out_proj_.forward(join_heads(out, gate_of(Variable(x), pass), pass), pass).value();
@@ -123,8 +145,7 @@ Tensor MultiHeadAttention::attend_to(const EncoderKeys& keys, const Tensor& x, s
 Tensor MultiHeadAttention::step(const Tensor& x, AttentionState& state) const {
   const Pass pass;
   const Variable input(x);
-  const auto project = [&](const Linear& projection) { return split_heads(projection.forward(input, pass)); };
-  const Variable out(state.step({project(q_proj_), project(k_proj_), project(v_proj_), input}));
+  const Variable out(state.step(project(input, input, pass)));
   return out_proj_.forward(join_heads(out, gate_of(input, pass), pass), pass).value();
 }
 

@@ -58,12 +58,15 @@ class MultiHeadAttention {
   Variable join_heads(const Variable& attended, const Variable& gate, const Pass& pass) const;
   /// The gate of the layer's input [B, T, embed_dim]; undefined without one.
   Variable gate_of(const Variable& x, const Pass& pass) const;
+  /// Queries of x, keys and values of source, before `head_inputs_`; undefined without a projection.
+  AttentionInputs project(const Variable& x, const Variable& source, const Pass& pass) const;
   /// The attention between heads, recorded if the pass asks for it.
   Variable attend(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const;
 
   std::string path_;
   std::int64_t head_dim_;
-  Linear q_proj_, k_proj_, v_proj_, out_proj_;
+  std::optional<Linear> q_proj_, k_proj_;  ///< none: see AttentionSupport
+  Linear v_proj_, out_proj_;
   Dropout weight_dropout_;
   HeadInputs head_inputs_;
   std::unique_ptr<Attention> attention_;

@@ -5,6 +5,7 @@
 
 #include "core/named_table.h"
 #include "layers/attention/reweighting_length.h"
+#include "layers/attention/synthesizer.h"
 #include "layers/attention/variants.h"
 
 namespace cosformer {
@@ -14,6 +15,13 @@ namespace {
 AttentionSupport everything(const AttentionConfig&) { return {}; }
 AttentionSupport never_causal(const AttentionConfig&) { return {.causal = false, .steps = false}; }
 AttentionSupport only_causal(const AttentionConfig&) { return {.not_causal = false, .cross = false}; }
+
+AttentionSupport not_cross(const AttentionConfig&) { return {.cross = false}; }
+AttentionSupport shared_keys(const AttentionConfig&) { return {.cross = false, .projects_key = false}; }
+AttentionSupport synthesizer_support(const AttentionConfig& config) {
+  const bool reads = find_named(synthesizer_forms(), config.synthesizer, "attention.synthesizer").reads_query();
+  return {.cross = false, .projects_query = reads, .projects_key = false};
+}
 
 /// cosFormer is linear attention with its own feature map and re-weighting (Qin et al., 2022, eq. 10).
 AttentionConfig cosformer_preset(AttentionConfig config) {
@@ -42,6 +50,14 @@ constexpr AttentionKind kKinds[] = {
     {"linformer", "softmax over a text projected to `projected_length` positions, not causal", never_causal, make_linformer},
     {"gated", "linear attention that forgets by a learned gate of each head and channel, causal", only_causal,
      make_gated_linear_attention},
+    {"longformer", "softmax over a window and the first tokens, which all see and which see all", everything,
+     make_longformer},
+    {"bigbird", "softmax over blocks nearby, the first blocks, and random ones", everything, make_bigbird},
+    {"sparse", "softmax over a block or window and some keys of the rest of the text", everything, make_sparse},
+    {"reformer", "softmax over tokens with the same hash, queries serve as keys", shared_keys, make_reformer},
+    {"sinkhorn", "softmax over the own block and one that a learned sorting puts beside it", not_cross, make_sinkhorn},
+    {"synthesizer", "softmax of scores that come from each token or its position alone", synthesizer_support,
+     make_synthesizer},
 };
 
 /// A place of a model, the key that names its kind there, and what is wrong with one that does not support it.

@@ -21,6 +21,9 @@ struct AttentionSupport {
   bool cross = true;       ///< queries and keys of two texts: a decoder's attention to an encoder
   bool padding = true;     ///< keys that are padding, anywhere in a text
   bool steps = true;       ///< token by token: generation
+  /// Which projections of its own it has: without that for keys, queries serve as keys; without both, values do.
+  bool projects_query = true;
+  bool projects_key = true;
 };
 
 /// A registered kind, and one line on what it is.

@@ -22,4 +22,17 @@ std::unique_ptr<Attention> make_linformer(const AttentionConfig& config, const A
 /// Causal linear attention with a learned gate (gated.cpp).
 std::unique_ptr<Attention> make_gated_linear_attention(const AttentionConfig& config, const AttentionSetting& setting);
 
+/// Longformer: softmax over a window and global tokens (sparse_attention.cpp).
+std::unique_ptr<Attention> make_longformer(const AttentionConfig& config, const AttentionSetting& setting);
+/// BigBird: softmax over blocks nearby, first blocks and random ones.
+std::unique_ptr<Attention> make_bigbird(const AttentionConfig& config, const AttentionSetting& setting);
+/// Sparse transformers: fixed or strided.
+std::unique_ptr<Attention> make_sparse(const AttentionConfig& config, const AttentionSetting& setting);
+/// Reformer: softmax over tokens with the same hash, queries as keys (reformer.cpp).
+std::unique_ptr<Attention> make_reformer(const AttentionConfig& config, const AttentionSetting& setting);
+/// Sparse sinkhorn attention: the own block and one that a learned sorting puts beside it (sinkhorn.cpp).
+std::unique_ptr<Attention> make_sinkhorn(const AttentionConfig& config, const AttentionSetting& setting);
+/// Synthesizer: weights from each token or its position alone (synthesizer.cpp).
+std::unique_ptr<Attention> make_synthesizer(const AttentionConfig& config, const AttentionSetting& setting);
+
 }  // namespace cosformer

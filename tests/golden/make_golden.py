@@ -17,7 +17,8 @@ Each <case>.safetensors holds, beside the `config` in its metadata (tables task,
     losses (10,)                        the loss before each optimizer step, always on the same batch
 
 Parameters are float32 values; everything is computed in float64 from them and rounded to float32 when stored.
-The cases "mixed" and "gated_linformer" have other attentions in the three places of an encoder-decoder.
+The cases "mixed" and "gated_linformer" have other attentions in the three places of an encoder-decoder; "dense", "random" and
+"factorized_..." are synthesizers.
 A key's bias cancels in softmax, so that its gradient is 0 but for rounding: compare grad/ and final/ by absolute error there.
 """
 
@@ -70,6 +71,18 @@ def make_config(kind, attention, norm):
     attentions = {"kind": attention}
     if attention == "linformer":
         attentions.update(projected_length=4)
+    if attention == "longformer":
+        attentions.update(longformer_window=2, longformer_globals=1)
+    if attention == "bigbird":
+        attentions.update(bigbird_block_size=2, bigbird_window_blocks=3, bigbird_global_blocks=1, bigbird_random_blocks=1)
+    if attention == "sparse":
+        attentions.update(sparse_pattern="fixed" if norm == "pre" else "strided", sparse_stride=4, sparse_summary=1)
+    if attention == "reformer":
+        attentions.update(reformer_rounds=3, reformer_chunk=2, reformer_buckets=4)
+    if attention == "sinkhorn":
+        attentions.update(sinkhorn_block=3, sinkhorn_iterations=4, sinkhorn_temperature=0.75, sinkhorn_noise=False)
+    if attention in ("dense", "factorized_dense", "random", "factorized_random"):
+        attentions = {"kind": "synthesizer", "synthesizer": attention, "synthesizer_rank": 3}
     if attention == "gated_linformer":
         attentions = {"kind": "gated", "encoder": "linformer", "projected_length": 5, "cross": "softmax"}
     if attention == "mixed" and norm == "pre":
@@ -152,6 +165,12 @@ if __name__ == "__main__":
               ("encoder", "linformer", "post"), ("encoder_decoder", "gated_linformer", "pre")]
     cases += [("decoder", "layers", "pre"), ("decoder", "transformer_pp", "pre"), ("decoder", "cosformer_gate", "post"),
               ("decoder", "retention", "pre"), ("decoder", "gated_silu", "pre"), ("encoder", "cosformer_rope", "pre")]
+    cases += [("decoder", "longformer", "pre"), ("encoder_decoder", "longformer", "post"), ("encoder", "bigbird", "pre"),
+              ("decoder", "bigbird", "post"), ("decoder", "sparse", "pre"), ("decoder", "sparse", "post"),
+              ("encoder", "sparse", "pre"), ("encoder", "sparse", "post"), ("decoder", "reformer", "pre"),
+              ("encoder", "reformer", "post"), ("decoder", "dense", "pre"), ("encoder", "factorized_dense", "post"),
+              ("decoder", "random", "post"), ("encoder", "factorized_random", "pre"), ("decoder", "sinkhorn", "pre"),
+              ("encoder", "sinkhorn", "post")]
     for case in cases:
         if not sys.argv[1:] or "_".join(case) in sys.argv[1:]:
             write_case("_".join(case), make_config(*case))

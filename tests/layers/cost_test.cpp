@@ -44,6 +44,12 @@ AttentionConfig l1_norm() {
   return config;
 }
 
+AttentionConfig synthesizer(const char* form) {
+  AttentionConfig config = kind_of("synthesizer");
+  config.synthesizer = form;
+  return config;
+}
+
 }  // namespace
 
 TEST_CASE("operations of a forward pass are those counted by hand") {
@@ -73,6 +79,16 @@ TEST_CASE("operations of a forward pass are those counted by hand") {
   config.attention = kind_of("linear", "favor");
   config.attention.num_features = 12;
   CHECK(forward_flops_per_token(config, length) == 2 * (layer + 3 * cosformer / 2) + head);
+
+  // Each of ten queries sees three keys before it and itself, and the first token.
+  config.attention = kind_of("longformer");
+  config.attention.longformer_window = 3;
+  CHECK(forward_flops_per_token(config, length) == 2 * (layer + 2 * 2 * 5 * 8) + head);
+  // Queries serve as keys: a projection less, and hashes of two rounds in four buckets, of keys in even ones.
+  config.attention = kind_of("reformer");
+  config.attention.reformer_rounds = 2;
+  config.attention.reformer_buckets = 4;
+  CHECK(forward_flops_per_token(config, length) == 2 * (layer - 2 * 8 * 8 + 2 * 2 * 2 * 1.25 * 8 + 2 * 2 * 2 * 8) + head);
 
   // The L1 norm is quadratic: as many products as softmax attention.
   config.attention = l1_norm();
@@ -190,6 +206,15 @@ TEST_CASE("the estimate of memory is near what a training step uses") {
       {"gate, norm and convolution", ModelKind::decoder, gated_heads, 4, 128, 4, 128, 256},
       {"the same, and gated units", ModelKind::decoder, gated_heads, 4, 128, 4, 128, 256, {}, FeedForwardKind::swiglu},
       {"gated units", ModelKind::decoder, kind_of("softmax"), 4, 128, 4, 128, 256, {}, FeedForwardKind::geglu},
+      {"longformer", ModelKind::encoder, kind_of("longformer"), 3, 64, 2, 1024, 256},
+      {"bigbird", ModelKind::decoder, kind_of("bigbird"), 3, 64, 2, 1024, 256},
+      {"sparse", ModelKind::decoder, kind_of("sparse"), 3, 64, 2, 1024, 256},
+      {"reformer", ModelKind::encoder, kind_of("reformer"), 3, 64, 2, 1024, 256},
+      {"sinkhorn", ModelKind::decoder, kind_of("sinkhorn"), 3, 64, 2, 1024, 256},
+      {"synthesizer", ModelKind::encoder, kind_of("synthesizer"), 3, 64, 2, 512, 256},
+      {"synthesizer, factorised", ModelKind::encoder, synthesizer("factorized_dense"), 3, 64, 2, 512, 256},
+      {"synthesizer, random", ModelKind::decoder, synthesizer("random"), 2, 64, 8, 256, 256},
+      {"synthesizer, random, factorised", ModelKind::decoder, synthesizer("factorized_random"), 3, 64, 2, 512, 256},
       {"encoder", ModelKind::encoder, kind_of("cosformer"), 4, 64, 4, 128, 256},
       {"encoder and decoder", ModelKind::encoder_decoder, kind_of("cosformer"), 3, 64, 4, 128, 256}};
   for (const Row& row : rows) {

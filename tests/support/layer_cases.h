@@ -11,6 +11,7 @@
 #include "core/kernels/linear_attention/reweighting.h"
 #include "layers/attention/feature_map.h"
 #include "layers/attention/registry.h"
+#include "layers/attention/synthesizer.h"
 #include "layers/model.h"
 #include "tests/support/random_values.h"
 
@@ -48,8 +49,29 @@ inline std::vector<Variant> attention_variants() {
     config.kind = kind.name;
     config.window = 5;
     config.projected_length = 6;
+    config.longformer_window = 5;
+    config.longformer_globals = 2;
+    config.bigbird_block_size = 2;
+    config.bigbird_global_blocks = config.bigbird_random_blocks = 1;
+    config.sparse_stride = 4;
+    config.sparse_summary = 2;
+    config.reformer_rounds = 2;
+    config.reformer_chunk = 3;
+    config.reformer_buckets = 4;
+    config.synthesizer_rank = 3;
+    config.sinkhorn_block = 3;
     if (config.kind != "linear") {
       variants.push_back({config.kind, config});
+      if (config.kind == "sparse") {
+        config.sparse_pattern = "strided";
+        variants.push_back({"sparse strided", config});
+      }
+      for (const SynthesizerKind& form : synthesizer_forms()) {
+        if (config.kind != "synthesizer" || config.synthesizer == form.name) continue;
+        AttentionConfig other = config;
+        other.synthesizer = form.name;
+        variants.push_back({concat("synthesizer ", form.name), other});
+      }
       continue;
     }
     for (const FeatureMapKind& map : feature_maps()) {

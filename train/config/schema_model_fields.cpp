@@ -1,6 +1,8 @@
 #include "core/kernels/linear_attention/linear_attention.h"
+#include "core/kernels/sparse_attention/patterns.h"
 #include "layers/attention/feature_map.h"
 #include "layers/attention/registry.h"
+#include "layers/attention/synthesizer.h"
 #include "train/config/schema_fields.h"
 #include "train/config/schema_sections.h"
 
@@ -200,6 +202,55 @@ constexpr Field kFields[] = {
                                                   "distance that local attention reaches"),
     integer<&C::model, &M::attention, &A::projected_length>("attention.projected_length", 1, kMaxLength,
                                                             "positions that linformer projects a text to"),
+    integer<&C::model, &M::attention, &A::longformer_window>(
+        "attention.longformer_window", 0, kMaxLength,
+        "distance that longformer's window reaches to each side (the paper's 512 in all)"),
+    integer<&C::model, &M::attention, &A::longformer_globals>("attention.longformer_globals", 0, kMaxLength,
+                                                              "first tokens of a text that longformer's queries all see "
+                                                              "and that see all keys"),
+    integer<&C::model, &M::attention, &A::bigbird_block_size>("attention.bigbird_block_size", 1, kMaxLength,
+                                                              "positions of bigbird's blocks"),
+    integer<&C::model, &M::attention, &A::bigbird_window_blocks>(
+        "attention.bigbird_window_blocks", 1, kMaxLength,
+        "blocks of bigbird's window, odd: the query's own and as many on each side"),
+    integer<&C::model, &M::attention, &A::bigbird_global_blocks>(
+        "attention.bigbird_global_blocks", 0, kMaxLength,
+        "first blocks of a text that bigbird's queries all see and that see all keys"),
+    integer<&C::model, &M::attention, &A::bigbird_random_blocks>(
+        "attention.bigbird_random_blocks", 0, kMaxLength,
+        "blocks that bigbird draws for each block of queries and each head, by train.seed"),
+    text<&C::model, &M::attention, &A::sparse_pattern>(
+        "attention.sparse_pattern", registered<sparse_patterns>,
+        "of kind \"sparse\": the own block and some keys of each other one (fixed), or the keys within the stride and those "
+        "at multiples of it (strided)"),
+    integer<&C::model, &M::attention, &A::sparse_stride>("attention.sparse_stride", 1, kMaxLength,
+                                                         "l of sparse attention: length of a block, or the stride"),
+    integer<&C::model, &M::attention, &A::sparse_summary>(
+        "attention.sparse_summary", 1, kMaxLength,
+        "c of sparse attention, fixed: keys at the end of each other block that a query sees"),
+    integer<&C::model, &M::attention, &A::reformer_rounds>("attention.reformer_rounds", 1, kMaxFeatures,
+                                                           "hashes of each token, reformer"),
+    integer<&C::model, &M::attention, &A::reformer_chunk>(
+        "attention.reformer_chunk", 1, kMaxLength,
+        "tokens of a bucket in a chunk, reformer; a query sees its own chunk and the one before"),
+    automatic<&C::model, &M::attention, &A::reformer_buckets>(
+        "attention.reformer_buckets", 1, kMaxLength,
+        "buckets of a hash, reformer, rounded up to a power of two; auto: half a chunk in each of model.max_length tokens"),
+    integer<&C::model, &M::attention, &A::sinkhorn_block>("attention.sinkhorn_block", 1, kMaxLength,
+                                                          "positions of the blocks that sinkhorn sorts"),
+    integer<&C::model, &M::attention, &A::sinkhorn_iterations>(
+        "attention.sinkhorn_iterations", 0, kMaxFeatures,
+        "how often rows and columns of the sorting matrix are divided by their sums, sinkhorn"),
+    number<&C::model, &M::attention, &A::sinkhorn_temperature>(
+        "attention.sinkhorn_temperature", {.minimum = 1e-3}, "what the sorting network's results are divided by, sinkhorn"),
+    boolean<&C::model, &M::attention, &A::sinkhorn_noise>(
+        "attention.sinkhorn_noise", "Gumbel noise on the sorting network's results while training, sinkhorn"),
+    text<&C::model, &M::attention, &A::synthesizer>(
+        "attention.synthesizer", registered<synthesizer_forms>,
+        "what a token's weights come from, of kind \"synthesizer\": the token (dense, factorized_dense) or its position "
+        "(random, factorized_random)"),
+    integer<&C::model, &M::attention, &A::synthesizer_rank>("attention.synthesizer_rank", 1, kMaxFeatures,
+                                                            "of the matrix of scores, factorized_random"),
     text<&C::model, &M::attention, &A::encoder>("attention.encoder", place_kinds,
                                                 "attention of the encoder, encoder_decoder; auto: attention.kind"),
     text<&C::model, &M::attention, &A::self>("attention.self", place_kinds,
@@ -215,7 +266,7 @@ constexpr Field kFields[] = {
         "text's own length, whatever reweighting_length is (own_lengths)"),
     number<&C::model, &M::attention, &A::dropout>(
         "attention.dropout", kFraction,
-        "of the weights of softmax and local attention; linear attention has no matrix of weights and takes 0 alone"),
+        "of the weights of attentions with a softmax; linear attention has no matrix of weights and takes 0 alone"),
 };
 
 }  // namespace
