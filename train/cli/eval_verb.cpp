@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/figure_text.h"
 #include "core/parallel.h"
+#include "train/cli/continuations.h"
 #include "train/cli/failure.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
@@ -44,6 +45,9 @@ CommandLine command_line() {
   CommandLine line("cosformer eval", "Scores a checkpoint: of a run its best one.");
   line.positional("model", "RUN|CHECKPOINT", "a run folder, a checkpoint folder or a .safetensors file");
   line.options()("split", "train, valid or test", cxxopts::value<std::string>()->default_value("valid"), "SPLIT");
+  line.options()("loglikelihood",
+                 "score the continuations of a file of JSON lines: {\"context\": …, \"continuations\": [ … ]}",
+                 cxxopts::value<std::string>(), "FILE.jsonl");
   line.options()("config", "a config for weights that hold none", cxxopts::value<std::string>(), "CONFIG.toml");
   add_set_option(line);
   add_json_option(line);
@@ -109,6 +113,10 @@ int eval_on(Communicator& ranks, int argc, char** argv) {
     log->warn(message);
   };
   agree_on_instruction_set(ranks, warn);
+  if (given->count("loglikelihood")) {
+    on_first_rank(ranks, [&] { print_continuation_scores(*given, warn); });
+    return 0;
+  }
   Scored scored;
   together(ranks, [&] { scored = read_scored(*given, warn); });
   if (!ranks.is_alone())
