@@ -224,6 +224,7 @@ TEST_CASE("Every file of configs/sweeps asks a question and can be planned") {
                                           "reweighting_paper",
                                           "sequence_length_speed",
                                           "shakespeare",
+                                          "shakespeare_parts",
                                           "table1",
                                           "table1_paper",
                                           "wikitext103_small",
