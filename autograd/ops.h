@@ -12,7 +12,9 @@
 
 #include "autograd/variable.h"
 #include "core/kernels/elementwise.h"
+#include "core/kernels/feature_attention/unit_features.h"
 #include "core/kernels/linear_attention/linear_attention.h"
+#include "core/kernels/nystrom/landmark_values.h"
 #include "core/kernels/sinkhorn/sinkhorn.h"
 #include "core/kernels/sparse_attention/sparse_pattern.h"
 #include "core/padding_mask.h"
@@ -100,12 +102,18 @@ std::vector<Variable> norm_linear(const Variable& x, const NormWeights& norm, st
 /// elements of the result.
 Variable linear_residual(const Variable& x, const LinearWeights& layer, const Variable& residual,
                          const std::optional<DropoutMask>& dropout);
-/// x + dropout(fc2(f(fc1(norm(x))))): x [.., E], fc1 [F, E], fc2 [E, F], both with biases.
+/// The dropouts of a feed-forward block, between its layers and of its result, each counting the elements of what it drops
+/// from.
+struct FeedForwardDropout {
+  std::optional<DropoutMask> inner, outer;
+};
+/// x + outer(fc2(inner(f(fc1(norm(x)))))): x [.., E], fc1 [F, E], fc2 [E, F], both with biases.
 Variable feed_forward(const Variable& x, const NormWeights& norm, const LinearWeights& fc1, const LinearWeights& fc2,
-                      ScalarFunction f, const std::optional<DropoutMask>& dropout);
+                      ScalarFunction f, const FeedForwardDropout& dropout = {});
 
 // ---- attention (ops/softmax_attention.cpp, ops/linear_attention.cpp, ops/favor.cpp, ops/gated_linear_attention.cpp,
-// ops/project_length.cpp, ops/sparse_attention.cpp, ops/synthesized_attention.cpp, ops/sinkhorn.cpp)
+// ops/project_length.cpp, ops/sparse_attention.cpp, ops/synthesized_attention.cpp, ops/sinkhorn.cpp,
+// ops/landmarks.cpp, ops/feature_attention.cpp)
 
 /// Which keys a query sees; null masks mean that all positions are real.
 struct AttentionMask {
@@ -159,6 +167,25 @@ Variable project_length(const Variable& x, const Variable& weights, const Shared
 /// (exp(w_f·x' - |x'|²/2) + 1e-4) / sqrt(F) with x' = x / D^(1/4). Bounded by exp(|w_f|²/2), so no running maximum is
 /// needed and a causal model sees nothing of the future. Source: Choromanski et al., ICLR 2021, eq. 7.
 Variable favor_features(const Variable& x, const Tensor& projection);
+/// Means over `count` segments of a text's real tokens: x [B, S, H, E] -> [B, count, H, E]. Segment r of c = min(count, n)
+/// has the real tokens ⌊r n / c⌋ to ⌊(r + 1) n / c⌋ - 1 of n; rows from c on are 0. Source: Xiong et al., AAAI 2021.
+Variable segment_means(const Variable& x, std::int64_t count, const SharedPaddingMask& mask);
+/// Values moved to landmarks, which Nyström attention's queries read: query [B, P, H, D] and key [B, R, H, D] landmarks,
+/// summary [B, P, H, E] -> [B, R, H, E]; see core/kernels/nystrom/landmark_values.h.
+Variable landmark_values(const Variable& query, const Variable& key, const Variable& summary,
+                         std::span<const LandmarkCounts> counts, const LandmarkOptions& options);
+/// Item i of the batch from `a` if first[i] is set, else from `b`; one shape.
+Variable choose_items(std::span<const std::uint8_t> first, const Variable& a, const Variable& b);
+/// A filter [H, K] of each head over values x [B, S, H, E] -> [B, outputs, H, E], K odd, by the positions in the text that
+/// `mask` gives queries and keys; see core/kernels/nystrom/value_convolution.h.
+Variable value_convolution(const Variable& x, const Variable& filter, std::int64_t outputs, const AttentionMask& mask);
+/// Random features of directions: x [B, T, H, D], sigma [H, D], projection [H, F, D] (constant) -> [B, T, H, F], or 2F with
+/// sines and cosines; see core/kernels/feature_attention/unit_features.h.
+Variable unit_features(const Variable& x, const Variable& sigma, const Tensor& projection, UnitFeatures kind);
+/// Linear attention between features, shapes as above, over a floor under its normaliser. `gate` [B, T, H, 1] (before its
+/// sigmoid; causal only) or undefined: see core/kernels/feature_attention/feature_attention.h.
+Variable feature_attention(const Variable& query, const Variable& key, const Variable& value, const Variable& gate,
+                           const AttentionMask& mask, double floor);
 
 // ---- what heads go through before and after attention (ops/short_convolution.cpp, ops/rotate_positions.cpp,
 // ops/repeat_heads.cpp)

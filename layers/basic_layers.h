@@ -2,6 +2,7 @@
 /// \file
 /// The layers that wrap one operation: linear, layer norm, embedding, dropout.
 
+#include <cmath>
 #include <string>
 
 #include "autograd/ops.h"
@@ -19,10 +20,14 @@ inline Variable use_if_defined(const Variable& parameter, const Pass& pass) {
 /// y = x Wᵀ + b, weight (out_features, in_features), or without b.
 class Linear {
  public:
-  /// Weights Xavier-uniform times `gain`, bias 0.
+  /// Weights Xavier-uniform times `gain`, bias 0; or, if the store says so, both as PyTorch starts them.
   Linear(const Scope& scope, std::int64_t in_features, std::int64_t out_features, double gain = 1.0, bool bias = true)
-      : weight_(scope.create("weight", {out_features, in_features}, Initializer::xavier(in_features, out_features, gain))),
-        bias_(bias ? scope.create("bias", {out_features}, Initializer::constant(0)) : Variable()) {}
+      : weight_(scope.create(
+            "weight", {out_features, in_features},
+            as_pytorch(scope) ? pytorch_start(in_features) : Initializer::xavier(in_features, out_features, gain))),
+        bias_(bias ? scope.create("bias", {out_features},
+                                  as_pytorch(scope) ? pytorch_start(in_features) : Initializer::constant(0))
+                   : Variable()) {}
 
   Variable forward(const Variable& x, const Pass& pass) const {
     return linear(x, pass.use(weight_), use_if_defined(bias_, pass));
@@ -34,6 +39,11 @@ class Linear {
   LinearWeights weights(const Pass& pass) const { return {pass.use(weight_), use_if_defined(bias_, pass)}; }
 
  private:
+  static bool as_pytorch(const Scope& scope) { return scope.store().linear_start() == LinearStart::pytorch; }
+  static Initializer pytorch_start(std::int64_t in_features) {
+    return Initializer::uniform(1.0 / std::sqrt(static_cast<double>(in_features)));
+  }
+
   Variable weight_, bias_;
 };
 

@@ -94,7 +94,7 @@ LanguageModelHead::LanguageModelHead(const Scope& scope, std::int64_t embed_dim,
       bias_((scope / "out_proj").create("bias", {vocab_size}, Initializer::constant(0))) {}
 
 Model::Model(const ModelConfig& given, std::uint64_t seed, DType dtype, ParameterValues values)
-    : config_(given), store_(seed, dtype, values) {
+    : config_(given), store_(seed, dtype, values, given.linear_start) {
   check_config(given);
   config_.attention = settle_reweighting_length(given.attention, given.kind, {.seq_len = given.max_length});
   tied_names_ = tied_names_of(given);

@@ -33,8 +33,15 @@ enum class ReweightingLength : std::uint8_t { automatic, padded, fixed };
 /// queries and keys at the same share of their texts for neighbours).
 enum class CrossReweighting : std::uint8_t { shared_length, own_lengths };
 
+/// How linear layers start: `xavier` as fairseq's (uniform by Glorot and Bengio, smaller for query, key and value, biases
+/// 0), `pytorch` as PyTorch's own (weights and biases uniform in ±1 / sqrt(inputs)).
+enum class LinearStart : std::uint8_t { xavier, pytorch };
+
 /// Where in an encoder-decoder an attention stands.
 enum class AttentionPlace : std::uint8_t { encoder, decoder_self, cross };
+
+/// attention.num_features for a head of width d: d log d.
+inline constexpr std::int64_t kDLogD = -1;
 
 struct AttentionConfig {
   std::string kind = "cosformer";    ///< a name of the attention registry
@@ -47,11 +54,17 @@ struct AttentionConfig {
   double decay = 0.0;              ///< γ of every head (reweighting = decay); 0 = 1 − 2^(−5 − h) of head h
   /// sum, l1: what a row of similarities is divided by; rms: nothing, and each head's output is normed (linear attention)
   std::string normalization = "sum";
-  std::string form = "auto";           ///< auto, quadratic, linear, chunked, recurrent (linear attention)
-  std::int64_t chunk_size = 48;        ///< rows per chunk (linear attention, chunked form)
-  std::int64_t num_features = 0;       ///< random features a head (favor); 0 = head_dim
-  std::int64_t window = 128;           ///< |i - j| ≤ window (local attention)
-  std::int64_t projected_length = 64;  ///< positions that a text is projected to (linformer)
+  std::string form = "auto";              ///< auto, quadratic, linear, chunked, recurrent (linear attention)
+  std::int64_t chunk_size = 48;           ///< rows per chunk (linear attention, chunked form)
+  std::int64_t num_features = 0;          ///< random directions a head (favor, rfa); 0 = head_dim, or kDLogD
+  std::int64_t redraw_every = 0;          ///< training steps from one draw of them to the next; 0 = none (favor, rfa)
+  std::int64_t window = 128;              ///< |i - j| ≤ window (local attention)
+  std::int64_t projected_length = 64;     ///< positions that a text is projected to (linformer)
+  std::int64_t num_landmarks = 64;        ///< segments whose means stand for a text (nystrom)
+  std::int64_t pinv_iterations = 6;       ///< of the landmarks' pseudo-inverse (nystrom)
+  std::int64_t conv_kernel_size = 33;     ///< taps of the filter over values; odd, or 0 = none (nystrom)
+  std::string feature_kind = "gaussian";  ///< a name of the features of directions (rfa)
+  bool recency_gate = false;              ///< the state forgets by a learned gate of each head (rfa)
 
   // Patterns of sparse attention, with the defaults of their papers.
   std::int64_t longformer_window = 256;  ///< |i - j| ≤ window: 512 keys in all
@@ -98,8 +111,9 @@ struct ModelConfig {
   std::int64_t num_heads = 4;
   std::int64_t num_kv_heads = 0;  ///< heads of keys and values, each shared by as many heads of queries; 0 = num_heads
   std::int64_t ffn_dim = 1024;
-  std::int64_t vocab_size = 0;      ///< 0 = the tokenizer's
-  std::int64_t max_length = 0;      ///< positions a learned table has; 0 = the task's seq_len
+  std::int64_t vocab_size = 0;  ///< 0 = the tokenizer's
+  std::int64_t max_length = 0;  ///< positions a learned table has; 0 = the task's seq_len
+  LinearStart linear_start = LinearStart::xavier;
   double embedding_std = 0.0;       ///< of the token embeddings' first values; 0 = embed_dim^(-1/2)
   bool scale_embeddings = false;    ///< token embeddings times sqrt(embed_dim)
   double dropout = 0.0;             ///< of embeddings, attention and feed-forward outputs

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "autograd/variable.h"
+#include "layers/model_config.h"
 
 namespace cosformer {
 
@@ -20,6 +21,8 @@ struct Initializer {
 
   static Initializer constant(double value) { return {Kind::constant, value}; }
   static Initializer normal(double deviation) { return {Kind::normal, deviation}; }
+  /// Uniform in ±bound.
+  static Initializer uniform(double bound) { return {Kind::uniform, bound}; }
   /// Uniform in ±gain · sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010).
   static Initializer xavier(std::int64_t fan_in, std::int64_t fan_out, double gain = 1.0);
 };
@@ -35,18 +38,21 @@ enum class ParameterValues : std::uint8_t { initialized, shapes_only };
 /// All parameters of a model, in the order in which its layers made them.
 class ParameterStore {
  public:
-  ParameterStore(std::uint64_t seed, DType dtype, ParameterValues values = ParameterValues::initialized)
-      : seed_(seed), dtype_(dtype), values_(values) {}
+  explicit ParameterStore(std::uint64_t seed, DType dtype, ParameterValues values = ParameterValues::initialized,
+                          LinearStart linear_start = LinearStart::xavier)
+      : seed_(seed), dtype_(dtype), values_(values), linear_start_(linear_start) {}
 
   Variable create(std::string name, const Shape& shape, const Initializer& initializer);
   const std::vector<Parameter>& all() const { return parameters_; }
   std::uint64_t seed() const { return seed_; }
   DType dtype() const { return dtype_; }
+  LinearStart linear_start() const { return linear_start_; }
 
  private:
   std::uint64_t seed_;
   DType dtype_;
   ParameterValues values_;
+  LinearStart linear_start_;
   std::vector<Parameter> parameters_;
   std::unordered_set<std::string> names_;
 };

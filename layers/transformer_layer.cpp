@@ -6,8 +6,8 @@
 namespace cosformer {
 
 bool uses_fused_blocks(const ModelConfig& config) {
-  return config.norm == NormPlacement::pre && config.embed_dim <= kWidestFusedRows && config.activation_dropout == 0 &&
-         config.norm_kind == NormKind::layer && config.ffn_kind == FeedForwardKind::mlp && config.bias;
+  return config.norm == NormPlacement::pre && config.embed_dim <= kWidestFusedRows && config.norm_kind == NormKind::layer &&
+         config.ffn_kind == FeedForwardKind::mlp && config.bias;
 }
 
 FeedForward::FeedForward(const Scope& scope, const ModelConfig& config)

@@ -18,9 +18,10 @@ class FeedForward {
   FeedForward(const Scope& scope, const ModelConfig& config);
 
   Variable forward(const Variable& x, const Pass& pass) const;
-  /// x + dropout(forward(norm(x))) in one operation, for narrow rows, without dropout in between.
+  /// x + dropout(forward(norm(x))) in one operation, for narrow rows.
   Variable forward_residual(const Variable& x, const Norm& norm, const Dropout& dropout, const Pass& pass) const {
-    return feed_forward(x, norm.weights(pass), fc1_.weights(pass), fc2_.weights(pass), activation_, dropout.mask(pass));
+    return feed_forward(x, norm.weights(pass), fc1_.weights(pass), fc2_.weights(pass), activation_,
+                        {activation_dropout_.mask(pass), dropout.mask(pass)});
   }
 
  private:
@@ -36,8 +37,8 @@ struct EncoderOutput {
   SharedPaddingMask mask;  ///< [B, S]
 };
 
-/// Whether layers of a config run in fused operations: pre-norm, with rows narrow enough, no dropout within the feed-forward
-/// block, layer norms, no gated unit, and biases.
+/// Whether layers of a config run in fused operations: pre-norm, with rows narrow enough, layer norms, no gated unit, and
+/// biases.
 bool uses_fused_blocks(const ModelConfig& config);
 
 /// A residual layer: pre-norm x + f(norm(x)), post-norm norm(x + f(x)), for each f of self-attention, attention to the

@@ -30,6 +30,15 @@ What the two programs have to agree on:
   norm_kind    rms: x / sqrt(mean(x^2) + 1e-5) * weight
   ffn_kind     swiglu, geglu: fc2(fc1(x) * f(fc_gate(x))), f = silu or gelu
   longformer, bigbird, sparse, reformer, sinkhorn, synthesizer     see pytorch_attention.py
+  nystrom      softmax(q k~^T) A+ softmax(q~ k^T) v plus a filter of conv_kernel_size taps of each head over v, A =
+               softmax(q~ k~^T); q~ and k~ are means of num_landmarks segments of a text's own tokens, token t of n in segment
+               ceil((t + 1) m / n) - 1; A+ by pinv_iterations of the paper's iteration from A^T / (largest column sum); a text
+               of at most num_landmarks tokens has softmax attention (Xiong et al., 2021, eq. 13 to 15); not causal
+  rfa          phi(q_i).phi(k_j) over 0.1 at least: x / (|x| + 1e-3) times sigma (heads, width of a head), its products with
+               num_features directions, and of these sines and cosines (gaussian) or relu (arccos), over sqrt(num_features);
+               with recency_gate, causal, S_t = g S_(t-1) + (1 - g) phi(k_t) v_t^T and the normaliser likewise, g a sigmoid
+               of a linear layer of the layer's input for each head (Peng et al., 2021, eq. 3 to 6). The directions are
+               those of the C++ program, by train.seed and the layer's name: random_directions
   classes      out_proj(relu(dense(pooled))), dense is (embed_dim, embed_dim); pooling over real tokens only
   decoder of an encoder-decoder: self attention, encoder attention, feed-forward, in this order, each with its norm
 """
@@ -123,6 +132,46 @@ def rotate(x):
 FUNCTIONS = {"identity": lambda x: x, "relu": F.relu, "silu": F.silu, "gelu": F.gelu, "sigmoid": torch.sigmoid}
 
 
+def philox4x32(counter, key):
+    """Philox4x32-10 (Salmon et al., 2011): a list of four words and one of two -> four words, Python integers."""
+    c, key, mask = list(counter), list(key), 0xFFFFFFFF
+    for _ in range(10):
+        first, second = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(second >> 32) ^ c[1] ^ key[0], second & mask, (first >> 32) ^ c[3] ^ key[1], first & mask]
+        key = [(key[0] + 0x9E3779B9) & mask, (key[1] + 0xBB67AE85) & mask]
+    return c
+
+
+def random_directions(seed, path, heads, count, dim):
+    """The first draw of a layer's directions, (heads, count, dim): normal vectors of the stream "favor/" + path, made
+    orthogonal in blocks of dim; each keeps its length."""
+    wide = 0xFFFFFFFFFFFFFFFF
+
+    def mix(x):  # SplitMix64
+        x = (x + 0x9E3779B97F4A7C15) & wide
+        x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & wide
+        x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & wide
+        return x ^ (x >> 31)
+
+    stream = 0xCBF29CE484222325  # FNV-1a
+    for byte in ("favor/" + path).encode():
+        stream = ((stream ^ byte) * 0x100000001B3) & wide
+    key = mix(mix(seed) ^ stream)
+    rows = []
+    for row in range(heads * count):
+        w = []
+        for i in range(dim):
+            words = philox4x32([row, 0, i, 0], [key & 0xFFFFFFFF, key >> 32])
+            first, second = ((high << 32 | low) >> 11 for low, high in (words[:2], words[2:]))
+            w.append(math.sqrt(-2 * math.log1p(-first / 2**53)) * math.cos(2 * math.pi * second / 2**53))
+        w = torch.tensor(w, dtype=torch.float64)
+        length = w.norm()
+        for earlier in rows[row - row % count % dim :]:
+            w = w - (earlier @ w) / (earlier @ earlier) * earlier
+        rows.append(w * length / w.norm())
+    return torch.stack(rows).view(heads, count, dim)
+
+
 class Attention(nn.Module):
     """`place` is "encoder", "self" (of a decoder, causal) or "cross"; `number` is that of the layer, from 0."""
 
@@ -138,7 +187,7 @@ class Attention(nn.Module):
         if place == "self" and attention.get("self_reweighting_length", "auto") != "auto":
             self.length = attention["self_reweighting_length"]
         self.own_lengths = place == "cross" and attention.get("cross_reweighting") == "own_lengths"
-        if self.kind not in ("softmax", "softmax_materialized", "cosformer", "linear", "gated", "linformer", "reformer",
+        if self.kind not in ("softmax", "softmax_materialized", "cosformer", "linear", "gated", "linformer", "nystrom", "rfa", "reformer",
                              "sinkhorn", "synthesizer", *PATTERNS):
             raise ValueError(f"attention.kind = '{self.kind}' has no reference here")
         if self.length == "auto" and causal:
@@ -157,11 +206,11 @@ class Attention(nn.Module):
         self.v_proj, self.out_proj = nn.Linear(dim, kv_dim, bias=bias), nn.Linear(dim, dim, bias=bias)
         self.rotary = model.get("positions") == "rope" and place != "cross"
         self.feature_map, self.reweighting = attention.get("feature_map", "relu"), attention.get("reweighting", "none")
-        self.normalization, self.gate = attention.get("normalization", "sum"), attention.get("output_gate", "none")
+        self.normalization, self.output_gate = attention.get("normalization", "sum"), attention.get("output_gate", "none")
         self.normed = self.normalization == "rms" and self.kind in ("linear", "cosformer", "gated")
         if self.normed:
             self.head_norm = RmsNorm(dim // self.num_heads)
-        if self.gate != "none":
+        if self.output_gate != "none":
             self.gate_proj = nn.Linear(dim, dim, bias=bias)
         self.convolves = place == "self" and attention.get("short_convolution", 0) > 0
         if self.convolves:
@@ -182,6 +231,17 @@ class Attention(nn.Module):
         if self.kind == "linformer":
             shape = (config["model"]["max_length"], attention["projected_length"])
             self.key_projection, self.value_projection = nn.Parameter(torch.zeros(shape)), nn.Parameter(torch.zeros(shape))
+        if self.kind == "nystrom":
+            self.num_landmarks, self.iterations = attention["num_landmarks"], attention["pinv_iterations"]
+            self.conv = nn.Module()
+            self.conv.weight = nn.Parameter(torch.zeros(self.num_heads, attention["conv_kernel_size"]))
+
+        if self.kind == "rfa":
+            self.feature_kind, self.seed = attention["feature_kind"], config.get("train", {}).get("seed", 1)
+            self.num_features = attention["num_features"] or dim // self.num_heads
+            self.sigma = nn.Parameter(torch.ones(self.num_heads, dim // self.num_heads))
+            if attention.get("recency_gate", False):
+                self.gate = nn.Linear(dim, self.num_heads)
 
     def forward(self, query, memory, query_lengths, memory_lengths):
         """query (B, N, E), memory (B, S, E), lengths (B,) -> (B, N, E)."""
@@ -216,6 +276,19 @@ class Attention(nn.Module):
         elif self.kind == "gated":
             z = self.gate_up(self.gate_down(memory)).view(B, S, H, E // H).transpose(1, 2)
             return self.join(self.gated(q, k, v, z, memory_lengths), query)
+        elif self.kind == "nystrom":
+            items = [self.nystrom(*(x[b, :, : memory_lengths[b]] for x in (q, k, v))) for b in range(B)]
+            heads = torch.stack([F.pad(item, (0, 0, 0, N - item.shape[1])) for item in items])
+            return self.join(heads, query)
+        elif self.kind == "rfa":
+            weights = (self.unit_features(q) @ self.unit_features(k).transpose(2, 3)) * visible
+            if hasattr(self, "gate"):
+                gate = self.gate(memory).transpose(1, 2)[:, :, None]  # (B, H, 1, S)
+                real = (j <= memory_lengths[:, None, None])[:, None]
+                logs = torch.where(real, F.logsigmoid(gate), torch.zeros_like(gate)).cumsum(3)
+                later = torch.where(visible, logs.transpose(2, 3) - logs, torch.zeros_like(logs))
+                weights = weights * torch.exp(later) * torch.sigmoid(-gate)
+            weights = weights / weights.sum(-1, keepdim=True).clamp(min=0.1)
         elif self.kind == "linformer":
             real = (j <= memory_lengths[:, None, None])[:, None].to(q.dtype).transpose(2, 3)
             keys, values = ((x * real).transpose(2, 3) @ p[:S] for x, p in ((k, self.key_projection), (v, self.value_projection)))
@@ -242,9 +315,37 @@ class Attention(nn.Module):
     def join(self, heads, query):
         """Heads (B, H, N, D) of the layer's input -> (B, N, E)."""
         heads = (self.head_norm(heads) if self.normed else heads).transpose(1, 2).flatten(2)
-        if self.gate != "none":
-            heads = heads * FUNCTIONS[self.gate](self.gate_proj(query))
+        if self.output_gate != "none":
+            heads = heads * FUNCTIONS[self.output_gate](self.gate_proj(query))
         return self.out_proj(heads)
+
+    def unit_features(self, x):
+        """(B, H, N, D) -> (B, H, N, features)."""
+        directions = random_directions(self.seed, self.path, x.shape[1], self.num_features, x.shape[3]).to(x.dtype)
+        unit = x / (x.norm(dim=-1, keepdim=True) + 1e-3) * self.sigma[:, None]
+        products = unit @ directions.transpose(1, 2)
+        features = products.relu() if self.feature_kind == "arccos" else torch.cat([products.sin(), products.cos()], -1)
+        return features / math.sqrt(self.num_features)
+
+    def nystrom(self, q, k, v):
+        """One text without padding; all (H, N, D)."""
+        N, D, m = q.shape[1], q.shape[2], self.num_landmarks
+        taps = self.conv.weight.shape[1]
+        filtered = F.conv2d(v[None], self.conv.weight[:, None, :, None], padding=(taps // 2, 0), groups=v.shape[0])[0]
+        if N <= m:
+            return (q @ k.transpose(1, 2) / math.sqrt(D)).softmax(-1) @ v + filtered
+        segment = torch.div((torch.arange(N) + 1) * m - 1, N, rounding_mode="floor")
+        means = F.one_hot(segment, m).to(q.dtype).T
+        means = means / means.sum(1, keepdim=True)
+        landmarks_q, landmarks_k = means @ q, means @ k
+        read, between, write = ((a @ b.transpose(1, 2) / math.sqrt(D)).softmax(-1) for a, b in (
+            (q, landmarks_k), (landmarks_q, landmarks_k), (landmarks_q, k)))
+        inverse = between.transpose(1, 2) / between.sum(1).amax(1)[:, None, None]
+        identity = torch.eye(m, dtype=q.dtype)
+        for _ in range(self.iterations):
+            x = between @ inverse
+            inverse = inverse @ (13 * identity - x @ (15 * identity - x @ (7 * identity - x))) / 4
+        return read @ inverse @ (write @ v) + filtered
 
     @staticmethod
     def gated(q, k, v, z, lengths):

@@ -11,7 +11,7 @@
 namespace cosformer {
 
 Variable feed_forward(const Variable& x, const NormWeights& norm, const LinearWeights& fc1, const LinearWeights& fc2,
-                      ScalarFunction f, const std::optional<DropoutMask>& dropout) {
+                      ScalarFunction f, const FeedForwardDropout& dropout) {
   check_norm("feed_forward", x, norm);
   check_linear("feed_forward", x, fc1);
   check<ShapeError>(fc1.bias.defined() && fc2.bias.defined() &&
@@ -30,8 +30,15 @@ Variable feed_forward(const Variable& x, const NormWeights& norm, const LinearWe
   Tensor out = Tensor::empty(x.shape(), x.dtype());
   const auto block_of = [values, rows, width, ffn, f, dropout]<class T>(T) {
     const auto data = [&](std::size_t k) { return values[k].data<T>(); };
-    return FeedForwardBlock<T>{
-        {rows, width, data(0), data(1), data(2)}, ffn, f, data(3), data(4), data(5), data(6), dropout ? &*dropout : nullptr};
+    return FeedForwardBlock<T>{{rows, width, data(0), data(1), data(2)},
+                               ffn,
+                               f,
+                               data(3),
+                               data(4),
+                               data(5),
+                               data(6),
+                               dropout.inner ? &*dropout.inner : nullptr,
+                               dropout.outer ? &*dropout.outer : nullptr};
   };
   dispatch_float(x.dtype(), [&]<class T>(T) {
     feed_forward_block_forward<T>(block_of(T{}), norm.eps, out.data<T>(), mean.data<T>(), inverse_deviation.data<T>(),

@@ -1,5 +1,6 @@
 #include "core/kernels/optimizer.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -64,6 +65,13 @@ void lion_update(const LionStep& step, const T* gradient, T* parameter, T* m, st
 }
 
 template <class T>
+void clip_elements(T scale, T limit, const T* x, T* y, std::int64_t n) {
+  parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) y[i] = std::clamp(scale * x[i], -limit, limit);
+  });
+}
+
+template <class T>
 void piece_sums_of_squares(const T* x, std::int64_t n, double* sums_of_pieces) {
   parallel_ranges(n, kElementwiseGrain, [&](std::int64_t begin, std::int64_t end) {
     constexpr std::int64_t kChains = 8;
@@ -109,6 +117,7 @@ bool all_finite(const T* x, std::int64_t n) {
   template void adamw_update<T>(const AdamWStep&, const T*, T*, T*, T*, std::int64_t); \
   template void sgd_update<T>(const SgdStep&, const T*, T*, T*, std::int64_t);         \
   template void lion_update<T>(const LionStep&, const T*, T*, T*, std::int64_t);       \
+  template void clip_elements<T>(T, T, const T*, T*, std::int64_t);                    \
   template double sum_of_squares<T>(const T*, std::int64_t);                           \
   template void piece_sums_of_squares<T>(const T*, std::int64_t, double*);             \
   template bool all_finite<T>(const T*, std::int64_t);

@@ -39,6 +39,10 @@ struct LionStep {
 template <class T>
 void lion_update(const LionStep& step, const T* gradient, T* parameter, T* m, std::int64_t n);
 
+/// y = scale · x, no further from 0 than `limit`.
+template <class T>
+void clip_elements(T scale, T limit, const T* x, T* y, std::int64_t n);
+
 /// Σ x_i², in double: the sum of `piece_sums_of_squares` in their order.
 template <class T>
 double sum_of_squares(const T* x, std::int64_t n);

@@ -15,14 +15,20 @@ namespace cosformer {
 
 namespace {
 
+/// Performer's features of x [B, T, H, D] -> [B, T, H, F], or x if there are no directions.
+Variable features_of(const RandomDirections& directions, const Variable& x, const Pass& pass) {
+  return directions ? favor_features(x, directions.draw(x.dtype(), pass)) : x;
+}
+
 /// One recurrent state per head; see linear_attention_step.
 class LinearAttentionState : public AttentionState {
  public:
-  LinearAttentionState(LinearAttentionOptions options, RandomFeatures features, const AttentionConfig& config)
+  LinearAttentionState(LinearAttentionOptions options, RandomDirections features, const AttentionConfig& config)
       : options_(std::move(options)), features_(std::move(features)), config_(config) {}
 
   Tensor step(const AttentionInputs& inputs) override {
-    const Tensor q = features_.of(inputs.query).value(), k = features_.of(inputs.key).value(), v = inputs.value.value();
+    const Tensor q = features_of(features_, inputs.query, {}).value(), k = features_of(features_, inputs.key, {}).value(),
+                 v = inputs.value.value();
     const AttentionSizes sizes{q.dim(0), 1, 1, q.dim(2), q.dim(3), v.dim(3)};
     options_.steps = reweighting_steps(config_, reweighting_kind(options_.reweighting), sizes.heads, sizes.batch, 1, 1, {});
     if (!state_.defined()) {
@@ -42,7 +48,7 @@ class LinearAttentionState : public AttentionState {
 
  private:
   LinearAttentionOptions options_;
-  RandomFeatures features_;
+  RandomDirections features_;
   AttentionConfig config_;
   Tensor state_;
   std::int64_t position_ = 0;
@@ -71,16 +77,17 @@ class LinearAttention : public Attention {
     check<InputError>(config.chunk_size >= 1, "attention.chunk_size: expected at least 1, found ", config.chunk_size);
     check<InputError>(config.decay >= 0 && config.decay <= 1, "attention.decay: expected 0 to 1, found ", config.decay);
     if (map.random_features) {
-      features_ = RandomFeatures(setting, config.num_features > 0 ? config.num_features : setting.head_dim);
+      features_ = RandomDirections(setting, feature_count(config, setting.head_dim), config.redraw_every);
     }
   }
 
   bool wants_norm() const override { return options_.normalization == AttentionNormalization::one; }
 
-  Variable forward(const AttentionInputs& inputs, const AttentionMask& mask, const Pass&) const override {
+  Variable forward(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const override {
     LinearAttentionOptions options = options_;
     options.steps = steps(inputs.query.dim(0), inputs.query.dim(1), inputs.key.dim(1), mask);
-    return linear_attention(features_.of(inputs.query), features_.of(inputs.key), inputs.value, mask, options);
+    return linear_attention(features_of(features_, inputs.query, pass), features_of(features_, inputs.key, pass),
+                            inputs.value, mask, options);
   }
 
   std::unique_ptr<AttentionState> start() const override {
@@ -158,7 +165,7 @@ class LinearAttention : public Attention {
   AttentionConfig config_;
   std::int64_t num_heads_;
   LinearAttentionOptions options_;
-  RandomFeatures features_;
+  RandomDirections features_;
 };
 
 }  // namespace

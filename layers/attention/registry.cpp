@@ -14,6 +14,7 @@ namespace {
 
 AttentionSupport everything(const AttentionConfig&) { return {}; }
 AttentionSupport never_causal(const AttentionConfig&) { return {.causal = false, .steps = false}; }
+AttentionSupport only_encoders(const AttentionConfig&) { return {.causal = false, .cross = false, .steps = false}; }
 AttentionSupport only_causal(const AttentionConfig&) { return {.not_causal = false, .cross = false}; }
 
 AttentionSupport not_cross(const AttentionConfig&) { return {.cross = false}; }
@@ -32,6 +33,11 @@ AttentionConfig cosformer_preset(AttentionConfig config) {
 
 std::unique_ptr<Attention> make_cosformer(const AttentionConfig& config, const AttentionSetting& setting) {
   return make_linear_attention(cosformer_preset(config), setting);
+}
+
+/// A gate forgets what came before, so that there has to be a before.
+AttentionSupport rfa_support(const AttentionConfig& config) {
+  return {.not_causal = !config.recency_gate, .cross = !config.recency_gate};
 }
 
 /// A re-weighting without a linear form is causal only.
@@ -58,6 +64,10 @@ constexpr AttentionKind kKinds[] = {
     {"sinkhorn", "softmax over the own block and one that a learned sorting puts beside it", not_cross, make_sinkhorn},
     {"synthesizer", "softmax of scores that come from each token or its position alone", synthesizer_support,
      make_synthesizer},
+    {"nystrom", "softmax through `num_landmarks` means of a text's segments, not causal, within one text", only_encoders,
+     make_nystrom},
+    {"rfa", "linear attention between random features of directions, `feature_kind`, with a `recency_gate` causal",
+     rfa_support, make_rfa},
 };
 
 /// A place of a model, the key that names its kind there, and what is wrong with one that does not support it.
@@ -133,6 +143,10 @@ std::optional<OptionProblem> problem_at(const ModelConfig& model, const Place& p
   plain.reweighting = "none";
   if (kind.supports(plain).*place.needs) {
     return OptionProblem{"attention.reweighting", concat("attention.reweighting = \"", own.reweighting, "\" ", place.lack)};
+  }
+  plain.recency_gate = false;
+  if (kind.supports(plain).*place.needs) {
+    return OptionProblem{"attention.recency_gate", concat("attention.recency_gate = true ", place.lack)};
   }
   const char* key = key_at(model.attention, place);
   return OptionProblem{key, concat(key, " = \"", own.kind, "\" ", place.lack)};

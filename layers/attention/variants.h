@@ -34,5 +34,9 @@ std::unique_ptr<Attention> make_reformer(const AttentionConfig& config, const At
 std::unique_ptr<Attention> make_sinkhorn(const AttentionConfig& config, const AttentionSetting& setting);
 /// Synthesizer: weights from each token or its position alone (synthesizer.cpp).
 std::unique_ptr<Attention> make_synthesizer(const AttentionConfig& config, const AttentionSetting& setting);
+/// Softmax attention through landmarks (nystrom.cpp).
+std::unique_ptr<Attention> make_nystrom(const AttentionConfig& config, const AttentionSetting& setting);
+/// Linear attention between random features of directions (rfa.cpp).
+std::unique_ptr<Attention> make_rfa(const AttentionConfig& config, const AttentionSetting& setting);
 
 }  // namespace cosformer

@@ -289,8 +289,9 @@ std::vector<OperatorCase> operator_cases() {
   for (OperatorCase& row : loss_cases()) cases.push_back(std::move(row));
   for (OperatorCase& row : attention_cases()) cases.push_back(std::move(row));
   for (OperatorCase& row : sparse_cases()) cases.push_back(std::move(row));
-  for (OperatorCase& row : attention_layer_cases()) cases.push_back(std::move(row));
-  for (OperatorCase& row : block_cases()) cases.push_back(std::move(row));
+  for (auto* part : {attention_layer_cases, block_cases, landmark_cases, feature_cases}) {
+    for (OperatorCase& row : part()) cases.push_back(std::move(row));
+  }
   for (OperatorCase& row : fused_cases()) cases.push_back(std::move(row));
   for (OperatorCase& row : adaptive_cases()) cases.push_back(std::move(row));
   return cases;

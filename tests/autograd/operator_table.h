@@ -62,6 +62,15 @@ std::vector<BadInput> bad_sinkhorn_inputs();
 std::vector<OperatorCase> attention_layer_cases();
 std::vector<BadInput> bad_attention_layer_inputs();
 
+/// Rows of what Nyström attention is made of (operator_table_landmarks.cpp), part of `operator_cases` and `bad_inputs`.
+std::vector<OperatorCase> landmark_cases();
+std::vector<BadInput> bad_landmark_inputs();
+
+/// Rows of what random feature attention is made of (operator_table_features.cpp), part of `operator_cases` and
+/// `bad_inputs`.
+std::vector<OperatorCase> feature_cases();
+std::vector<BadInput> bad_feature_inputs();
+
 /// Rows of the fused blocks (operator_table_fused.cpp), part of `operator_cases` and `bad_inputs`.
 std::vector<OperatorCase> fused_cases();
 std::vector<BadInput> bad_fused_inputs();

@@ -112,20 +112,23 @@ OperatorCase linear_residual_case(const std::string& sample, std::int64_t rows, 
 }
 
 OperatorCase feed_forward_case(const std::string& sample, std::int64_t rows, std::int64_t width, std::int64_t ffn,
-                               ScalarFunction f, double (*function)(double), bool drops) {
-  const Random stream(8, "test");
-  const std::optional<DropoutMask> mask = drops ? std::optional(dropout_mask(0.4, stream)) : std::nullopt;
+                               ScalarFunction f, double (*function)(double), bool drops, bool drops_inside = false) {
+  const Random stream(8, "test"), inner_stream(9, "test");
+  FeedForwardDropout dropout;
+  if (drops) dropout.outer = dropout_mask(0.4, stream);
+  if (drops_inside) dropout.inner = dropout_mask(0.4, inner_stream);
   return {.op = "feed_forward",
           .sample = sample,
           .shapes = {{rows, width}, {width}, {width}, {ffn, width}, {ffn}, {width, ffn}, {width}},
           .apply =
               [=](Inputs x) {
-                return feed_forward(x[0], {x[1], x[2], 1e-5}, {x[3], x[4]}, {x[5], x[6]}, f, mask);
+                return feed_forward(x[0], {x[1], x[2], 1e-5}, {x[3], x[4]}, {x[5], x[6]}, f, dropout);
               },
           .reference =
               [=](const Reference& x) {
                 Values hidden = projected(normalized(x[0], x[1], x[2]), static_cast<std::size_t>(width), x[3], x[4]);
                 for (double& u : hidden) u = function(u);
+                if (drops_inside) hidden = masked(hidden, mask_of({rows, ffn}, inner_stream));
                 const Values branch = projected(hidden, static_cast<std::size_t>(ffn), x[5], x[6]);
                 return sum(x[0], drops ? masked(branch, mask_of({rows, width}, stream)) : branch);
               },
@@ -147,6 +150,9 @@ std::vector<OperatorCase> fused_cases() {
           linear_residual_case("one row, one column", 1, 1, 1, false),
           feed_forward_case("gelu", 5, 7, 9, ScalarFunction::gelu, gelu_of, false),
           feed_forward_case("gelu, dropout", 4, 6, 5, ScalarFunction::gelu, gelu_of, true),
+          feed_forward_case("gelu, dropout inside", 4, 6, 5, ScalarFunction::gelu, gelu_of, false, true),
+          feed_forward_case("elu, both dropouts, more rows than a tile", 98, 3, 5, ScalarFunction::elu, elu_plus_one_of,
+                            true, true),
           feed_forward_case("elu, more rows than a tile", 98, 3, 4, ScalarFunction::elu, elu_plus_one_of, false),
           feed_forward_case("more columns than a panel", 2, 3, 66, ScalarFunction::gelu, gelu_of, false),
           feed_forward_case("one row, one column", 1, 1, 1, ScalarFunction::gelu, gelu_of, false)};
@@ -176,10 +182,10 @@ std::vector<BadInput> bad_fused_inputs() {
            }},
           {"feed_forward", "fc2 does not fit fc1",
            [=] {
-             feed_forward(zeros({4, 3}), norm(3), layer(5, 3), layer(3, 4), ScalarFunction::relu, std::nullopt);
+             feed_forward(zeros({4, 3}), norm(3), layer(5, 3), layer(3, 4), ScalarFunction::relu);
            }},
           {"feed_forward", "fc1 of another width", [=] {
-             feed_forward(zeros({4, 3}), norm(3), layer(5, 4), layer(3, 5), ScalarFunction::relu, std::nullopt);
+             feed_forward(zeros({4, 3}), norm(3), layer(5, 4), layer(3, 5), ScalarFunction::relu);
            }}};
 }
 

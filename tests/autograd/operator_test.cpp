@@ -214,18 +214,18 @@ TEST_CASE("fused blocks over several segments of rows equal the operations one a
   const std::vector<Variable> in = {leaf({kRows, kWidth}, 1), leaf({kWidth}, 2),        leaf({kWidth}, 3),
                                     leaf({kFfn, kWidth}, 4),  leaf({kFfn}, 5),          leaf({kWidth, kFfn}, 6),
                                     leaf({kWidth}, 7),        leaf({kWidth, kWidth}, 8)};
-  const Random first(1, "a"), second(1, "b");
+  const Random first(1, "a"), second(1, "b"), inner(1, "c");
   const auto fused = [&] {
     const std::vector<LinearWeights> layers = {{in[7], in[6]}};
     const Variable y = linear_residual(norm_linear(in[0], {in[1], in[2], 1e-5}, layers)[0], {in[7], in[2]}, in[0],
                                        dropout_mask(0.3, first));
     return feed_forward(y, {in[1], in[2], 1e-5}, {in[3], in[4]}, {in[5], in[6]}, ScalarFunction::gelu,
-                        dropout_mask(0.2, second));
+                        {dropout_mask(0.1, inner), dropout_mask(0.2, second)});
   };
   const auto apart = [&] {
     const Variable normed = linear(layer_norm(in[0], in[1], in[2], 1e-5), in[7], in[6]);
     const Variable y = add(in[0], dropout(linear(normed, in[7], in[2]), 0.3, first));
-    const Variable hidden = gelu(linear(layer_norm(y, in[1], in[2], 1e-5), in[3], in[4]));
+    const Variable hidden = dropout(gelu(linear(layer_norm(y, in[1], in[2], 1e-5), in[3], in[4])), 0.1, inner);
     return add(y, dropout(linear(hidden, in[5], in[6]), 0.2, second));
   };
   const Variable a = fused(), b = apart();

@@ -85,6 +85,11 @@ def make_config(kind, attention, norm):
         attentions = {"kind": "synthesizer", "synthesizer": attention, "synthesizer_rank": 3}
     if attention == "gated_linformer":
         attentions = {"kind": "gated", "encoder": "linformer", "projected_length": 5, "cross": "softmax"}
+    if attention == "nystrom":  # the shortest text has as many tokens as landmarks
+        attentions.update(num_landmarks=4, pinv_iterations=6 if norm == "pre" else 3, conv_kernel_size=5)
+    if attention.startswith("rfa"):  # so many directions that no row of similarities is under the floor by chance
+        attentions = {"kind": "rfa", "feature_kind": attention.split("_")[1], "num_features": 24 if norm == "pre" else 0,
+                      "recency_gate": attention.endswith("gate")}
     if attention == "mixed" and norm == "pre":
         attentions = {"kind": "softmax", "encoder": "cosformer", "cross": "cosformer", "cross_reweighting": "own_lengths"}
         model.update(share_embeddings=True)
@@ -171,6 +176,9 @@ if __name__ == "__main__":
               ("encoder", "reformer", "post"), ("decoder", "dense", "pre"), ("encoder", "factorized_dense", "post"),
               ("decoder", "random", "post"), ("encoder", "factorized_random", "pre"), ("decoder", "sinkhorn", "pre"),
               ("encoder", "sinkhorn", "post")]
+    cases += [("encoder", "nystrom", "pre"), ("encoder", "nystrom", "post"),
+              ("decoder", "rfa_gaussian", "pre"), ("decoder", "rfa_gaussian_gate", "pre"), ("decoder", "rfa_arccos_gate", "post"),
+              ("encoder", "rfa_arccos", "post"), ("encoder_decoder", "rfa_gaussian", "post")]
     for case in cases:
         if not sys.argv[1:] or "_".join(case) in sys.argv[1:]:
             write_case("_".join(case), make_config(*case))

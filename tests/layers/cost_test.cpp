@@ -202,6 +202,7 @@ TEST_CASE("the estimate of memory is near what a training step uses") {
       {"softmax", ModelKind::decoder, kind_of("softmax"), 4, 128, 4, 128, 512},
       {"stored softmax", ModelKind::decoder, kind_of("softmax_materialized"), 3, 64, 1, 512, 256},
       {"random features", ModelKind::decoder, kind_of("linear", "favor"), 4, 64, 4, 128, 256},
+      {"directions", ModelKind::decoder, kind_of("rfa"), 4, 64, 4, 128, 256},
       {"L1 norm", ModelKind::decoder, l1_norm(), 4, 128, 4, 128, 512},
       {"gate, norm and convolution", ModelKind::decoder, gated_heads, 4, 128, 4, 128, 256},
       {"the same, and gated units", ModelKind::decoder, gated_heads, 4, 128, 4, 128, 256, {}, FeedForwardKind::swiglu},
@@ -215,6 +216,7 @@ TEST_CASE("the estimate of memory is near what a training step uses") {
       {"synthesizer, factorised", ModelKind::encoder, synthesizer("factorized_dense"), 3, 64, 2, 512, 256},
       {"synthesizer, random", ModelKind::decoder, synthesizer("random"), 2, 64, 8, 256, 256},
       {"synthesizer, random, factorised", ModelKind::decoder, synthesizer("factorized_random"), 3, 64, 2, 512, 256},
+      {"landmarks", ModelKind::encoder, kind_of("nystrom"), 4, 64, 2, 512, 256},
       {"encoder", ModelKind::encoder, kind_of("cosformer"), 4, 64, 4, 128, 256},
       {"encoder and decoder", ModelKind::encoder_decoder, kind_of("cosformer"), 3, 64, 4, 128, 256}};
   for (const Row& row : rows) {

@@ -49,6 +49,22 @@ TEST_CASE("dropout of attention weights and of activations belongs to training, 
   }
 }
 
+TEST_CASE("a fused feed-forward block drops what its layers one after the other drop") {
+  ModelConfig config = small_model(ModelKind::decoder, {}, 10);
+  config.activation_dropout = 0.4;
+  ParameterStore store(3, DType::float64);
+  const FeedForward block(Scope(store, "layer"), config);
+  const Norm norm(Scope(store, "norm"), NormKind::layer, config.embed_dim, true);
+  const Dropout outer(Scope(store, "layer.fc2"), 0.3);
+  const Variable x(random_tensor({2, 5, config.embed_dim}, 1, DType::float64));
+  for (const bool training : {true, false}) {
+    const Pass pass{.training = training, .seed = 5, .noise_index = 2};
+    const Variable apart = add(x, outer.forward(block.forward(norm.forward(x, pass), pass), pass));
+    require_close("block", values_of(apart.value()), values_of(block.forward_residual(x, norm, outer, pass).value()),
+                  {.rel = 1e-12});
+  }
+}
+
 TEST_CASE("the stored and the tiled softmax drop the same weights") {
   ModelConfig config = config_of(ModelKind::decoder);
   config.attention.dropout = 0.4;

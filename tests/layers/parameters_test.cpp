@@ -79,4 +79,27 @@ TEST_CASE("two parameters cannot share a name") {
   CHECK(store.all().front().name == "layer.weight");
 }
 
+TEST_CASE("linear layers start as fairseq's or as PyTorch's") {
+  const auto started = [](LinearStart start) {
+    ParameterStore store(3, DType::float64, ParameterValues::initialized, start);
+    const Linear layer(Scope(store, "layer"), 16, 400, 0.5);
+    return std::pair(values_of(layer.weight().value()), values_of(layer.bias().value()));
+  };
+  const auto largest = [](const Values& values) {
+    double most = 0;
+    for (const double x : values) most = std::max(most, std::abs(x));
+    return most;
+  };
+  const auto [xavier, zeros] = started(LinearStart::xavier);
+  const double bound = 0.5 * std::sqrt(6.0 / 416);
+  CHECK(largest(xavier) <= bound);
+  CHECK(largest(xavier) > 0.99 * bound);
+  CHECK(largest(zeros) == 0);
+  const auto [weights, biases] = started(LinearStart::pytorch);
+  for (const Values& values : {weights, biases}) {
+    CHECK(largest(values) <= 0.25);
+    CHECK(largest(values) > 0.24);
+  }
+}
+
 }  // namespace cosformer::test

@@ -60,6 +60,18 @@ inline std::vector<Variant> attention_variants() {
     config.reformer_buckets = 4;
     config.synthesizer_rank = 3;
     config.sinkhorn_block = 3;
+    config.num_landmarks = 3;
+    config.conv_kernel_size = 3;
+    if (config.kind == "rfa") {
+      for (const UnitFeaturesName& features : unit_features_names()) {
+        config.feature_kind = features.name;
+        for (const bool gate : {false, true}) {
+          config.recency_gate = gate;
+          variants.push_back({concat("rfa ", features.name, gate ? " gate" : ""), config});
+        }
+      }
+      continue;
+    }
     if (config.kind != "linear") {
       variants.push_back({config.kind, config});
       if (config.kind == "sparse") {

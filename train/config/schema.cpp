@@ -67,7 +67,8 @@ constexpr OtherName kOtherNames[] = {{"lr", "optimizer.learning_rate"},
 
 std::vector<Field> all_fields() {
   std::vector<Field> fields;
-  for (const auto part : {schema::task_fields(), schema::model_fields(), schema::training_fields()}) {
+  for (const auto part :
+       {schema::task_fields(), schema::model_fields(), schema::attention_fields(), schema::training_fields()}) {
     fields.insert(fields.end(), part.begin(), part.end());
   }
   return fields;

@@ -40,6 +40,8 @@ constexpr Field kFields[] = {
     boolean<&C::optimizer, &O::nesterov>("optimizer.nesterov", "Nesterov's form of momentum, sgd"),
     number<&C::optimizer, &O::clip_norm>("optimizer.clip_norm", kNotNegative,
                                          "gradients of a larger norm are scaled to it; 0: no clipping"),
+    number<&C::optimizer, &O::clip_value>("optimizer.clip_value", kNotNegative,
+                                          "limit of each value of the gradient, after clip_norm; 0: none"),
 
     text<&C::schedule, &S::name>("schedule.name", registered<schedule_kinds>,
                                  "course of the learning rate after the warm-up"),

@@ -40,7 +40,11 @@ std::vector<Leaf> leaves_of(const ModelConfig& model, const TrainConfig& config)
 }
 
 StepWork::StepWork(const Task& task, const Model& model, const TrainConfig& config, std::int64_t step)
-    : model_(model), config_(config), first_((step - 1) * config.batch_size), leaves_(leaves_of(model.config(), config)) {
+    : model_(model),
+      config_(config),
+      step_(step),
+      first_((step - 1) * config.batch_size),
+      leaves_(leaves_of(model.config(), config)) {
   for (std::int64_t micro = 0; micro < config.accumulation; ++micro) {
     const auto [offset, rows] = shard_rows(config.batch_size, config.accumulation, micro);
     batches_.push_back(task.training_batch(first_ + offset, rows));
@@ -79,7 +83,8 @@ Gradients StepWork::run(std::int64_t index, double& loss, const LeafDone& last_d
     const Pass pass{.training = true,
                     .record_gradients = true,
                     .seed = static_cast<std::uint64_t>(config_.seed),
-                    .noise_index = static_cast<std::uint64_t>(first_ + micro_offset + row)};
+                    .noise_index = static_cast<std::uint64_t>(first_ + micro_offset + row),
+                    .step = step_ - 1};
     const Variable graph = batch.loss(model_, {row, std::min(at_once, first_row + count - row)}, factor, pass);
     loss += graph.value().item();
     const bool is_last = row + at_once >= first_row + count;

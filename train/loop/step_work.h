@@ -43,6 +43,7 @@ class StepWork {
 
   const Model& model_;
   const TrainConfig& config_;
+  std::int64_t step_;
   std::int64_t first_;  // sequence of the step
   std::int64_t targets_ = 0, tokens_ = 0;
   std::vector<Leaf> leaves_;

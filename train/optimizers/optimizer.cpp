@@ -63,7 +63,15 @@ void Optimizer::update_part(std::size_t i, const std::vector<Parameter>& paramet
   const ParameterPart& part = parts_[i];
   const Tensor whole = parameters[part.parameter].variable.value();
   Tensor value = whole.reshape({whole.size()}).narrow(0, part.begin, part.size());
-  kind_.update(decays_[i] != 0 ? config_ : without_decay_, step, gradient, value, slots_[i]);
+  const OptimizerConfig& config = decays_[i] != 0 ? config_ : without_decay_;
+  if (config_.clip_value == 0) return kind_.update(config, step, gradient, value, slots_[i]);
+  const Tensor clipped = Tensor::empty(gradient.shape(), gradient.dtype());
+  dispatch_float(gradient.dtype(), [&]<class T>(T) {
+    Tensor target = clipped;
+    clip_elements(static_cast<T>(step.gradient_scale), static_cast<T>(config_.clip_value), gradient.data<T>(),
+                  target.data<T>(), gradient.size());
+  });
+  kind_.update(config, {step.number, step.learning_rate, 1.0}, clipped, value, slots_[i]);
 }
 
 std::map<std::string, Tensor> Optimizer::state() const {

@@ -26,7 +26,8 @@ struct OptimizerConfig {
   bool decay_embeddings = true;        ///< weight decay of the tables of token and position embeddings
   double momentum = 0.0;
   bool nesterov = false;
-  double clip_norm = 1.0;  ///< 0 = no clipping
+  double clip_norm = 1.0;   ///< 0 = no clipping
+  double clip_value = 0.0;  ///< limit of each element of the gradient, after `clip_norm`; 0 = none
 };
 
 /// What all parameters of one update have in common.

@@ -25,8 +25,12 @@ void feed_forward_block_forward(const FeedForwardBlock<T>& block, double eps, T*
       const MatrixView<T> u = hidden ? MatrixView<T>{hidden + begin * ffn, ffn} : activated.view();
       fc1.multiply(count, normalized.view(), block.fc1_bias, u);
       function_rows(block.activation, count, ffn, u.data, u.stride, activated.data(), activated.view().stride);
+      if (block.inner_dropout) {
+        detail::dropout_rows<T>(*block.inner_dropout, begin, count, ffn, activated.view(), activated.view());
+      }
       fc2.multiply(count, activated.view(), block.fc2_bias, branch.view());
-      if (block.dropout) detail::dropout_rows<T>(*block.dropout, begin, count, width, branch.view(), branch.view());
+      if (block.outer_dropout)
+        detail::dropout_rows<T>(*block.outer_dropout, begin, count, width, branch.view(), branch.view());
       detail::sum_rows<T>(count, width, {norm.x + begin * width, width}, branch.view(), {y + begin * width, width});
     });
   });
@@ -46,17 +50,21 @@ void feed_forward_block_backward(const FeedForwardBlock<T>& block, const T* mean
     const ScratchMatrix<T> normalized(detail::kTileRows, width), dnormalized(detail::kTileRows, width);
     const ScratchMatrix<T> activated(detail::kTileRows, ffn), slopes(detail::kTileRows, ffn),
         dhidden(detail::kTileRows, ffn);
-    const ScratchMatrix<T> dropped(block.dropout ? detail::kTileRows : 0, width);
+    const ScratchMatrix<T> dropped(block.outer_dropout ? detail::kTileRows : 0, width);
     T* const own = sums.of(strip);
     for_each_tile([&](std::int64_t begin, std::int64_t count) {
       MatrixView<const T> d{dy + begin * width, width};
-      if (block.dropout) {
-        detail::dropout_rows<T>(*block.dropout, begin, count, width, d, dropped.view());
+      if (block.outer_dropout) {
+        detail::dropout_rows<T>(*block.outer_dropout, begin, count, width, d, dropped.view());
         d = dropped.view();
       }
       detail::renormalize_rows<T>(norm, begin, count, mean, inverse_deviation, normalized.view());
       for (std::int64_t i = 0; i < count; ++i) {
         function_row_with_slope(block.activation, hidden + (begin + i) * ffn, activated[i], slopes[i], ffn);
+      }
+      if (block.inner_dropout) {
+        detail::dropout_rows<T>(*block.inner_dropout, begin, count, ffn, activated.view(), activated.view());
+        detail::dropout_rows<T>(*block.inner_dropout, begin, count, ffn, slopes.view(), slopes.view());
       }
       detail::multiply<T>(width, ffn, count, Factor<T>::transposed(d), activated.view(), true, {own + fc2_weight, ffn});
       detail::add_rows<T>(count, width, d, own + fc2_bias);

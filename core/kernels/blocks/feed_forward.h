@@ -1,14 +1,14 @@
 #pragma once
 /// \file
-/// A whole pre-norm feed-forward block, y = x + dropout(fc2(f(fc1(norm(x))))), tile by tile of rows. float or double; see
-/// norm_linear.h for when.
+/// A whole pre-norm feed-forward block, y = x + outer(fc2(inner(f(fc1(norm(x)))))), tile by tile of rows. float or double;
+/// see norm_linear.h for when.
 
 #include "core/kernels/blocks/norm_linear.h"
 #include "core/kernels/elementwise.h"
 
 namespace cosformer {
 
-/// fc1 [ffn, width], fc2 [width, ffn], with biases. `dropout` is null if there is none.
+/// fc1 [ffn, width], fc2 [width, ffn], with biases. A dropout is null if there is none.
 template <class T>
 struct FeedForwardBlock {
   NormRows<T> norm;
@@ -18,7 +18,8 @@ struct FeedForwardBlock {
   const T* fc1_bias = nullptr;
   const T* fc2_weight = nullptr;
   const T* fc2_bias = nullptr;
-  const DropoutMask* dropout = nullptr;
+  const DropoutMask* inner_dropout = nullptr;  ///< of the activation's result [R, ffn]
+  const DropoutMask* outer_dropout = nullptr;  ///< of fc2's result [R, width]
 };
 
 /// Of a block's parameters.

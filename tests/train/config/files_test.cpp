@@ -55,6 +55,37 @@ TEST_CASE("configs that are compared differ in their attention alone") {
   }
 }
 
+TEST_CASE("the published families of Long-Range Arena differ from our own base in the keys that their headers name") {
+  const std::vector<std::string> nystromformer = {"attention.dropout", "model.activation_dropout", "model.linear_start"};
+  std::vector<std::string> skyformer = nystromformer;
+  for (const char* key :
+       {"optimizer.clip_value", "optimizer.learning_rate", "schedule.warmup_steps", "train.batch_size", "train.max_steps"}) {
+    skyformer.emplace_back(key);
+  }
+  for (const std::string task : {"listops", "text", "retrieval", "image", "pathfinder"}) {
+    for (const std::string family : {"nystromformer", "skyformer"}) {
+      CAPTURE(task, family);
+      const Config config = lra_config(family + "/" + task + ".toml");
+      CHECK(config.model.activation_dropout == 0.1);
+      CHECK(config.model.attention.dropout == 0.1);
+      CHECK(config.optimizer.clip_value == (family == "skyformer" ? 1.0 : 0.0));
+      const std::vector<std::string>& named = family == "skyformer" ? skyformer : nystromformer;
+      for (const ConfigDifference& difference : differences(lra_config(task + "/softmax.toml"), config)) {
+        CAPTURE(difference.key);
+        CHECK(std::ranges::count(named, difference.key) == 1);
+      }
+    }
+    for (const ConfigDifference& difference :
+         differences(lra_config("nystromformer/" + task + ".toml"), lra_config("nystromformer/" + task + "_nystrom.toml"))) {
+      CHECK(difference.key.starts_with("attention."));
+    }
+    const Config authors = lra_config("opennlplab/" + task + ".toml");
+    CHECK(authors.model.num_heads == 8);
+    CHECK(authors.model.ffn_dim == 2 * authors.model.embed_dim);
+    CHECK(authors.model.attention.kind == "cosformer");
+  }
+}
+
 TEST_CASE("configs of Multi30k differ in the attention of their places alone") {
   const fs::path folder(COSFORMER_SOURCE_DIR "/configs/seq2seq/multi30k");
   for (const std::string name :

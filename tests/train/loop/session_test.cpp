@@ -48,6 +48,28 @@ TEST_CASE("A few lines train a run, and continue it to the bits of one that went
   }
 }
 
+TEST_CASE("A continued run draws the directions of its features anew as one that went through") {
+  const TemporaryFolder folder;
+  std::ostringstream text;
+  Console console(text, {});
+  Config config = config_in(folder);
+  config.model.attention.kind = "linear";
+  config.model.attention.feature_map = "favor";
+  config.model.attention.redraw_every = 3;
+  train(prepare({config, folder / "halves"}, no_warning), console);
+  config.train.max_steps = 8;
+  const auto earlier = read_earlier_run(folder / "halves", no_warning);
+  train(prepare({config, folder / "halves", RunDirectory::Mode::resume, earlier}, no_warning), console);
+  train(prepare({config, folder / "whole"}, no_warning), console);
+  config.model.attention.redraw_every = 0;
+  train(prepare({config, folder / "fixed"}, no_warning), console);
+  const auto model_of = [&](const char* run) {
+    return read_bytes(folder / run / "checkpoints/latest/optimizer.safetensors");
+  };
+  CHECK(model_of("halves") == model_of("whole"));
+  CHECK(model_of("fixed") != model_of("whole"));
+}
+
 TEST_CASE("Preparing a run writes nothing, says what it costs, and makes no model for a plan alone") {
   const TemporaryFolder folder;
   std::int64_t parameters = 0;

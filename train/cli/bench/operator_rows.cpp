@@ -78,7 +78,7 @@ Prepared prepare_feed_forward() {
   return prepare(
       {{kNarrowRows, kNarrow}, {kNarrow}, {kNarrow}, {kNarrowFfn, kNarrow}, {kNarrowFfn}, {kNarrow, kNarrowFfn}, {kNarrow}},
       {.flops = flops}, {.flops = 3 * flops}, [](const auto& x) {
-        return feed_forward(x[0], {x[1], x[2], 1e-5}, {x[3], x[4]}, {x[5], x[6]}, ScalarFunction::gelu, std::nullopt);
+        return feed_forward(x[0], {x[1], x[2], 1e-5}, {x[3], x[4]}, {x[5], x[6]}, ScalarFunction::gelu);
       });
 }
 
