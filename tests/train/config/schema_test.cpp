@@ -74,7 +74,7 @@ TEST_CASE("A value of a wrong type or out of range is refused, says why and chan
   CHECK(problem_of("checkpoint.keep_last", {std::int64_t{1'000'001}, {}}) ==
         "checkpoint.keep_last must be an integer, 1 to 1000000, not 1000001");
   CHECK(problem_of("attention.num_features", {std::int64_t{65'537}, {}}) ==
-        "attention.num_features must be an integer, 0 to 65536, not 65537");
+        "attention.num_features must be \"d_log_d\" or an integer, 0 to 65536, not 65537");
   CHECK(problem_of("checkpoint.keep_best", {std::int64_t{1}, {}}) == "checkpoint.keep_best must be true or false, not 1");
   CHECK(problem_of("model.activation", {"gleu", {}}) ==
         "model.activation must be \"identity\", \"leaky_relu\", \"relu\", \"squared_relu\", \"elu\", \"gelu\", \"silu\" or "
