@@ -24,7 +24,7 @@ import torch
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "scripts"))
-from pytorch_reference import write_safetensors  # noqa: E402
+from safetensors_files import write_safetensors  # noqa: E402
 
 EMBED_DIM, VOCAB, CUTOFFS, FACTOR = 16, 37, [9, 20], 4.0
 TARGETS = [0, 8, 9, 19, 20, 36, 3, 11, 30, 5, 9, 21]

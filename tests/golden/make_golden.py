@@ -34,7 +34,8 @@ import torch.nn.functional as F
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "scripts"))
-from pytorch_reference import Model, write_safetensors  # noqa: E402
+from pytorch_reference import Model  # noqa: E402
+from safetensors_files import write_safetensors  # noqa: E402
 
 VOCAB, LENGTH, BATCH, CLASSES, STEPS = 23, 11, 3, 5, 10
 # eps is above AdamW's usual 1e-8 so that an element whose gradient is rounding noise does not take whole steps.
