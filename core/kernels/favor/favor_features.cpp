@@ -5,35 +5,23 @@
 
 #include "core/kernels/attention/attention_gradients.h"
 #include "core/kernels/attention/attention_tiles.h"
-#include "core/parallel.h"
+#include "core/kernels/attention/feature_tiles.h"
 #include "core/simd/row_loops.h"
 
 namespace cosformer {
 
 namespace {
 
+using detail::for_each_feature_tile;
+using detail::for_each_head;
+using detail::kFeatureTile;
 using detail::MatrixView;
 using detail::multiply;
 using detail::rows_of;
 using detail::ScratchMatrix;
 
-/// Rows whose features are in cache at once.
-constexpr std::int64_t kTile = 48;
-
 double input_scale(const FavorSizes& sizes) { return std::pow(static_cast<double>(sizes.head_dim), -0.25); }
 double feature_scale(const FavorSizes& sizes) { return 1.0 / std::sqrt(static_cast<double>(sizes.features)); }
-
-/// Calls `visit(b, h)` for every head, in parallel.
-template <class Visit>
-void for_each_head(const FavorSizes& sizes, Visit&& visit) {
-  parallel_for(sizes.batch * sizes.heads, [&](std::int64_t task) { visit(task / sizes.heads, task % sizes.heads); });
-}
-
-/// Calls `visit(begin, count)` for the tiles of a length.
-template <class Visit>
-void for_each_tile(std::int64_t length, Visit&& visit) {
-  for (std::int64_t begin = 0; begin < length; begin += kTile) visit(begin, std::min(kTile, length - begin));
-}
 
 }  // namespace
 
@@ -41,10 +29,10 @@ template <class T>
 void favor_features_forward(const FavorSizes& sizes, Heads<const T> x, const T* projection, Heads<T> features) {
   const std::int64_t D = sizes.head_dim, F = sizes.features;
   const auto scale = static_cast<T>(input_scale(sizes)), share = static_cast<T>(feature_scale(sizes));
-  for_each_head(sizes, [&](std::int64_t b, std::int64_t h) {
-    const ScratchMatrix<T> scaled(kTile, D), turned(D, F), products(kTile, F);
+  for_each_head(sizes.batch, sizes.heads, [&](std::int64_t b, std::int64_t h) {
+    const ScratchMatrix<T> scaled(kFeatureTile, D), turned(D, F), products(kFeatureTile, F);
     detail::transpose<T>(F, D, {projection + h * F * D, D}, turned.view());
-    for_each_tile(sizes.length, [&](std::int64_t begin, std::int64_t count) {
+    for_each_feature_tile(sizes.length, [&](std::int64_t begin, std::int64_t count) {
       const MatrixView<const T> rows = rows_of(x, b, h).from(begin);
       const MatrixView<T> results = rows_of(features, b, h).from(begin);
       for (std::int64_t i = 0; i < count; ++i) loops<T>().scale(scale, rows[i], scaled[i], D);
@@ -65,11 +53,11 @@ void favor_features_backward(const FavorSizes& sizes, Heads<const T> x, const T*
   const detail::WrittenGradient<T> written(dx, sizes.batch, sizes.length, sizes.heads, sizes.head_dim);
   const std::int64_t D = sizes.head_dim, F = sizes.features;
   const auto scale = static_cast<T>(input_scale(sizes)), floor = static_cast<T>(kFavorFloor * feature_scale(sizes));
-  for_each_head(sizes, [&](std::int64_t b, std::int64_t h) {
+  for_each_head(sizes.batch, sizes.heads, [&](std::int64_t b, std::int64_t h) {
     // g = dφ ∘ (φ without its floor): the gradient of the exponent.
-    const ScratchMatrix<T> g(kTile, F), products(kTile, D);
+    const ScratchMatrix<T> g(kFeatureTile, F), products(kFeatureTile, D);
     const MatrixView<const T> weights{projection + h * F * D, D};
-    for_each_tile(sizes.length, [&](std::int64_t begin, std::int64_t count) {
+    for_each_feature_tile(sizes.length, [&](std::int64_t begin, std::int64_t count) {
       const MatrixView<const T> rows = rows_of(x, b, h).from(begin), phis = rows_of(features, b, h).from(begin),
                                 gradients = rows_of(dfeatures, b, h).from(begin);
       const MatrixView<T> results = rows_of(written.heads(), b, h).from(begin);

@@ -7,35 +7,23 @@
 
 #include "core/kernels/attention/attention_gradients.h"
 #include "core/kernels/attention/attention_tiles.h"
-#include "core/parallel.h"
+#include "core/kernels/attention/feature_tiles.h"
 
 namespace cosformer {
 
 namespace {
 
+using detail::for_each_feature_tile;
+using detail::for_each_head;
+using detail::kFeatureTile;
 using detail::MatrixView;
 using detail::multiply;
 using detail::rows_of;
 using detail::ScratchMatrix;
 
-/// Rows whose features are in cache at once.
-constexpr std::int64_t kTile = 48;
-
 constexpr double kLengthGuard = 1e-3;
 
 constexpr UnitFeaturesName kNames[] = {{"gaussian", UnitFeatures::gaussian}, {"arccos", UnitFeatures::arccos}};
-
-/// Calls visit(b, h) for every head, in parallel.
-template <class Visit>
-void for_each_head(const UnitFeatureSizes& sizes, Visit&& visit) {
-  parallel_for(sizes.batch * sizes.heads, [&](std::int64_t task) { visit(task / sizes.heads, task % sizes.heads); });
-}
-
-/// Calls visit(begin, count) for the tiles of a length.
-template <class Visit>
-void for_each_tile(std::int64_t length, Visit&& visit) {
-  for (std::int64_t begin = 0; begin < length; begin += kTile) visit(begin, std::min(kTile, length - begin));
-}
 
 template <class T>
 T length_of(const T* x, std::int64_t n) {
@@ -86,10 +74,10 @@ void unit_features_forward(const UnitFeatureSizes& sizes, UnitFeatures kind, Hea
                            const T* projection, Heads<T> features) {
   const std::int64_t D = sizes.head_dim, F = sizes.directions;
   const T share = static_cast<T>(1.0 / std::sqrt(static_cast<double>(F)));
-  for_each_head(sizes, [&](std::int64_t b, std::int64_t h) {
-    const ScratchMatrix<T> y(kTile, D), turned(D, F), products(kTile, F);
+  for_each_head(sizes.batch, sizes.heads, [&](std::int64_t b, std::int64_t h) {
+    const ScratchMatrix<T> y(kFeatureTile, D), turned(D, F), products(kFeatureTile, F);
     detail::transpose<T>(F, D, {projection + h * F * D, D}, turned.view());
-    for_each_tile(sizes.length, [&](std::int64_t begin, std::int64_t count) {
+    for_each_feature_tile(sizes.length, [&](std::int64_t begin, std::int64_t count) {
       const MatrixView<const T> rows = rows_of(x, b, h).from(begin);
       const MatrixView<T> results = rows_of(features, b, h).from(begin);
       for (std::int64_t i = 0; i < count; ++i) {
@@ -118,11 +106,11 @@ void unit_features_backward(const UnitFeatureSizes& sizes, UnitFeatures kind, He
   const detail::WrittenGradient<T> written(dx, sizes.batch, sizes.length, sizes.heads, D);
   // Each item's share of σ's gradient; they are added in the order of the items.
   std::vector<T> shares(static_cast<std::size_t>(sizes.batch * sizes.heads * D), T{0});
-  for_each_head(sizes, [&](std::int64_t b, std::int64_t h) {
-    const ScratchMatrix<T> g(kTile, F), dy(kTile, D);
+  for_each_head(sizes.batch, sizes.heads, [&](std::int64_t b, std::int64_t h) {
+    const ScratchMatrix<T> g(kFeatureTile, F), dy(kFeatureTile, D);
     const MatrixView<const T> weights{projection + h * F * D, D};
     T* own = shares.data() + (b * sizes.heads + h) * D;
-    for_each_tile(sizes.length, [&](std::int64_t begin, std::int64_t count) {
+    for_each_feature_tile(sizes.length, [&](std::int64_t begin, std::int64_t count) {
       const MatrixView<const T> rows = rows_of(x, b, h).from(begin), phis = rows_of(features, b, h).from(begin),
                                 gradients = rows_of(dfeatures, b, h).from(begin);
       const MatrixView<T> results = rows_of(written.heads(), b, h).from(begin);
