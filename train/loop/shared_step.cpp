@@ -59,6 +59,7 @@ SharedStep::SharedStep(const Config& config, const Task& task, const Model& mode
       ranks_(ranks),
       parameters_(model.parameters()),
       slices_(parameters_, ranks.size()),
+      texts_(model.config()),
       optimizer_(config.optimizer, parameters_, slices_.parts_of(ranks.rank())) {
   check_enough_leaves(model.config(), config.train, ranks.size());
   for (std::size_t p = 0; p < parameters_.size(); ++p) places_[parameters_[p].variable.node().get()] = p;
@@ -74,7 +75,7 @@ StepResult SharedStep::compute(std::int64_t step, const std::function<StepNote()
     for (const double loss : gradients.losses) result.loss += loss;
     return result;
   }
-  const std::vector<LeafRuns> runs = divide_leaves(work.leaf_costs(), ranks_.size());
+  const std::vector<LeafRuns> runs = divide_leaves(work.leaf_costs(texts_), ranks_.size());
   exchange_->begin(runs, work.leaves());
   const LeafGradients gradients = compute_leaf_gradients(
       work, runs[static_cast<std::size_t>(ranks_.rank())],

@@ -67,6 +67,7 @@ class SharedStep {
   const std::vector<Parameter>& parameters_;
   std::unordered_map<const Node*, std::size_t> places_;  // of the parameters
   ParameterSlices slices_;
+  TextCosts texts_;  // among several ranks
   Optimizer optimizer_;
   std::optional<GradientExchange> exchange_;  // among several ranks
   Gradients gradients_;                       // of a rank that is alone

@@ -1,33 +1,19 @@
 #include "train/loop/step_work.h"
 
 #include <algorithm>
-#include <map>
 
 #include "layers/cost.h"
 #include "train/tasks/execution.h"
 
 namespace cosformer {
 
-namespace {
-
-/// The cost of a text of some length. Lengths are rounded up, so that few are computed.
-class TextCosts {
- public:
-  explicit TextCosts(const ModelConfig& model) : model_(model) {}
-  double operator()(std::int64_t length) {
-    constexpr std::int64_t kStep = 64;
-    const std::int64_t steps = std::max<std::int64_t>((length + kStep - 1) / kStep, 1);
-    const auto [place, is_new] = per_token_.emplace(steps, 0.0);
-    if (is_new) place->second = forward_flops_per_token(model_, steps * kStep);
-    return place->second * static_cast<double>(length);
-  }
-
- private:
-  const ModelConfig& model_;
-  std::map<std::int64_t, double> per_token_;
-};
-
-}  // namespace
+double TextCosts::of(std::int64_t length) {
+  constexpr std::int64_t kStep = 64;
+  const std::int64_t steps = std::max<std::int64_t>((length + kStep - 1) / kStep, 1);
+  const auto [place, is_new] = per_token_.emplace(steps, 0.0);
+  if (is_new) place->second = forward_flops_per_token(model_, steps * kStep);
+  return place->second * static_cast<double>(length);
+}
 
 std::vector<Leaf> leaves_of(const ModelConfig& model, const TrainConfig& config) {
   std::vector<Leaf> leaves;
@@ -53,15 +39,14 @@ StepWork::StepWork(const Task& task, const Model& model, const TrainConfig& conf
   }
 }
 
-std::vector<double> StepWork::leaf_costs() const {
-  TextCosts cost(model_.config());
+std::vector<double> StepWork::leaf_costs(TextCosts& texts) const {
   std::vector<double> costs;
   for (const Leaf& leaf : leaves_) {
     const TaskBatch& batch = batch_of(leaf);
     const auto [first_row, count] = shard_rows(batch.rows, leaf.shards, leaf.shard);
     double& sum = costs.emplace_back(0);
     for (std::int64_t row = first_row; row < first_row + count; ++row) {
-      for (const std::int64_t length : batch.text_lengths(row)) sum += cost(length);
+      for (const std::int64_t length : batch.text_lengths(row)) sum += texts.of(length);
     }
   }
   return costs;

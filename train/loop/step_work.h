@@ -3,6 +3,7 @@
 /// The work of one training step, leaf by leaf.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -16,6 +17,19 @@ struct Leaf {
   std::int64_t micro = 0, shard = 0, shards = 0;
 };
 
+/// What texts cost: about the floating-point operations of a forward pass. Lengths are rounded up to 64 tokens, and what has
+/// been computed once is kept, for a cost makes each layer's attention.
+class TextCosts {
+ public:
+  /// `model` must outlive it.
+  explicit TextCosts(const ModelConfig& model) : model_(model) {}
+  double of(std::int64_t length);
+
+ private:
+  const ModelConfig& model_;
+  std::map<std::int64_t, double> per_token_;  ///< by length in steps of 64
+};
+
 /// The leaves of every step, in order: the config alone decides.
 std::vector<Leaf> leaves_of(const ModelConfig& model, const TrainConfig& config);
 
@@ -27,7 +41,7 @@ class StepWork {
 
   /// About the arithmetic of each leaf, in floating-point operations of its forward pass: a pure function of config and
   /// step.
-  std::vector<double> leaf_costs() const;
+  std::vector<double> leaf_costs(TextCosts& texts) const;
   /// Whether leaves run on one thread each; otherwise their operators are split over the threads.
   bool has_shards() const;
   /// The gradients of one leaf, whose loss is added to `loss`. `last_done` is told of parameters in the backward pass of the

@@ -66,9 +66,10 @@ double seconds_of(const Config& config, const Task& task, const Try& part, std::
   for (int attempt = 0; attempt <= kTries && (attempt < 2 || sum < kEnoughSeconds); ++attempt) {
     const auto begin = std::chrono::steady_clock::now();
     compute_leaf_gradients(work, part.runs);
-    sum += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const double taken = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    sum += taken;
     // The first one finds caches and memory empty.
-    if (attempt > 0) seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    if (attempt > 0) seconds.push_back(taken);
   }
   const auto middle = seconds.begin() + std::ssize(seconds) / 2;
   std::ranges::nth_element(seconds, middle);
@@ -81,15 +82,20 @@ double measure_training_speed(const Config& config, const Task& task) {
   const Try part = choose_part(config, task);
   const std::int64_t layers = config.model.num_layers;
   const Model shapes(config.model, 0, DType::float32, ParameterValues::shapes_only);
-  const double flops = flops_of(StepWork(task, shapes, part.train, 1).leaf_costs(), part.runs);
-  if (layers <= kFewLayers) return flops / seconds_of(config, task, part, layers);
-  const double one = seconds_of(config, task, part, 1), three = seconds_of(config, task, part, 3);
-  return flops / (one + std::max(three - one, 0.0) / 2 * static_cast<double>(layers - 1));
+  TextCosts texts(config.model);
+  const double flops = flops_of(StepWork(task, shapes, part.train, 1).leaf_costs(texts), part.runs);
+  // Where layers differ in their attention, a pattern counts as one layer does.
+  const std::int64_t period = std::max<std::int64_t>(std::ssize(config.model.attention.layers), 1);
+  if (layers <= std::max(kFewLayers, 3 * period)) return flops / seconds_of(config, task, part, layers);
+  const double one = seconds_of(config, task, part, period), three = seconds_of(config, task, part, 3 * period);
+  const double more_periods = static_cast<double>(layers - period) / static_cast<double>(period);
+  return flops / (one + std::max(three - one, 0.0) / 2 * more_periods);
 }
 
 std::vector<double> first_step_flops(const Config& config, const Task& task) {
   const Model shapes(config.model, 0, DType::float32, ParameterValues::shapes_only);
-  std::vector<double> flops = StepWork(task, shapes, config.train, 1).leaf_costs();
+  TextCosts texts(config.model);
+  std::vector<double> flops = StepWork(task, shapes, config.train, 1).leaf_costs(texts);
   for (double& leaf : flops) leaf *= kPasses;
   return flops;
 }

@@ -53,6 +53,11 @@ TEST_CASE("a speed is found for few layers and many, with shards and without, an
       CHECK(std::isfinite(speed));
     }
   }
+  config.model.attention.layers = {"softmax", "cosformer"};
+  for (const std::int64_t layers : {2, 5, 9}) {
+    config.model.num_layers = layers;
+    CHECK(measure_training_speed(config, *task) > 0);
+  }
 }
 
 }  // namespace cosformer::test
