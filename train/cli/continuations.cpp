@@ -7,11 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/parallel.h"
+#include "train/cli/model_argument.h"
 #include "train/tasks/language_modeling.h"
-#include "train/tasks/loaded_model.h"
 #include "train/tasks/loglikelihood.h"
-#include "train/tasks/task_tokenizer.h"
 
 namespace cosformer {
 
@@ -43,16 +41,10 @@ nlohmann::ordered_json to_json(std::size_t request, const std::vector<Continuati
 
 void print_continuation_scores(const cxxopts::ParseResult& given, const Warn& warn) {
   check<InputError>(given.count("split") == 0, "--split: --loglikelihood scores the texts of its file, not a split");
-  std::optional<std::filesystem::path> config_file;
-  if (given.count("config")) config_file = given["config"].as<std::string>();
-  ModelFile file = read_model_file(given["model"].as<std::string>(), config_file, given_overrides(given), warn);
+  ModelFile file = given_model_file(given, warn);
   check<InputError>(file.config.model.kind == ModelKind::decoder, "--loglikelihood: ", file.weights.string(),
                     " is no decoder; expected model.kind = \"decoder\"");
-  if (file.config.train.threads > 0) set_num_threads(static_cast<int>(file.config.train.threads));
-  keep_needed_texts(file.config.task, std::nullopt);
-  const std::shared_ptr<const Tokenizer> tokenizer = make_tokenizer(file.config.task);
-  warn_of_other_contents(file, make_identity({}, tokenizer->files(), {}), warn);
-  file.config.task.train.clear();
+  const std::shared_ptr<const Tokenizer> tokenizer = tokenizer_of(file, warn);
   const std::unique_ptr<Task> task = make_language_modeling(file.config, tokenizer);
   const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model));
 

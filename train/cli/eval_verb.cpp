@@ -5,16 +5,15 @@
 
 #include "core/clock.h"
 #include "core/figure_text.h"
-#include "core/parallel.h"
 #include "train/cli/continuations.h"
 #include "train/cli/failure.h"
+#include "train/cli/model_argument.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
 #include "train/loop/progress.h"
 #include "train/loop/rank_agreement.h"
 #include "train/loop/rank_checks.h"
 #include "train/store/logging.h"
-#include "train/tasks/loaded_model.h"
 
 namespace cosformer {
 
@@ -63,11 +62,8 @@ struct Scored {
 };
 
 Scored read_scored(const cxxopts::ParseResult& given, const Warn& warn) {
-  std::optional<std::filesystem::path> config_file;
-  if (given.count("config")) config_file = given["config"].as<std::string>();
-  Scored scored{read_model_file(given["model"].as<std::string>(), config_file, given_overrides(given), warn), {}, {}};
+  Scored scored{given_model_file(given, warn), {}, {}};
   ModelFile& file = scored.file;
-  if (file.config.train.threads > 0) set_num_threads(static_cast<int>(file.config.train.threads));
   scored.split = find_split(given["split"].as<std::string>(), "--split");
   // Only the text that is scored is read.
   keep_needed_texts(file.config.task, scored.split);

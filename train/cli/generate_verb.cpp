@@ -8,14 +8,12 @@
 
 #include "core/error.h"
 #include "core/median.h"
-#include "core/parallel.h"
+#include "train/cli/model_argument.h"
 #include "train/cli/options.h"
 #include "train/cli/verbs.h"
 #include "train/store/logging.h"
 #include "train/tasks/generator.h"
 #include "train/tasks/language_modeling.h"
-#include "train/tasks/loaded_model.h"
-#include "train/tasks/task_tokenizer.h"
 #include "train/tasks/text_stream.h"
 #include "train/tasks/translation.h"
 #include "train/tasks/translation/translator.h"
@@ -195,15 +193,9 @@ int run_generate(int argc, char** argv) {
     warnings.push_back(message);
     log->warn(message);
   };
-  std::optional<std::filesystem::path> config_file;
-  if (given->count("config")) config_file = (*given)["config"].as<std::string>();
-  ModelFile file = read_model_file((*given)["model"].as<std::string>(), config_file, given_overrides(*given), warn);
-  if (file.config.train.threads > 0) set_num_threads(static_cast<int>(file.config.train.threads));
-  keep_needed_texts(file.config.task, std::nullopt);
-  const std::shared_ptr<const Tokenizer> tokenizer = make_tokenizer(file.config.task);
-  warn_of_other_contents(file, make_identity({}, tokenizer->files(), {}), warn);
+  ModelFile file = given_model_file(*given, warn);
+  const std::shared_ptr<const Tokenizer> tokenizer = tokenizer_of(file, warn);
   request.sampling.vocab_size = tokenizer->vocab_size();
-  file.config.task.train.clear();
   if (file.config.model.kind == ModelKind::encoder_decoder) return translate_lines(*given, file, tokenizer, warnings);
   const std::unique_ptr<Task> task = make_language_modeling(file.config, tokenizer);
   const std::unique_ptr<Model> model = make_model(file, task->complete(file.config.model));

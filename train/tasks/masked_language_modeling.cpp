@@ -10,6 +10,7 @@
 #include "train/tasks/corpora.h"
 #include "train/tasks/execution.h"
 #include "train/tasks/task_tokenizer.h"
+#include "train/tasks/token_scores.h"
 
 namespace cosformer {
 
@@ -47,17 +48,7 @@ MaskedTokens predict(const Model& model, const MaskedTokenBatch& batch, ShardRow
 
 CrossEntropySum score_masked(const Model& model, const MaskedTokens& masked) {
   const LinearWeights output = model.lm_head().output(Pass{});
-  const Tensor hidden = masked.features.value().contiguous(), weight = output.weight.value(), bias = output.bias.value();
-  return dispatch_float(hidden.dtype(), [&]<class T>(T) {
-    const LinearCrossEntropy<T> input{hidden.dim(0),
-                                      hidden.dim(1),
-                                      weight.dim(0),
-                                      hidden.data<T>(),
-                                      weight.data<T>(),
-                                      bias.data<T>(),
-                                      masked.targets.data<std::int32_t>()};
-    return linear_cross_entropy<T>(input, nullptr, nullptr);
-  });
+  return score_tokens(masked.features.value(), output.weight.value(), output.bias.value(), masked.targets);
 }
 
 struct MaskedBatch : TaskBatch {
@@ -121,19 +112,11 @@ class MaskedLanguageModeling : public Task {
     const auto shards = score_shards<CrossEntropySum>(model.config(), config().train.shards, rows, [&](ShardRows shard) {
       return score_masked(model, predict(model, batch, shard, Pass{}));
     });
-    EvaluationSums sums;
-    for (const CrossEntropySum& part : shards) {
-      add_sums(sums, {part.loss, static_cast<double>(part.counted), static_cast<double>(part.correct)});
-    }
-    return sums;
+    return sums_of_tokens(shards);
   }
 
   Evaluation summarize(Split split, const EvaluationSums& sums, bool) const override {
-    const double targets = sums[1], correct = sums[2];
-    Evaluation result{split, loss_values(sums[0], targets), {}};
-    result.values.insert(result.values.end(),
-                         {{"accuracy", correct / std::max(targets, 1.0)}, {"correct", correct}, {"tokens", targets}});
-    return result;
+    return summarize_tokens(split, sums);
   }
 
  private:

@@ -4,9 +4,9 @@
 #include <optional>
 
 #include "core/error.h"
-#include "core/kernels/cross_entropy.h"
 #include "data/recall_sequences.h"
 #include "train/tasks/execution.h"
+#include "train/tasks/token_scores.h"
 
 namespace cosformer {
 
@@ -113,32 +113,14 @@ class Recall : public Task {
     for (std::int64_t i = 0; i < rows; ++i) numbers.push_back(first + i);
     const RecallBatch batch = recall_batch(set(split), numbers);
     const auto shards = score_shards<CrossEntropySum>(model.config(), config().train.shards, rows, [&](ShardRows shard) {
-      const Tensor hidden = hidden_of(model, batch, shard, Pass{}).value().contiguous(), targets = targets_of(batch, shard);
-      const Tensor weight = model.output_weight().value().contiguous();
-      return dispatch_float(hidden.dtype(), [&]<class T>(T) {
-        const LinearCrossEntropy<T> input{hidden.dim(0),
-                                          hidden.dim(1),
-                                          weight.dim(0),
-                                          hidden.data<T>(),
-                                          weight.data<T>(),
-                                          nullptr,
-                                          targets.data<std::int32_t>()};
-        return linear_cross_entropy<T>(input, nullptr, nullptr);
-      });
+      return score_tokens(hidden_of(model, batch, shard, Pass{}).value(), model.output_weight().value(), Tensor(),
+                          targets_of(batch, shard));
     });
-    EvaluationSums sums;
-    for (const CrossEntropySum& part : shards) {
-      add_sums(sums, {part.loss, static_cast<double>(part.counted), static_cast<double>(part.correct)});
-    }
-    return sums;
+    return sums_of_tokens(shards);
   }
 
   Evaluation summarize(Split split, const EvaluationSums& sums, bool) const override {
-    const double targets = sums[1], correct = sums[2];
-    Evaluation result{split, loss_values(sums[0], targets), {}};
-    result.values.insert(result.values.end(),
-                         {{"accuracy", correct / std::max(targets, 1.0)}, {"correct", correct}, {"tokens", targets}});
-    return result;
+    return summarize_tokens(split, sums);
   }
 
  private:
