@@ -31,8 +31,8 @@ class RfaState : public AttentionState {
   explicit RfaState(std::function<Operands(const AttentionInputs&)> operands) : operands_(std::move(operands)) {}
 
   Tensor step(const AttentionInputs& inputs) override {
-    const auto [query, key, value, gate] = operands_(inputs);
-    const Tensor q = query.value(), k = key.value(), v = value.value();
+    const Operands given = operands_(inputs);
+    const Tensor q = given.query.value(), k = given.key.value(), v = given.value.value();
     const AttentionSizes sizes{q.dim(0), 1, 1, q.dim(2), q.dim(3), v.dim(3)};
     if (!state_.defined()) {
       state_ = Tensor::zeros({sizes.batch, sizes.heads, feature_attention_state_size(sizes.head_dim, sizes.value_dim)},
@@ -40,7 +40,7 @@ class RfaState : public AttentionState {
     }
     Tensor out = Tensor::empty({sizes.batch, 1, sizes.heads, sizes.value_dim}, q.dtype());
     dispatch_float(q.dtype(), [&]<class T>(T) {
-      const Heads<const T> a = gate.defined() ? heads_of<T>(gate.value()) : Heads<const T>{};
+      const Heads<const T> a = given.gate.defined() ? heads_of<T>(given.gate.value()) : Heads<const T>{};
       feature_attention_step<T>(sizes, static_cast<T>(kFloor), heads_of<T>(q), heads_of<T>(k), heads_of<T>(v), a,
                                 state_.data<T>(), mutable_heads_of<T>(out));
     });
