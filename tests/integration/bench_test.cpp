@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "core/error.h"
+#include "layers/attention/registry.h"
 #include "tests/catch.h"
 #include "tests/integration/tiny_project.h"
 
@@ -79,6 +80,46 @@ TEST_CASE("bench attention gives one result a length, whose rate is the formula'
   CHECK_FALSE(compared[1].contains("speedup"));
 }
 
+TEST_CASE("bench attention measures every kind, with options of its own") {
+  for (const AttentionKind& kind : attention_kinds()) {
+    INFO(kind.name);
+    const bool causal = !kind.supports({.kind = kind.name}).not_causal;
+    std::vector<std::string> arguments = {"attention",  "--kind", kind.name,       "--length", "40",     "--heads", "2",
+                                          "--head-dim", "16",     "--repetitions", "1",        "--peak", "100"};
+    if (causal) arguments.emplace_back("--causal");
+    const std::vector<json> results = measure(arguments);
+    REQUIRE(results.size() == 1);
+    check_positive(results[0], {"milliseconds", "gflops", "peak_memory_bytes"});
+  }
+  const std::vector<json> local = measure({"attention", "--kind", "local", "--set", "attention.window=8", "--length", "40",
+                                           "--repetitions", "1", "--peak", "100"});
+  REQUIRE(local.size() == 1);
+  CHECK(local[0]["options"] == json{{"attention.window", "8"}});
+}
+
+TEST_CASE("bench step --pass forward times an evaluation: no gradients, no optimizer, a third of the work") {
+  const test::TemporaryFolder folder;
+  const std::string config = (folder / "tiny.toml").string();
+  test::write_bytes(config, kTinyModel);
+  const auto step = [&](const char* pass) {
+    const std::vector<json> results = measure({"step", config, "--steps", "2", "--peak", "100", "--pass", pass});
+    REQUIRE(results.size() == 1);
+    CHECK(results[0]["pass"] == pass);
+    return results[0];
+  };
+  const json forward = step("forward"), training = step("forward_backward");
+  const auto work = [](const json& result) {
+    return result["gflops"].get<double>() / result["tokens_per_second"].get<double>();
+  };
+  CHECK(work(training) == Approx(3 * work(forward)));
+  double backward = 0;
+  for (const json& row : forward["operators"]) {
+    backward += row["backward_milliseconds"].get<double>();
+    CHECK(row["name"] != "adamw");
+  }
+  CHECK(backward == 0);
+}
+
 TEST_CASE("bench says in one line what is wrong with its input") {
   const test::TemporaryFolder folder;
   CHECK(error_of({"atention"}) == "cosformer bench: error: unknown verb 'atention'; did you mean \"attention\"?\n");
@@ -86,8 +127,11 @@ TEST_CASE("bench says in one line what is wrong with its input") {
         "error: --kind: unknown name \"cosfomer\"; did you mean \"cosformer\"?\n");
   CHECK(error_of({"attention", "--pass", "foward"}) ==
         "error: --pass: unknown name \"foward\"; did you mean \"forward\"?\n");
-  CHECK(error_of({"attention", "--kind", "linear", "--feature-map", "rellu"}) ==
-        "error: attention.feature_map: unknown name \"rellu\"; did you mean \"relu\"?\n");
+  CHECK(test::contains(error_of({"attention", "--kind", "linear", "--set", "attention.feature_map=rellu"}),
+                       "not the string \"rellu\"; did you mean \"relu\"?\n"));
+  CHECK(error_of({"attention", "--kind", "gated"}) == "error: --kind: gated with these options is causal only\n");
+  CHECK(error_of({"attention", "--set", "model.num_heads=2"}) ==
+        "error: --set: expected a key of the table attention, found \"model.num_heads=2\"\n");
   for (const char* length : {"0", "12,", "12,x", "", "99999999999999999999", "12 "}) {
     INFO(length);
     CHECK(error_of({"attention", "--length", length}) ==

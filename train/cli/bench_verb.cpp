@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/named_table.h"
 #include "core/parallel.h"
 #include "train/cli/bench/bench.h"
 #include "train/cli/verbs.h"
@@ -33,6 +34,16 @@ void add_threads_option(CommandLine& line) {
 void use_given_threads(const cxxopts::ParseResult& given) {
   const std::int64_t threads = given_integer(given, "threads", 0, kMaxThreads);
   if (threads > 0) set_num_threads(static_cast<int>(threads));
+}
+
+void add_pass_option(CommandLine& line) {
+  line.options()("pass", "forward or forward_backward", cxxopts::value<std::string>()->default_value("forward_backward"),
+                 "PASS");
+}
+
+const PassName& given_pass(const cxxopts::ParseResult& given) {
+  static constexpr PassName kPasses[] = {{"forward", false}, {"forward_backward", true}};
+  return find_named(kPasses, given["pass"].as<std::string>(), "--pass");
 }
 
 void add_peak_option(CommandLine& line) {

@@ -9,6 +9,7 @@
 #include "core/memory.h"
 #include "core/named_table.h"
 #include "core/parallel.h"
+#include "core/printable.h"
 #include "layers/attention/registry.h"
 #include "train/cli/bench/bench.h"
 #include "train/cli/bench/ceilings.h"
@@ -21,19 +22,12 @@ namespace cosformer {
 
 namespace {
 
-struct PassName {
-  const char* name;
-  bool backward;
-};
-constexpr PassName kPasses[] = {{"forward", false}, {"forward_backward", true}};
-
 /// One operator from query, key and value [batch, length, heads · head_dim] to an output of that shape.
 struct AttentionCase {
   AttentionConfig config;
-  nlohmann::ordered_json options =
-      nlohmann::ordered_json::object();  ///< what the flags changed in `config` besides its kind
+  nlohmann::ordered_json options = nlohmann::ordered_json::object();  ///< what --set changed in `config`, by key
   bool causal = false;
-  bool backward = false;
+  PassName pass{};
   std::int64_t batch = 1, length = 1, heads = 1, head_dim = 1;
   int repetitions = 1;
 };
@@ -42,9 +36,6 @@ struct AttentionCase {
 constexpr std::int64_t kMaxLength = 1 << 24, kMaxWidth = 1 << 12, kMaxBatch = 1 << 14, kMaxRepetitions = 100'000;
 
 constexpr std::int64_t kMaxElements = std::int64_t{1} << 36;
-
-/// Flags that change the config of a kind.
-constexpr const char* kOptionFlags[] = {"feature-map", "reweighting", "normalization", "form", "chunk-size", "window"};
 
 /// What tells one result from another.
 const std::vector<std::string> kShapeKeys = {"kind",   "options", "causal",   "pass",   "batch",
@@ -72,19 +63,19 @@ nlohmann::ordered_json measure(const AttentionCase& shape) {
   const AttentionMask mask{.causal = shape.causal};
   const auto input = [&](const char* name) {
     const Tensor values = normal_tensor(joined, name);
-    return shape.backward ? Variable::leaf(values) : Variable(values);
+    return shape.pass.backward ? Variable::leaf(values) : Variable(values);
   };
   const Variable query = input("query"), key = input("key"), value = input("value"), given = input("input");
-  const Pass pass{.record_gradients = shape.backward};
-  const Tensor doutput = shape.backward ? normal_tensor(joined, "doutput") : Tensor();
+  const Pass pass{.record_gradients = shape.pass.backward};
+  const Tensor doutput = shape.pass.backward ? normal_tensor(joined, "doutput") : Tensor();
   constexpr double kLeastSeconds = 0.02;
   const Timing timing = time_calls(shape.repetitions, kLeastSeconds, [&] {
     const Variable out = reshape(
         attention->forward({reshape(query, split), reshape(key, split), reshape(value, split), given}, mask, pass), joined);
-    if (shape.backward) backward(out, doutput);
+    if (shape.pass.backward) backward(out, doutput);
   });
   const double flops = attention->forward_flops(shape.length, shape.length, shape.causal) *
-                       static_cast<double>(shape.batch * shape.heads) * (shape.backward ? 3.0 : 1.0);
+                       static_cast<double>(shape.batch * shape.heads) * (shape.pass.backward ? 3.0 : 1.0);
   return {{"milliseconds", 1e3 * timing.median},
           {"best_milliseconds", 1e3 * timing.best},
           {"gflops", 1e-9 * flops / timing.median},
@@ -92,11 +83,10 @@ nlohmann::ordered_json measure(const AttentionCase& shape) {
 }
 
 nlohmann::ordered_json describe(const AttentionCase& shape) {
-  return {{"kind", shape.config.kind}, {"options", shape.options},
-          {"causal", shape.causal},    {"pass", kPasses[shape.backward ? 1 : 0].name},
-          {"batch", shape.batch},      {"length", shape.length},
-          {"heads", shape.heads},      {"head_dim", shape.head_dim},
-          {"threads", num_threads()},  {"repetitions", shape.repetitions}};
+  return {
+      {"kind", shape.config.kind}, {"options", shape.options},        {"causal", shape.causal}, {"pass", shape.pass.name},
+      {"batch", shape.batch},      {"length", shape.length},          {"heads", shape.heads},   {"head_dim", shape.head_dim},
+      {"threads", num_threads()},  {"repetitions", shape.repetitions}};
 }
 
 void print_table(const std::vector<nlohmann::ordered_json>& results, bool compared) {
@@ -115,23 +105,32 @@ void print_table(const std::vector<nlohmann::ordered_json>& results, bool compar
   }
 }
 
+/// The defaults of a kind with what --set changes. Throws InputError for a key of another table.
+AttentionConfig given_attention(const std::string& kind, const std::vector<std::string>& changes) {
+  for (const std::string& change : changes) {
+    check<InputError>(change.starts_with("attention."), "--set: expected a key of the table attention, found \"",
+                      visible_start(change), '"');
+  }
+  // A config is checked with its model: one that can have this kind, so that messages speak of the options alone.
+  const char* model = find_attention_kind(kind).supports({.kind = kind}).causal ? "decoder" : "encoder";
+  std::vector<std::string> overrides = {concat("model.kind=", model), "attention.kind=" + kind};
+  overrides.insert(overrides.end(), changes.begin(), changes.end());
+  return config_from_overrides(overrides).model.attention;
+}
+
 /// The case that the flags describe, with the first length.
 AttentionCase given_case(const cxxopts::ParseResult& given) {
   AttentionCase shape;
-  AttentionConfig& config = shape.config;
-  config.kind = given["kind"].as<std::string>();
-  find_named(attention_kinds(), config.kind, "--kind");
-  config.feature_map = given["feature-map"].as<std::string>();
-  config.reweighting = given["reweighting"].as<std::string>();
-  config.normalization = given["normalization"].as<std::string>();
-  config.form = given["form"].as<std::string>();
-  config.chunk_size = given_integer(given, "chunk-size", 1, kMaxLength);
-  config.window = given_integer(given, "window", 0, kMaxLength);
-  for (const char* flag : kOptionFlags) {
-    if (given.count(flag) > 0) shape.options[flag] = given[flag].as<std::string>();
-  }
+  const std::string kind = given["kind"].as<std::string>();
+  find_named(attention_kinds(), kind, "--kind");
+  const std::vector<std::string> changes = given_overrides(given);
   shape.causal = given.count("causal") > 0;
-  shape.backward = find_named(kPasses, given["pass"].as<std::string>(), "--pass").backward;
+  shape.config = given_attention(kind, changes);
+  for (const std::string& change : changes) {
+    const std::size_t equals = change.find('=');
+    shape.options[change.substr(0, equals)] = change.substr(equals + 1);
+  }
+  shape.pass = given_pass(given);
   shape.batch = given_integer(given, "batch", 1, kMaxBatch);
   shape.heads = given_integer(given, "heads", 1, kMaxWidth);
   shape.head_dim = given_integer(given, "head-dim", 1, kMaxWidth);
@@ -157,16 +156,12 @@ int run_bench_attention(int argc, char** argv) {
   add("batch", "sequences", text("1"), "B");
   add("heads", "heads", text("8"), "H");
   add("head-dim", "width of a head", text("64"), "D");
-  add("pass", "forward or forward_backward", text("forward_backward"), "PASS");
-  add("feature-map", "of kind linear", text(defaults.feature_map), "NAME");
-  add("reweighting", "of kind linear", text(defaults.reweighting), "NAME");
-  add("normalization", "of linear attention: sum or l1", text(defaults.normalization), "NAME");
-  add("form", "of linear attention", text(defaults.form), "NAME");
-  add("chunk-size", "rows per chunk of linear attention", text(std::to_string(defaults.chunk_size)), "C");
-  add("window", "of kind local", text(std::to_string(defaults.window)), "W");
+  add_pass_option(line);
   add("repetitions", "timed calls", text("7"), "R");
   add("compare", "what an earlier call with --json printed: shows how much faster this one is",
       cxxopts::value<std::string>(), "OLD.json");
+  line.options()("set", "change an option of the kind, as in --set attention.window=64 (repeatable)",
+                 cxxopts::value<std::vector<std::string>>(), "KEY=VALUE");
   add_threads_option(line);
   add_peak_option(line);
   add_json_option(line);
@@ -208,8 +203,8 @@ int run_bench_attention(int argc, char** argv) {
   } else {
     std::cout << fmt::format(
         "{}{}, batch {}, {} heads of {}, {}, {} threads; ceilings {:.1f} (products) and {:.1f} GFLOP/s (FMA)\n",
-        shape.config.kind, shape.causal ? ", causal" : "", shape.batch, shape.heads, shape.head_dim,
-        kPasses[shape.backward ? 1 : 0].name, num_threads(), 1e-9 * ceilings.matmul, 1e-9 * ceilings.fma);
+        shape.config.kind, shape.causal ? ", causal" : "", shape.batch, shape.heads, shape.head_dim, shape.pass.name,
+        num_threads(), 1e-9 * ceilings.matmul, 1e-9 * ceilings.fma);
     print_table(results, earlier.has_value());
   }
   return 0;

@@ -21,6 +21,16 @@ void add_threads_option(CommandLine& line);
 /// Does what `--threads` asks. Throws InputError.
 void use_given_threads(const cxxopts::ParseResult& given);
 
+/// What `--pass` can name.
+struct PassName {
+  const char* name;
+  bool backward;
+};
+/// `--pass PASS`, forward_backward if it is not given.
+void add_pass_option(CommandLine& line);
+/// Throws InputError.
+const PassName& given_pass(const cxxopts::ParseResult& given);
+
 /// `--peak GFLOPS`, the ceiling that shares refer to.
 void add_peak_option(CommandLine& line);
 /// Operations per second that `--peak` states; nothing if it is to be measured. Throws InputError.

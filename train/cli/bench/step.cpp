@@ -3,6 +3,7 @@
 #include <cmath>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "autograd/profile.h"
 #include "core/memory.h"
@@ -26,15 +27,18 @@ namespace {
 constexpr std::int64_t kMaxSteps = 1'000'000;
 constexpr int kProfiledSteps = 3;
 
-/// A run on random tokens, step by step, as Trainer makes it but for records and checkpoints.
+/// A run on random tokens, step by step, as Trainer makes it but for records and checkpoints. Without `backward` a step is
+/// the loss of a batch, as an evaluation finds it.
 class RandomRun {
  public:
-  explicit RandomRun(const Config& config)
+  RandomRun(const Config& config, bool backward)
       : config_(config),
+        backward_(backward),
         task_(make_random_tokens(config)),
         model_(task_->complete(config.model), static_cast<std::uint64_t>(config.train.seed)),
         optimizer_(config.optimizer, model_.parameters()) {}
 
+  bool backward() const { return backward_; }
   const Model& model() const { return model_; }
   std::int64_t tokens_per_step() const { return tokens_; }
   double loss() const { return loss_; }
@@ -43,7 +47,10 @@ class RandomRun {
   struct Seconds {
     double whole = 0, clipping = 0, optimizer = 0;
   };
-  Seconds step() {
+  Seconds step() { return backward_ ? training_step() : evaluation_step(); }
+
+ private:
+  Seconds training_step() {
     const auto begin = std::chrono::steady_clock::now();
     const StepGradients result = compute_step_gradients(*task_, model_, config_.train, ++step_);
     const auto clipping = std::chrono::steady_clock::now();
@@ -61,8 +68,21 @@ class RandomRun {
     return seconds;
   }
 
- private:
+  Seconds evaluation_step() {
+    const auto begin = std::chrono::steady_clock::now();
+    const std::int64_t rows = config_.train.batch_size;
+    const auto batch = task_->training_batch(step_++ * rows, rows);
+    const double factor = 1.0 / static_cast<double>(batch->targets);
+    const auto losses = score_shards<double>(model_.config(), config_.train.shards, rows, [&](ShardRows shard) {
+      return batch->loss(model_, shard, factor, Pass{}).value().item();
+    });
+    loss_ = std::accumulate(losses.begin(), losses.end(), 0.0);
+    tokens_ = batch->tokens;
+    return {.whole = seconds_since(begin)};
+  }
+
   Config config_;
+  bool backward_;
   std::unique_ptr<Task> task_;
   Model model_;
   Optimizer optimizer_;
@@ -100,15 +120,17 @@ nlohmann::ordered_json time_by_operator(RandomRun& run, const Config& config) {
   for (const Profile::Operation& operation : profile.operations()) {
     add(operation.name, operation.forward_seconds / threads, operation.backward_seconds / threads);
   }
-  add("gradient_norm", 0, total.clipping);
-  add(config.optimizer.name, 0, total.optimizer);
+  if (run.backward()) {
+    add("gradient_norm", 0, total.clipping);
+    add(config.optimizer.name, 0, total.optimizer);
+  }
   add("other", other, 0);
   return operators;
 }
 
 /// Everything but the share of the ceiling, and this process's peak memory.
-nlohmann::ordered_json measure(const Config& config, std::int64_t steps) {
-  RandomRun run(config);
+nlohmann::ordered_json measure(const Config& config, bool backward, std::int64_t steps) {
+  RandomRun run(config, backward);
   run.step();
   const std::int64_t requests = memory_use().system_requests;
   run.step();
@@ -117,7 +139,7 @@ nlohmann::ordered_json measure(const Config& config, std::int64_t steps) {
   const double middle = median(seconds);
   const auto new_requests = static_cast<double>(memory_use().system_requests - requests);
   const double tokens_per_second = static_cast<double>(run.tokens_per_step()) / middle;
-  const double flops_per_token = 3.0 * forward_flops_per_token(run.model().config(), config.task.seq_len);
+  const double flops_per_token = (backward ? 3.0 : 1.0) * forward_flops_per_token(run.model().config(), config.task.seq_len);
   nlohmann::ordered_json result = {{"milliseconds", 1e3 * middle},
                                    {"best_milliseconds", 1e3 * *std::ranges::min_element(seconds)},
                                    {"tokens_per_second", tokens_per_second},
@@ -157,11 +179,13 @@ void print_report(const nlohmann::ordered_json& result) {
 int run_bench_step(int argc, char** argv) {
   CommandLine line(
       "cosformer bench step",
-      "Times whole training steps (forward, backward, clipping, optimizer) of a config's shapes on random tokens; its\n"
-      "data is not read. A vocabulary that would come from the data is 256 for bytes and characters, else 8192 or\n"
+      "Times whole training steps (forward, backward, clipping, optimizer) of a config's shapes on random tokens, or with\n"
+      "--pass forward the steps of an evaluation; its data is not read. A vocabulary that would come from the data is 256 "
+      "for bytes and characters, else 8192 or\n"
       "task.tokenizer_vocab_size.");
   add_config_options(line);
   line.options()("steps", "timed steps, after two that warm up", cxxopts::value<std::string>()->default_value("5"), "S");
+  add_pass_option(line);
   add_threads_option(line);
   add_peak_option(line);
   add_json_option(line);
@@ -172,17 +196,19 @@ int run_bench_step(int argc, char** argv) {
   use_given_threads(*given);
   const std::optional<double> known_peak = given_peak(*given);
   const std::int64_t steps = given_integer(*given, "steps", 1, kMaxSteps);
+  const PassName& pass = given_pass(*given);
   make_random_tokens(config);
 
   const CeilingAround ceiling(known_peak);
   const std::string file = (*given)["config"].as<std::string>();
   nlohmann::ordered_json result = {{"config", file},
                                    {"attention", attention_title(config.model.attention)},
+                                   {"pass", pass.name},
                                    {"batch", config.train.batch_size},
                                    {"length", config.task.seq_len},
                                    {"threads", num_threads()},
                                    {"steps", steps}};
-  result.update(measure_in_child([&] { return measure(config, steps); }));
+  result.update(measure_in_child([&] { return measure(config, pass.backward, steps); }));
   add_shares(result, ceiling.finish());
   if (given->count("json") > 0) {
     print_json(result);

@@ -227,6 +227,10 @@ TEST_CASE("Every file of configs/sweeps asks a question and can be planned") {
                                           "shakespeare_parts",
                                           "table1",
                                           "table1_paper",
+                                          "table2",
+                                          "table2_paper",
+                                          "table3",
+                                          "table3_paper",
                                           "wikitext103_small",
                                           "wikitext2"});
 }
