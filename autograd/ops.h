@@ -112,8 +112,8 @@ Variable feed_forward(const Variable& x, const NormWeights& norm, const LinearWe
                       ScalarFunction f, const FeedForwardDropout& dropout = {});
 
 // ---- attention (ops/softmax_attention.cpp, ops/linear_attention.cpp, ops/favor.cpp, ops/gated_linear_attention.cpp,
-// ops/project_length.cpp, ops/sparse_attention.cpp, ops/synthesized_attention.cpp, ops/sinkhorn.cpp,
-// ops/landmarks.cpp, ops/feature_attention.cpp)
+// ops/delta_attention.cpp, ops/project_length.cpp, ops/sparse_attention.cpp, ops/synthesized_attention.cpp,
+// ops/sinkhorn.cpp, ops/landmarks.cpp, ops/feature_attention.cpp)
 
 /// Which keys a query sees; null masks mean that all positions are real.
 struct AttentionMask {
@@ -160,6 +160,10 @@ Variable sinkhorn(const Variable& logits, const std::vector<std::int64_t>& count
 /// Blocks as sums of blocks, place by place over real tokens: weights [B, H, N, N], x [B, S, H, D] ->
 /// [B, N · block_size, H, D].
 Variable mix_blocks(const Variable& weights, const Variable& x, const SharedPaddingMask& mask, std::int64_t block_size);
+/// The delta rule, causal, with the share β [B, T, H] of each token's correction: see core/kernels/delta_attention. Shapes
+/// as above with T = S.
+Variable delta_attention(const Variable& query, const Variable& key, const Variable& value, const Variable& beta,
+                         const AttentionMask& mask, double scale);
 /// A text's positions summed with weights, those of `mask` that are real: x [B, S, H, E], weights [B, S, R] -> [B, R, H, E],
 /// Σ_s weights_bsr x_bs. Source: Wang et al., Linformer, 2020.
 Variable project_length(const Variable& x, const Variable& weights, const SharedPaddingMask& mask);
@@ -188,7 +192,7 @@ Variable feature_attention(const Variable& query, const Variable& key, const Var
                            const AttentionMask& mask, double floor);
 
 // ---- what heads go through before and after attention (ops/short_convolution.cpp, ops/rotate_positions.cpp,
-// ops/repeat_heads.cpp)
+// ops/cosine_features.cpp, ops/repeat_heads.cpp)
 
 /// Each channel convolved over the K tokens that end with this one, by itself: x [B, T, E], weight [E, K] -> [B, T, E].
 /// Padding counts as 0, and distances go by the mask's positions: see core/kernels/short_convolution.h.
@@ -196,6 +200,9 @@ Variable short_convolution(const Variable& x, const Variable& weight, const Shar
 /// Rotary positions: x [B, T, H, D], whose pairs of channels (i, i + D/2) are turned by p · base^(−2i/D), p the mask's
 /// positions or first, first + 1, ... D is even. Source: Su et al., RoFormer, 2021.
 Variable rotate_positions(const Variable& x, const SharedPaddingMask& mask, std::int64_t first, double base);
+/// A cosine for each channel: x [B, T, H, D], angles theta [H, D] -> [B, T, H, 2D], (x cos(p theta), x sin(p theta)) at the
+/// positions p of the mask, or first, first + 1, ...: see core/kernels/cosine_features.h.
+Variable cosine_features(const Variable& x, const Variable& theta, const SharedPaddingMask& mask, std::int64_t first);
 /// Each head `times` times, copies side by side: x [B, T, H, D] -> [B, T, H · times, D]. For heads of queries that share
 /// keys and values (Ainslie et al., 2023).
 Variable repeat_heads(const Variable& x, std::int64_t times);

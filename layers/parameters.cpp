@@ -28,6 +28,9 @@ Variable ParameterStore::create(std::string name, const Shape& shape, const Init
         double element = initializer.value;
         if (initializer.kind == Initializer::Kind::normal) element *= random.normal(index);
         if (initializer.kind == Initializer::Kind::uniform) element *= 2.0 * random.uniform(index) - 1.0;
+        if (initializer.kind == Initializer::Kind::frequencies) {
+          element = std::pow(initializer.value, -2.0 * static_cast<double>(i) / static_cast<double>(shape.size()));
+        }
         elements[static_cast<std::size_t>(i)] = static_cast<T>(element);
       }
     });

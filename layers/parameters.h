@@ -15,14 +15,16 @@ namespace cosformer {
 
 /// How a new parameter's elements are set; every element is a function of (seed, parameter name, index).
 struct Initializer {
-  enum class Kind : std::uint8_t { constant, normal, uniform };
+  enum class Kind : std::uint8_t { constant, normal, uniform, frequencies };
   Kind kind = Kind::constant;
-  double value = 0.0;  ///< the constant, the standard deviation, or the bound of the symmetric interval
+  double value = 0.0;  ///< the constant, the standard deviation, the bound of the symmetric interval, or the base
 
   static Initializer constant(double value) { return {Kind::constant, value}; }
   static Initializer normal(double deviation) { return {Kind::normal, deviation}; }
   /// Uniform in ±bound.
   static Initializer uniform(double bound) { return {Kind::uniform, bound}; }
+  /// Element i of n is base^(−2i/n).
+  static Initializer frequencies(double base) { return {Kind::frequencies, base}; }
   /// Uniform in ±gain · sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010).
   static Initializer xavier(std::int64_t fan_in, std::int64_t fan_out, double gain = 1.0);
 };

@@ -42,7 +42,7 @@ class Attention(nn.Module):
             self.length = attention["self_reweighting_length"]
         self.own_lengths = place == "cross" and attention.get("cross_reweighting") == "own_lengths"
         if self.kind not in ("softmax", "softmax_materialized", "cosformer", "linear", "gated", "linformer", "nystrom", "rfa",
-                             "reformer", "sinkhorn", "synthesizer", *PATTERNS):
+                             "cosformer2", "delta", "reformer", "sinkhorn", "synthesizer", *PATTERNS):
             raise ValueError(f"attention.kind = '{self.kind}' has no reference here")
         if self.length == "auto" and causal:
             self.length = config.get("task", {}).get("seq_len") or config["model"]["max_length"]
@@ -61,7 +61,8 @@ class Attention(nn.Module):
         self.rotary = model.get("positions") == "rope" and place != "cross"
         self.feature_map, self.reweighting = attention.get("feature_map", "relu"), attention.get("reweighting", "none")
         self.normalization, self.output_gate = attention.get("normalization", "sum"), attention.get("output_gate", "none")
-        self.normed = self.normalization == "rms" and self.kind in ("linear", "cosformer", "gated")
+        self.normed = self.normalization == "rms" and self.kind in ("linear", "cosformer", "gated", "delta")
+        self.normed = self.normed or self.kind == "cosformer2"
         if self.normed:
             self.head_norm = RmsNorm(dim // self.num_heads)
         if self.output_gate != "none":
@@ -82,6 +83,10 @@ class Attention(nn.Module):
             self.sort_bias = nn.Parameter(torch.zeros(heads, blocks))
         if self.kind == "gated":
             self.gate_down, self.gate_up = nn.Linear(dim, 16, bias=False), nn.Linear(16, dim)
+        if self.kind == "cosformer2":
+            self.theta = nn.Parameter(torch.zeros(self.num_heads, dim // self.num_heads))
+        if self.kind == "delta":
+            self.beta_proj = nn.Linear(dim, self.num_heads, bias=False)
         if self.kind == "linformer":
             shape = (config["model"]["max_length"], attention["projected_length"])
             self.key_projection, self.value_projection = nn.Parameter(torch.zeros(shape)), nn.Parameter(torch.zeros(shape))
@@ -142,6 +147,12 @@ class Attention(nn.Module):
                 later = torch.where(visible, logs.transpose(2, 3) - logs, torch.zeros_like(logs))
                 weights = weights * torch.exp(later) * torch.sigmoid(-gate)
             weights = weights / weights.sum(-1, keepdim=True).clamp(min=0.1)
+        elif self.kind == "cosformer2":
+            angle = (i - j).to(q.dtype)[None, :, :, None] * self.theta[:, None, None, :]
+            weights = torch.einsum("bhid,bhjd,hijd->bhij", F.silu(q), F.silu(k), angle.cos()) * visible
+        elif self.kind == "delta":
+            beta = torch.sigmoid(self.beta_proj(memory)).transpose(1, 2)
+            return self.join(self.delta(q, k, v, beta, memory_lengths), query)
         elif self.kind == "linformer":
             real = (j <= memory_lengths[:, None, None])[:, None].to(q.dtype).transpose(2, 3)
             keys, values = ((x * real).transpose(2, 3) @ p[:S] for x, p in ((k, self.key_projection), (v, self.value_projection)))
@@ -199,6 +210,19 @@ class Attention(nn.Module):
             x = between @ inverse
             inverse = inverse @ (13 * identity - x @ (15 * identity - x @ (7 * identity - x))) / 4
         return read @ inverse @ (write @ v) + filtered
+
+    @staticmethod
+    def delta(q, k, v, beta, lengths):
+        """Token by token; all (B, H, N, D), beta (B, H, N)."""
+        B, H, N, D = q.shape
+        q, k = (F.silu(x) / torch.sqrt((F.silu(x) ** 2).sum(-1, keepdim=True) + 1e-6 * D) for x in (q, k))
+        state, outputs = torch.zeros(B, H, D, D, dtype=q.dtype), []
+        for t in range(N):
+            share = (beta[:, :, t] * (t < lengths)[:, None])[:, :, None]
+            error = v[:, :, t] - (k[:, :, t, :, None] * state).sum(2)
+            state = state + k[:, :, t, :, None] * (share * error)[:, :, None, :]
+            outputs.append((q[:, :, t, :, None] * state).sum(2) / math.sqrt(D))
+        return torch.stack(outputs, 2)
 
     @staticmethod
     def gated(q, k, v, z, lengths):

@@ -17,6 +17,10 @@ What the two programs have to agree on:
   gated        S_t = diag(a_t) S_(t-1) + k_t v_t^T, o_t = q_t S_t / sqrt(head_dim), a_t = sigmoid(z_t)^(1/16) with
                z = gate_up(gate_down(x)) of the layer's input x, gate_down to 16 numbers and without a bias (Yang et al.,
                2024, eq. 3 to 6); causal
+  cosformer2   s_ij = sum_d silu(q_id) silu(k_jd) cos((i - j) theta_d), theta of each head and channel, i and j from 0;
+               divided by nothing, heads normed as below (Doraemonzzz/xmixers)
+  delta        S_t = S_(t-1) + beta_t k_t (v_t - k_t S_(t-1))^T, o_t = q_t S_t / sqrt(head_dim), q and k silu and then of
+               length 1, beta = sigmoid(beta_proj(x)) of each head (Yang et al., NeurIPS 2024); causal
   linformer    softmax attention to E^T k and F^T v, E and F (max_length, projected_length) one pair for all heads of a
                layer; padding is 0 before it is projected (Wang et al., 2020, eq. 7); not causal
   layers       the kinds of attention.layers, repeated to the end of a stack, for attention of a text to itself

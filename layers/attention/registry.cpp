@@ -68,6 +68,10 @@ constexpr AttentionKind kKinds[] = {
      make_nystrom},
     {"rfa", "linear attention between random features of directions, `feature_kind`, with a `recency_gate` causal",
      rfa_support, make_rfa},
+    {"cosformer2", "linear attention with silu, a learned cosine for each channel, and normed heads", everything,
+     make_cosformer2},
+    {"delta", "a state that is corrected towards each token's value, by the delta rule, causal", only_causal,
+     make_delta_attention},
 };
 
 /// A place of a model, the key that names its kind there, and what is wrong with one that does not support it.

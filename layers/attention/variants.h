@@ -21,6 +21,10 @@ std::unique_ptr<Attention> make_local_attention(const AttentionConfig& config, c
 std::unique_ptr<Attention> make_linformer(const AttentionConfig& config, const AttentionSetting& setting);
 /// Causal linear attention with a learned gate (gated.cpp).
 std::unique_ptr<Attention> make_gated_linear_attention(const AttentionConfig& config, const AttentionSetting& setting);
+/// Linear attention with a learned cosine for each channel (cosformer2.cpp).
+std::unique_ptr<Attention> make_cosformer2(const AttentionConfig& config, const AttentionSetting& setting);
+/// Causal linear attention by the delta rule (delta.cpp).
+std::unique_ptr<Attention> make_delta_attention(const AttentionConfig& config, const AttentionSetting& setting);
 
 /// Longformer: softmax over a window and global tokens (sparse_attention.cpp).
 std::unique_ptr<Attention> make_longformer(const AttentionConfig& config, const AttentionSetting& setting);

@@ -141,6 +141,39 @@ OperatorCase rotation_case(const char* sample, std::int64_t batch, std::int64_t 
           .float_tolerance = 5e-6};
 }
 
+OperatorCase cosine_case(const char* sample, std::int64_t batch, std::int64_t length, std::int64_t heads,
+                         std::int64_t head_dim, std::int64_t first, std::vector<std::int32_t> positions = {}) {
+  SharedPaddingMask mask;
+  if (!positions.empty()) {
+    const std::vector<std::uint8_t> real(positions.size(), 1);
+    mask = std::make_shared<const PaddingMask>(PaddingMask{batch, length, real, positions, 200});
+  }
+  const auto rows = static_cast<std::size_t>(batch * length), H = static_cast<std::size_t>(heads),
+             D = static_cast<std::size_t>(head_dim), N = static_cast<std::size_t>(length);
+  return {.op = "cosine_features",
+          .sample = sample,
+          .shapes = {{batch, length, heads, head_dim}, {heads, head_dim}},
+          .apply = [=](Inputs in) { return cosine_features(in[0], in[1], mask, first); },
+          .reference =
+              [=](const std::vector<Values>& in) {
+                Values out;
+                for (std::size_t r = 0; r < rows; ++r) {
+                  const double place = positions.empty() ? static_cast<double>(first) + static_cast<double>(r % N)
+                                                         : static_cast<double>(positions[r]);
+                  for (std::size_t h = 0; h < H; ++h) {
+                    for (const bool sine : {false, true}) {
+                      for (std::size_t d = 0; d < D; ++d) {
+                        const double angle = place * in[1][h * D + d];
+                        out.push_back(in[0][(r * H + h) * D + d] * (sine ? std::sin(angle) : std::cos(angle)));
+                      }
+                    }
+                  }
+                }
+                return out;
+              },
+          .float_tolerance = 3e-5};
+}
+
 OperatorCase repeat_case(const char* sample, std::int64_t batch, std::int64_t length, std::int64_t heads, std::int64_t width,
                          std::int64_t times) {
   const auto rows = static_cast<std::size_t>(batch * length * heads), W = static_cast<std::size_t>(width);
@@ -182,6 +215,11 @@ std::vector<OperatorCase> block_cases() {
       rotation_case("more than a block", 1, 130, 1, 2, 3),
       rotation_case("nothing", 1, 0, 2, 4, 0),
       rotation_case("positions of their own", 2, 3, 2, 4, 0, {0, 4, 5, 3, 70, 150}),
+      cosine_case("odd sizes", 2, 5, 3, 3, 0),
+      cosine_case("a later position", 1, 3, 1, 2, 40),
+      cosine_case("more than a block", 1, 70, 1, 1, 3),
+      cosine_case("nothing", 1, 0, 2, 4, 0),
+      cosine_case("positions of their own", 2, 3, 2, 2, 0, {0, 4, 5, 3, 7, 15}),
       repeat_case("odd sizes", 2, 3, 2, 3, 3),
       repeat_case("once", 1, 2, 3, 2, 1),
       repeat_case("nothing", 0, 3, 2, 2, 2)};
@@ -215,6 +253,14 @@ std::vector<BadInput> bad_block_inputs() {
              rotate_positions(zeros({2, 3, 2, 3}), nullptr, 0, 10000);
            }},
           {"rotate_positions", "a mask of another shape", [=] { rotate_positions(heads, some_mask(), 0, 10000); }},
+          {"cosine_features", "angles of other heads",
+           [=] {
+             cosine_features(heads, zeros({3, 4}), nullptr, 0);
+           }},
+          {"cosine_features", "a mask of another shape",
+           [=] {
+             cosine_features(heads, zeros({2, 4}), some_mask(), 0);
+           }},
           {"repeat_heads", "no heads", [=] { repeat_heads(sequence, 2); }},
           {"repeat_heads", "no copy", [=] { repeat_heads(heads, 0); }}};
 }

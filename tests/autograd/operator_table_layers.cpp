@@ -48,6 +48,45 @@ OperatorCase gated_case(const char* sample, std::int64_t batch, std::int64_t len
           .float_tolerance = 1e-4};
 }
 
+/// The delta rule, token by token: inputs query, key, value, beta.
+OperatorCase delta_case(const char* sample, std::int64_t batch, std::int64_t length, std::int64_t heads,
+                        std::int64_t head_dim, std::int64_t value_dim, std::vector<std::uint8_t> real = {}) {
+  AttentionMask mask{.causal = true, .key_mask = {}, .query_mask = {}};
+  if (!real.empty()) mask.key_mask = std::make_shared<const PaddingMask>(PaddingMask{batch, length, real});
+  const auto B = static_cast<std::size_t>(batch), N = static_cast<std::size_t>(length), H = static_cast<std::size_t>(heads),
+             D = static_cast<std::size_t>(head_dim), E = static_cast<std::size_t>(value_dim);
+  const Shape keys{batch, length, heads, head_dim}, values{batch, length, heads, value_dim};
+  return {.op = "delta_attention",
+          .sample = sample,
+          .shapes = {keys, keys, values, {batch, length, heads}},
+          .apply = [=](Inputs in) { return delta_attention(in[0], in[1], in[2], in[3], mask, 0.7); },
+          .reference =
+              [=](const std::vector<Values>& in) {
+                Values out(B * N * H * E);
+                for (std::size_t b = 0; b < B; ++b) {
+                  for (std::size_t h = 0; h < H; ++h) {
+                    std::vector<double> state(D * E);
+                    for (std::size_t t = 0; t < N; ++t) {
+                      const std::size_t row = (b * N + t) * H + h;
+                      const bool counts = real.empty() || real[b * N + t] != 0;
+                      for (std::size_t e = 0; e < E; ++e) {
+                        double error = in[2][row * E + e];
+                        for (std::size_t d = 0; d < D; ++d) error -= in[1][row * D + d] * state[d * E + e];
+                        for (std::size_t d = 0; d < D; ++d) {
+                          if (counts) state[d * E + e] += in[3][row] * in[1][row * D + d] * error;
+                          out[row * E + e] += 0.7 * in[0][row * D + d] * state[d * E + e];
+                        }
+                      }
+                    }
+                  }
+                }
+                return out;
+              },
+          .low = -0.6,
+          .high = 0.6,
+          .float_tolerance = 1e-5};
+}
+
 OperatorCase project_case(const char* sample, std::int64_t batch, std::int64_t length, std::int64_t heads,
                           std::int64_t width, std::int64_t rows, std::vector<std::uint8_t> real = {}) {
   SharedPaddingMask mask;
@@ -82,6 +121,10 @@ std::vector<OperatorCase> attention_layer_cases() {
           gated_case("one token", 1, 1, 1, 1, 1),
           gated_case("longer than two chunks", 1, 35, 1, 2, 3),
           gated_case("padding anywhere", 2, 4, 1, 2, 2, {1, 0, 1, 1, 0, 1, 0, 0}),
+          delta_case("odd sizes", 2, 5, 2, 3, 4),
+          delta_case("one token", 1, 1, 1, 1, 1),
+          delta_case("longer than two chunks", 1, 131, 1, 2, 3),
+          delta_case("padding anywhere", 2, 4, 1, 2, 2, {1, 0, 1, 1, 0, 1, 0, 0}),
           project_case("odd sizes", 2, 5, 2, 3, 4),
           project_case("one position", 1, 1, 1, 1, 1),
           project_case("padding anywhere", 2, 4, 1, 3, 2, {1, 0, 1, 1, 0, 1, 0, 0})};
@@ -94,6 +137,14 @@ std::vector<BadInput> bad_attention_layer_inputs() {
           {"gated_linear_attention", "a gate of another width",
            [=] {
              gated_linear_attention(heads, heads, heads, zeros({2, 3, 2, 5}), {.causal = true}, 1);
+           }},
+          {"delta_attention", "not causal",
+           [=] {
+             delta_attention(heads, heads, heads, zeros({2, 3, 2}), {}, 1);
+           }},
+          {"delta_attention", "betas of another shape",
+           [=] {
+             delta_attention(heads, heads, heads, zeros({2, 3}), {.causal = true}, 1);
            }},
           {"project_length", "weights of another length",
            [=] {

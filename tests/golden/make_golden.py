@@ -53,6 +53,9 @@ SUCCESSORS = {
                   "model": {"norm_kind": "rms", "positions": "rope"}},
     "gated_silu": {"attention": {"kind": "gated", "normalization": "rms", "output_gate": "silu", "short_convolution": 3},
                    "model": {"bias": False}},
+    "cosformer2": {"attention": {"kind": "cosformer2", "output_gate": "sigmoid"}, "model": {"positions": "none"}},
+    "delta": {"attention": {"kind": "delta", "normalization": "rms", "output_gate": "silu", "short_convolution": 4}},
+    "delta_plain": {"attention": {"kind": "delta"}},
     "cosformer_rope": {"attention": {"kind": "cosformer", "output_gate": "silu"},
                        "model": {"positions": "rope", "bias": False, "num_kv_heads": 1}},
 }
@@ -180,6 +183,8 @@ if __name__ == "__main__":
     cases += [("encoder", "nystrom", "pre"), ("encoder", "nystrom", "post"),
               ("decoder", "rfa_gaussian", "pre"), ("decoder", "rfa_gaussian_gate", "pre"), ("decoder", "rfa_arccos_gate", "post"),
               ("encoder", "rfa_arccos", "post"), ("encoder_decoder", "rfa_gaussian", "post")]
+    cases += [("decoder", "cosformer2", "pre"), ("encoder", "cosformer2", "pre"), ("decoder", "delta", "pre"),
+              ("decoder", "delta_plain", "post")]
     for case in cases:
         if not sys.argv[1:] or "_".join(case) in sys.argv[1:]:
             write_case("_".join(case), make_config(*case))

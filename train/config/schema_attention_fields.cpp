@@ -94,7 +94,7 @@ constexpr Field kFields[] = {
                                                       "sum with its sign, or their L1 norm (quadratic form "
                                                       "only), which signed similarities (identity, leaky_relu) may need. "
                                                       "rms: nothing, and each head's output gets an RMS norm; also of kind "
-                                                      "\"gated\""),
+                                                      "\"gated\" and \"delta\""),
     choice<kOutputGates, &C::model, &M::attention, &A::output_gate>(
         "attention.output_gate",
         "each number of the heads' outputs is multiplied by silu or sigmoid of a linear layer of the attention's input"),

@@ -1,0 +1,113 @@
+// cosFormer's successor: a learned cosine for each channel, silu, and a norm of each head in place of the denominator.
+#include <utility>
+
+#include "autograd/ops/attention_operands.h"
+#include "core/error.h"
+#include "core/kernels/linear_attention/linear_attention.h"
+#include "core/named_table.h"
+#include "layers/attention/select_rows.h"
+#include "layers/attention/variants.h"
+
+namespace cosformer {
+
+namespace {
+
+/// Features of heads [B, T, H, D] -> [B, T, H, 2D].
+Variable features_of(const Variable& heads, const Variable& theta, const SharedPaddingMask& mask, std::int64_t first) {
+  return cosine_features(gated_product(heads, heads, ScalarFunction::sigmoid), theta, mask, first);
+}
+
+class Cosformer2State : public AttentionState {
+ public:
+  Cosformer2State(LinearAttentionOptions options, Variable theta) : options_(std::move(options)), theta_(std::move(theta)) {}
+
+  Tensor step(const AttentionInputs& inputs) override {
+    const Tensor q = features_of(inputs.query, theta_, nullptr, position_).value(),
+                 k = features_of(inputs.key, theta_, nullptr, position_).value(), v = inputs.value.value();
+    const AttentionSizes sizes{q.dim(0), 1, 1, q.dim(2), q.dim(3), v.dim(3)};
+    if (!state_.defined()) {
+      state_ = Tensor::zeros({sizes.batch, sizes.heads, linear_attention_state_size(sizes, options_)}, q.dtype());
+    }
+    Tensor out = Tensor::empty({sizes.batch, 1, sizes.heads, sizes.value_dim}, q.dtype());
+    dispatch_float(q.dtype(), [&]<class T>(T) {
+      linear_attention_step<T>(sizes, options_, position_, heads_of<T>(q), heads_of<T>(k), heads_of<T>(v), state_.data<T>(),
+                               mutable_heads_of<T>(out));
+    });
+    ++position_;
+    return out;
+  }
+  void select(std::span<const std::int64_t> rows) override {
+    if (state_.defined()) state_ = select_rows(state_, rows);
+  }
+
+ private:
+  LinearAttentionOptions options_;
+  Variable theta_;
+  Tensor state_;
+  std::int64_t position_ = 0;
+};
+
+class Cosformer2 : public Attention {
+ public:
+  /// A parameter `theta` [H, D], which begins with 10000^(−2c/E) of channel c among all E.
+  Cosformer2(const AttentionConfig& config, const AttentionSetting& setting)
+      : Attention(setting),
+        num_heads_(setting.num_heads),
+        theta_(setting.scope.create("theta", {setting.num_heads, setting.head_dim}, Initializer::frequencies(10000))) {
+    options_.feature_map = ScalarFunction::identity;
+    options_.reweighting = Reweighting::none;
+    options_.form = find_named(linear_attention_forms(), config.form, "attention.form").value;
+    options_.chunk_size = config.chunk_size;
+    options_.normalization = AttentionNormalization::one;
+  }
+
+  bool wants_norm() const override { return true; }
+
+  Variable forward(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const override {
+    const Variable theta = pass.use(theta_);
+    return linear_attention(features_of(inputs.query, theta, mask.query_mask, 0),
+                            features_of(inputs.key, theta, mask.key_mask, 0), inputs.value, mask, options_);
+  }
+
+  std::unique_ptr<AttentionState> start() const override {
+    return std::make_unique<Cosformer2State>(options_, theta_.detach());
+  }
+
+  double forward_flops(std::int64_t queries, std::int64_t keys, bool) const override {
+    return static_cast<double>(queries + keys) * 4.0 * static_cast<double>(head_dim()) * static_cast<double>(head_dim());
+  }
+  /// silu of queries and keys, their features, and what the linear attention keeps.
+  double saved_numbers(std::int64_t queries, std::int64_t keys, bool causal) const override {
+    return static_cast<double>(3 * (queries + keys) * head_dim() + queries +
+                               linear_attention_saved_size(sizes_of(queries, keys), {.causal = causal}, options_));
+  }
+  double working_numbers(std::int64_t queries, std::int64_t keys, bool causal) const override {
+    return static_cast<double>(linear_attention_working_size(sizes_of(queries, keys), {.causal = causal}, options_));
+  }
+
+ private:
+  AttentionSizes sizes_of(std::int64_t queries, std::int64_t keys) const {
+    return {.batch = 1,
+            .queries = queries,
+            .keys = keys,
+            .heads = num_heads_,
+            .head_dim = 2 * head_dim(),
+            .value_dim = head_dim()};
+  }
+
+  std::int64_t num_heads_;
+  Variable theta_;
+  LinearAttentionOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Attention> make_cosformer2(const AttentionConfig& config, const AttentionSetting& setting) {
+  check<InputError>(config.dropout == 0,
+                    "attention.dropout: linear attention has no matrix of weights to drop from; expected 0, found ",
+                    config.dropout);
+  check<InputError>(config.chunk_size >= 1, "attention.chunk_size: expected at least 1, found ", config.chunk_size);
+  return std::make_unique<Cosformer2>(config, setting);
+}
+
+}  // namespace cosformer
