@@ -87,7 +87,7 @@ TEST_CASE("operators give the values of plain loops in double") {
   }
 }
 
-TEST_CASE("gradients of operators agree with central differences in double") {
+TEST_CASE("gradients of operators agree with central differences in double", "[central-differences]") {
   for (const OperatorCase& row : operator_cases()) {
     std::vector<Tensor> inputs;
     for (const Variable& input : variables(row, DType::float64)) inputs.push_back(input.value());

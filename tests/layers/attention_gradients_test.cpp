@@ -9,7 +9,7 @@
 
 namespace cosformer::test {
 
-TEST_CASE("gradients through multi-head attention agree with central differences") {
+TEST_CASE("gradients through multi-head attention agree with central differences", "[central-differences]") {
   const ThreadCountScope one_thread(1);
   for (const Variant& variant : attention_variants()) {
     ParameterStore store(8, DType::float64);
@@ -45,7 +45,7 @@ TEST_CASE("gradients through multi-head attention agree with central differences
   }
 }
 
-TEST_CASE("gradients of a decoder's parameters agree with central differences") {
+TEST_CASE("gradients of a decoder's parameters agree with central differences", "[central-differences]") {
   const ThreadCountScope one_thread(1);
   for (const Variant& variant : attention_variants(ModelKind::decoder)) {
     const ModelConfig config = small_model(ModelKind::decoder, variant.config, 6);

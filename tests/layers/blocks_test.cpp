@@ -73,7 +73,7 @@ Tensor by_steps(const Model& model, const Tensor& ids, DecoderState state) {
 
 }  // namespace
 
-TEST_CASE("gradients of every block's parameters agree with central differences") {
+TEST_CASE("gradients of every block's parameters agree with central differences", "[central-differences]") {
   const ThreadCountScope one_thread(1);
   for_each_config(ModelKind::decoder, [](ModelConfig config) {
     for (const NormPlacement norm : {NormPlacement::pre, NormPlacement::post}) {
