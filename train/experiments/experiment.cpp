@@ -61,6 +61,20 @@ std::vector<const ReportedRun*> Experiment::runs_of(const std::string& group, st
   return found;
 }
 
+std::vector<std::string> Experiment::floor_names() const {
+  std::vector<std::string> names;
+  for (const FloorFigure& floor : floors) {
+    if (std::ranges::find(names, floor.name) == names.end()) names.push_back(floor.name);
+  }
+  return names;
+}
+
+const FloorFigure* Experiment::floor_figure(const std::string& floor_name, std::size_t stage) const {
+  const auto found = std::ranges::find_if(
+      floors, [&](const FloorFigure& floor) { return floor.name == floor_name && floor.stage == stages[stage].name; });
+  return found == floors.end() ? nullptr : &*found;
+}
+
 const PublishedFigure* Experiment::published_figure(const std::string& group, std::size_t stage) const {
   const auto found = std::ranges::find_if(
       published, [&](const PublishedFigure& figure) { return figure.group == group && figure.stage == stages[stage].name; });

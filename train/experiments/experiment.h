@@ -64,6 +64,14 @@ struct PublishedFigure {
   std::string source;
 };
 
+/// What a trivial predictor reaches (n-grams, the most frequent class): behind it nothing can be said of attentions.
+struct FloorFigure {
+  std::string name;
+  std::string stage;
+  double value = 0;
+  std::string source;
+};
+
 /// Runs that are compared: a sweep, or the run folders of one task that were named together.
 struct Experiment {
   std::string name;
@@ -74,12 +82,16 @@ struct Experiment {
   std::string baseline = {};        ///< the group that the others are compared with; empty = the first
   std::vector<ReportedRun> runs;
   std::vector<PublishedFigure> published;
+  std::vector<FloorFigure> floors;
 
   /// The runs of a group and stage.
   std::vector<const ReportedRun*> runs_of(const std::string& group, std::size_t stage) const;
   /// `baseline`, or the first group. There must be a group.
   const std::string& compared_with() const { return baseline.empty() ? groups.front() : baseline; }
   const PublishedFigure* published_figure(const std::string& group, std::size_t stage) const;
+  /// Names of floors, each once, in their order.
+  std::vector<std::string> floor_names() const;
+  const FloorFigure* floor_figure(const std::string& floor_name, std::size_t stage) const;
 };
 
 /// A key whose value is not the same in all groups.

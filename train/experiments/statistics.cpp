@@ -1,10 +1,13 @@
 #include "train/experiments/statistics.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "core/error.h"
+#include "train/experiments/group_labels.h"
 #include "train/experiments/student_t.h"
+#include "train/experiments/text.h"
 
 namespace cosformer {
 
@@ -102,6 +105,27 @@ std::vector<std::size_t> best_groups(const Experiment& experiment, std::size_t s
   return found;
 }
 
+std::vector<std::string> unpassed_floors(const Experiment& experiment, std::size_t stage) {
+  const ReportedStage& judged = experiment.stages[stage];
+  std::vector<std::string> lines;
+  for (const FloorFigure& floor : experiment.floors) {
+    if (floor.stage != judged.name) continue;
+    std::string behind;
+    bool any_past = false;
+    for (const std::string& group : experiment.groups) {
+      const auto summary = summarize(experiment, group, stage);
+      if (!summary) continue;
+      const bool past = judged.higher_is_better ? summary->mean > floor.value : summary->mean < floor.value;
+      any_past = any_past || past;
+      if (!past) behind += (behind.empty() ? "" : "; ") + group_label(experiment, group);
+    }
+    if (behind.empty()) continue;
+    lines.push_back(
+        concat("not past the floor of ", format_figure(floor.value), " (", floor.name, "): ", any_past ? behind : "all"));
+  }
+  return lines;
+}
+
 std::vector<std::string> warnings(const Experiment& experiment, std::size_t stage) {
   std::vector<std::string> found;
   std::int64_t fewest = -1, missing = 0;
@@ -138,8 +162,12 @@ std::vector<std::string> warnings(const Experiment& experiment, std::size_t stag
     const bool overlap = higher ? best->minimum <= second->maximum : best->maximum >= second->minimum;
     if (overlap) found.push_back("The ranges of the two best groups overlap.");
   }
+  for (std::string line : unpassed_floors(experiment, stage)) {
+    line.front() = static_cast<char>(std::toupper(line.front()));
+    found.push_back(std::move(line += '.'));
+  }
   if (experiment.stages.size() > 1) {
-    for (std::string& warning : found) warning = experiment.stages[stage].name + ": " + warning;
+    for (std::string& warning : found) warning.insert(0, experiment.stages[stage].name + ": ");
   }
   return found;
 }

@@ -51,7 +51,12 @@ std::optional<PairedDifference> compare_groups(const Experiment& experiment, con
 /// Indices into `experiment.groups` of the best mean of a stage, if at least two groups have one; ties are all best.
 std::vector<std::size_t> best_groups(const Experiment& experiment, std::size_t stage);
 
-/// What a reader should know before believing the table: few seeds, runs that are missing, ranges that overlap;
+/// A line per floor that groups of a stage do not pass: "not past the floor of 1.7900 (character 4-gram): relu; elu", or
+/// "…: all".
+std::vector<std::string> unpassed_floors(const Experiment& experiment, std::size_t stage);
+
+/// What a reader should know before believing the table: few seeds, runs that are missing, ranges that overlap,
+/// floors that are not passed;
 /// with the stage's name if there are several.
 std::vector<std::string> warnings(const Experiment& experiment, std::size_t stage);
 

@@ -73,7 +73,7 @@ class Reader {
 
   /// A text that names one folder inside another.
   std::string folder_name(const char* key) const {
-    const std::string name = text(key);
+    std::string name = text(key);
     const bool safe = !name.empty() && name != "." && name != ".." && name.size() <= 255 &&
                       std::ranges::none_of(name, [](char c) { return c == '/' || c == '\0'; });
     check<InputError>(safe, where_, ": ", key, ": expected the name of a folder");
@@ -152,6 +152,12 @@ Experiment read_sweep_description(const std::filesystem::path& folder) {
     for (const Reader& figure : reader.objects("published", kMaxPoints)) {
       experiment.published.push_back({figure.text("group"), figure.text("stage", experiment.stages.front().name),
                                       figure.number("value"), figure.text("source", "")});
+    }
+  }
+  if (reader.find("floors")) {
+    for (const Reader& floor : reader.objects("floors", kMaxPoints)) {
+      experiment.floors.push_back({floor.text("name"), floor.text("stage", experiment.stages.front().name),
+                                   floor.number("value"), floor.text("source", "")});
     }
   }
   return experiment;

@@ -74,7 +74,12 @@ ordered_json stage_to_json(const Experiment& experiment, std::size_t stage) {
                     {"groups", ordered_json::array()},
                     {"differences", ordered_json::array()},
                     {"varied_keys", ordered_json::array()},
+                    {"floors", ordered_json::array()},
                     {"warnings", warnings(experiment, stage)}};
+  for (const FloorFigure& floor : experiment.floors) {
+    if (floor.stage != judged.name) continue;
+    json["floors"].push_back({{"name", floor.name}, {"value", number(floor.value)}, {"source", floor.source}});
+  }
   const std::vector<std::size_t> best = best_groups(experiment, stage);
   for (std::size_t i = 0; i < experiment.groups.size(); ++i) {
     const std::string& group = experiment.groups[i];

@@ -59,6 +59,7 @@ std::vector<TableCell> summary_cells(const Experiment& experiment, std::size_t s
     if (deviation > 0 && (scale == 0 || deviation < scale)) scale = deviation;
   }
   std::vector<TableCell> cells;
+  cells.reserve(summaries.size());
   for (const auto& own : summaries) cells.push_back({own ? format_summary(*own, scale) : std::string(kNothing)});
   return cells;
 }
@@ -96,24 +97,40 @@ ReportTable varied_keys_by_group(const Experiment& experiment, const std::string
   return table;
 }
 
+/// A row per floor below those of the groups, its figures in the columns of what is judged of each stage.
+void add_floors(ReportTable& table, const Experiment& experiment, const std::vector<std::size_t>& judged_columns) {
+  for (const std::string& name : experiment.floor_names()) {
+    std::vector<TableCell> row(table.columns.size(), TableCell{kNothing});
+    row[0] = {"floor: " + name};
+    for (std::size_t stage = 0; stage < experiment.stages.size(); ++stage) {
+      const FloorFigure* floor = experiment.floor_figure(name, stage);
+      if (floor) row[judged_columns[stage]] = {format_figure(floor->value), false, floor->source};
+    }
+    table.rows.push_back(std::move(row));
+  }
+}
+
 }  // namespace
 
 ReportTable results_table(const Experiment& experiment) {
   ReportTable table{"Results", "Mean ± sample standard deviation over n finished runs; the best mean is bold.", {}, {}};
   add_groups(table, experiment);
+  std::vector<std::size_t> judged_columns;
   for (std::size_t stage = 0; stage < experiment.stages.size(); ++stage) {
     const ReportedStage& judged = experiment.stages[stage];
     const std::string prefix = stage_prefix(experiment, stage);
     const std::vector<std::string> splits =
         judged.split.empty() ? std::vector<std::string>() : other_splits(experiment, stage);
     const std::vector<std::size_t> best = best_groups(experiment, stage);
+    judged_columns.push_back(table.columns.size());
     table.columns.push_back({prefix + judged.title()});
     table.columns.push_back({"n"});
-    for (const std::string& split : splits) table.columns.push_back({prefix + judged.metric + " (" + split + ")"});
+    for (const std::string& split : splits) table.columns.push_back({concat(prefix, judged.metric, " (", split, ")")});
     table.columns.push_back({prefix + "published"});
     table.columns.push_back({prefix + "ours − published"});
     const std::vector<TableCell> figures = summary_cells(experiment, stage, judged.split);
     std::vector<std::vector<TableCell>> others;
+    others.reserve(splits.size());
     for (const std::string& split : splits) others.push_back(summary_cells(experiment, stage, split));
     for (std::size_t group = 0; group < experiment.groups.size(); ++group) {
       const std::string& name = experiment.groups[group];
@@ -130,6 +147,7 @@ ReportTable results_table(const Experiment& experiment) {
       row.push_back(published && summary ? TableCell{format_figure(summary->mean - published->value)} : TableCell{kNothing});
     }
   }
+  add_floors(table, experiment, judged_columns);
   const std::size_t last = experiment.stages.size() - 1;
   for (const SideValue& side : kSideValues) {
     if (experiment.stages[last].split.empty() && experiment.stages[last].metric == side.name) continue;
@@ -138,6 +156,7 @@ ReportTable results_table(const Experiment& experiment) {
       const auto summary = summarize(experiment, experiment.groups[group], last, "", side.name);
       table.rows[group].push_back({summary ? format_value_of(side.name, summary->mean) : kNothing});
     }
+    for (std::size_t row = experiment.groups.size(); row < table.rows.size(); ++row) table.rows[row].push_back({kNothing});
   }
   drop_empty_columns(table);
   return table;

@@ -102,6 +102,7 @@ std::vector<SweepStage> read_stages(const SweepFileReader& reader, const TomlTab
     SweepStage stage = read_stage(reader, table, {.name = name, .split = "valid"}, folder);
     stage.init_from = reader.text(table, "init_from", "");
     std::vector<std::string_view> earlier;
+    earlier.reserve(stages.size());
     for (const SweepStage& other : stages) earlier.push_back(other.name);
     if (!stage.init_from.empty() && std::ranges::find(earlier, stage.init_from) == earlier.end()) {
       reader.fail(SweepFileReader::find(table, "init_from")->position,
@@ -190,26 +191,30 @@ void set_all(std::vector<SweepSetting>& settings, const std::vector<SweepSetting
   }
 }
 
-std::vector<PublishedFigure> read_published(const SweepFileReader& reader, const TomlTable& root,
-                                            const std::vector<SweepStage>& stages) {
-  std::vector<PublishedFigure> figures;
+/// The tables `name`: figures of `subject`, a key, in a stage. `Figure` is PublishedFigure or FloorFigure.
+template <class Figure>
+std::vector<Figure> read_figures(const SweepFileReader& reader, const TomlTable& root, const char* name, const char* subject,
+                                 const std::vector<SweepStage>& stages) {
+  std::vector<Figure> figures;
   std::vector<std::string_view> names;
+  names.reserve(stages.size());
   for (const SweepStage& stage : stages) names.push_back(stage.name);
-  for (const auto& [table, position] : reader.tables(root, "published")) {
-    reader.check_keys(table, {"group", "stage", "value", "source"});
-    PublishedFigure figure;
-    figure.group = reader.required_text(table, "group", position);
-    figure.stage = reader.text(table, "stage", stages.front().name);
-    if (std::ranges::find(names, figure.stage) == names.end()) {
+  for (const auto& [table, position] : reader.tables(root, name)) {
+    reader.check_keys(table, {subject, "stage", "value", "source"});
+    Figure figure;
+    auto& [of, stage, number, source] = figure;
+    of = reader.required_text(table, subject, position);
+    stage = reader.text(table, "stage", stages.front().name);
+    if (std::ranges::find(names, stage) == names.end()) {
       reader.fail(SweepFileReader::find(table, "stage")->position,
-                  concat("there is no stage ", printable(figure.stage), name_hint(figure.stage, names)));
+                  concat("there is no stage ", printable(stage), name_hint(stage, names)));
     }
     const TomlValue* value = SweepFileReader::find(table, "value");
     if (!value) reader.fail(position, "expected the key 'value'");
     const auto* integer = std::get_if<std::int64_t>(&value->data);
-    figure.value = integer ? static_cast<double>(*integer) : reader.as<double>(*value, "value", "a number");
-    if (!std::isfinite(figure.value)) reader.fail(value->position, "value must be finite");
-    figure.source = reader.required_text(table, "source", position);
+    number = integer ? static_cast<double>(*integer) : reader.as<double>(*value, "value", "a number");
+    if (!std::isfinite(number)) reader.fail(value->position, "value must be finite");
+    source = reader.required_text(table, "source", position);
     figures.push_back(std::move(figure));
   }
   return figures;
@@ -232,7 +237,7 @@ SweepFile read_on_top(SweepFile sweep, const std::filesystem::path& path, std::v
   const TomlTable root = read_toml(path);
   const SweepFileReader reader(path.string());
   reader.check_keys(root, {"extends", "question", "base", "seeds", "metric", "split", "set", "grid", "zip", "list", "stages",
-                           "published"});
+                           "published", "floors"});
   const std::filesystem::path folder = path.parent_path();
   open.push_back(path.lexically_normal());
   for (const std::filesystem::path& file : extended_files(reader, root, folder)) {
@@ -249,7 +254,12 @@ SweepFile read_on_top(SweepFile sweep, const std::filesystem::path& path, std::v
   if (SweepFileReader::find(root, "seeds")) sweep.seeds = read_seeds(reader, root);
   set_all(sweep.settings, reader.settings(reader.table(root, "set")));
   read_axes(reader, root, sweep);
-  if (SweepFileReader::find(root, "published")) sweep.published = read_published(reader, root, sweep.stages);
+  if (SweepFileReader::find(root, "published")) {
+    sweep.published = read_figures<PublishedFigure>(reader, root, "published", "group", sweep.stages);
+  }
+  if (SweepFileReader::find(root, "floors")) {
+    sweep.floors = read_figures<FloorFigure>(reader, root, "floors", "name", sweep.stages);
+  }
   return sweep;
 }
 

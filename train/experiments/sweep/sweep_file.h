@@ -49,6 +49,7 @@ struct SweepFile {
   std::vector<std::vector<SweepChoice>> grid;  ///< by key in the order of the file
   std::vector<SweepChoice> zip;                ///< one for each place in its arrays
   std::vector<PublishedFigure> published;
+  std::vector<FloorFigure> floors;
 };
 
 /// Values that a run has besides its scores: what `metric` may be with `split = ""`.
@@ -59,7 +60,7 @@ inline constexpr const char* kRunValues[] = {"steps",      "best_step",        "
 /// `file:line:column: error: …`: unreadable or malformed, a key unknown (with the nearest name) or missing, a value of a
 /// wrong type, arrays of [zip] that are not of one length, names that occur twice, a key that is varied twice, a file that
 /// extends itself. Of files that it `extends`, the later ones and the file itself win: key by key in [set], whole for
-/// [grid], [zip], [[list]], [[stages]] and [[published]].
+/// [grid], [zip], [[list]], [[stages]], [[published]] and [[floors]].
 SweepFile read_sweep_file(const std::filesystem::path& path);
 
 }  // namespace cosformer

@@ -42,7 +42,7 @@ nlohmann::ordered_json to_json_value(const Field& field, const std::string& toml
 }
 
 nlohmann::ordered_json describe_sweep(const SweepPlan& plan) {
-  nlohmann::ordered_json stages = nlohmann::ordered_json::array(), points = stages, published = stages;
+  nlohmann::ordered_json stages = nlohmann::ordered_json::array(), points = stages, published = stages, floors = stages;
   for (const ReportedStage& stage : plan.stages) {
     stages.push_back({{"name", stage.name},
                       {"metric", stage.metric},
@@ -59,12 +59,16 @@ nlohmann::ordered_json describe_sweep(const SweepPlan& plan) {
     published.push_back(
         {{"group", figure.group}, {"stage", figure.stage}, {"value", figure.value}, {"source", figure.source}});
   }
+  for (const FloorFigure& floor : plan.file.floors) {
+    floors.push_back({{"name", floor.name}, {"stage", floor.stage}, {"value", floor.value}, {"source", floor.source}});
+  }
   return {{"format", "cosformer sweep"},
           {"name", plan.file.name},
           {"question", plan.file.question},
           {"stages", stages},
           {"points", points},
-          {"published", published}};
+          {"published", published},
+          {"floors", floors}};
 }
 
 /// Keys that say where contents lie which `check_contents` compares.

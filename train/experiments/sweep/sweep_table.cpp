@@ -85,6 +85,16 @@ std::string format_sweep(const Experiment& experiment) {
     }
     rows.push_back(std::move(row));
   }
+  for (const std::string& name : experiment.floor_names()) {
+    Row row = {"floor: " + name};
+    for (std::size_t s = 0; s < experiment.stages.size(); ++s) {
+      const FloorFigure* floor = experiment.floor_figure(name, s);
+      row.push_back(floor ? format_figure(floor->value) : "");
+      row.emplace_back("");
+      if (has_published(experiment, s)) row.emplace_back("");
+    }
+    rows.push_back(std::move(row));
+  }
   std::string text = experiment.question + '\n';
   // On a line of its own: above a column of short labels it would make the table wider than a terminal.
   if (!names.keys.empty()) text += names.keys + ":\n";
@@ -95,6 +105,10 @@ std::string format_sweep(const Experiment& experiment) {
           fmt::format("{}: no run has {}; they have {}\n", experiment.stages[s].name, experiment.stages[s].title(), instead);
     }
   }
+  for (std::size_t s = 0; s < experiment.stages.size(); ++s) {
+    const std::string stage = experiment.stages.size() > 1 ? experiment.stages[s].name + ": " : "";
+    for (const std::string& line : unpassed_floors(experiment, s)) text += stage + line + '\n';
+  }
   for (const ReportedRun& run : experiment.runs) {
     if (run.status == RunStatus::failed)
       text += fmt::format("failed: {} {}: {}\n", run.name, experiment.stages[run.stage].name, run.reason);
@@ -103,7 +117,7 @@ std::string format_sweep(const Experiment& experiment) {
 }
 
 nlohmann::ordered_json sweep_to_json(const Experiment& experiment) {
-  nlohmann::ordered_json groups = nlohmann::ordered_json::array(), failed = groups;
+  nlohmann::ordered_json groups = nlohmann::ordered_json::array(), failed = groups, floors = groups;
   for (const std::string& group : experiment.groups) {
     nlohmann::ordered_json stages = nlohmann::ordered_json::array();
     for (std::size_t s = 0; s < experiment.stages.size(); ++s) {
@@ -125,11 +139,15 @@ nlohmann::ordered_json sweep_to_json(const Experiment& experiment) {
     if (run.status == RunStatus::failed)
       failed.push_back({{"point", run.name}, {"stage", experiment.stages[run.stage].name}, {"reason", run.reason}});
   }
+  for (const FloorFigure& floor : experiment.floors) {
+    floors.push_back({{"name", floor.name}, {"stage", floor.stage}, {"value", floor.value}, {"source", floor.source}});
+  }
   return {{"name", experiment.name},
           {"question", experiment.question},
           {"runs", experiment.runs.size()},
           {"finished", count_runs(experiment, RunStatus::finished)},
           {"groups", groups},
+          {"floors", floors},
           {"failed", failed}};
 }
 

@@ -25,6 +25,7 @@ TEST_CASE("a sweep's runs are all there, each with its status and the reason") {
   const test::TemporaryFolder folder;
   json description = test::sweep_description({"a"}, 5);
   description["published"].push_back({{"group", "a"}, {"stage", "train"}, {"value", 1.5}, {"source", "paper"}});
+  description["floors"] = {{{"name", "bigram"}, {"stage", "train"}, {"value", 2.5}, {"source", "counted"}}};
   write_bytes(folder / "sweep.json", seal(description, 1));
   for (const char* point : {"a-seed1", "a-seed2", "a-seed3", "a-seed4"}) test::write_finished_run(folder.path(), point, 2.0);
   const auto run = [&](const std::string& point) { return folder / ("runs/" + point + "/train"); };
@@ -53,6 +54,7 @@ TEST_CASE("a sweep's runs are all there, each with its status and the reason") {
   CHECK(runs_table(experiment).rows.size() == 5);
   CHECK(summarize(experiment, "a", 0)->count == 1);
   CHECK(experiment.published_figure("a", 0)->source == "paper");
+  CHECK(experiment.floor_figure("bigram", 0)->value == 2.5);
 }
 
 TEST_CASE("a damaged sweep ends in one line that names file and key") {
@@ -83,6 +85,7 @@ TEST_CASE("a damaged sweep ends in one line that names file and key") {
   CHECK(holds(changed("points", {{{"name", "x"}, {"group", "a"}, {"seed", 18446744073709551615U}}}), "points[0]: seed"));
   CHECK(holds(changed("points", {{{"name", "x"}, {"seed", 1}}}), "\"group\" is missing"));
   CHECK(holds(changed("published", {{{"group", "a"}, {"value", "x"}}}), "published[0]: value"));
+  CHECK(holds(changed("floors", {{{"name", "a"}, {"value", "x"}}}), "floors[0]: value"));
   json twice = good;
   twice["points"].push_back(twice["points"][0]);
   CHECK(holds(message(seal(twice, 1)), "twice"));

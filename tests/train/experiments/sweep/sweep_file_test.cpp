@@ -135,6 +135,9 @@ TEST_CASE("A bad sweep file is refused with line, key and the nearest name") {
         "2:8: error: base belongs into each of the [[stages]] if there are any");
   CHECK(error_after("[[published]]\ngroup = \"a\"\nvalue = \"1\"\nsource = \"s\"\n") ==
         "5:9: error: value must be a number, not the string \"1\"");
+  CHECK(error_after("[[floors]]\ngroup = \"a\"\nvalue = 1\nsource = \"s\"\n").find("'group'") != std::string::npos);
+  CHECK(error_after("[[floors]]\nname = \"a\"\nvalue = inf\nsource = \"s\"\n").find("value must be finite") !=
+        std::string::npos);
   CHECK(error_after("[[published]]\ngroup = \"a\"\nvalue = 1\nsource = \"s\"\nstage = \"trian\"\n") ==
         "7:9: error: there is no stage \"trian\"; did you mean \"train\"?");
 }

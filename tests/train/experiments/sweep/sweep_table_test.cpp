@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/catch.h"
+#include "train/experiments/statistics.h"
 
 namespace cosformer {
 namespace {
@@ -39,6 +40,34 @@ TEST_CASE("A sweep's table has a row a group, and names what failed with its lin
         "φ        3.0 ± 1.4     2/2\n"
         "softmax  -             0/2  1.5 (somebody)\n"
         "failed: softmax-seed1 train: error: no memory\n");
+}
+
+TEST_CASE("Floors stand below the groups of a sweep's table, with a line that names who is not past them") {
+  Experiment with_floors = experiment();
+  with_floors.runs.push_back(run("relu", 1, RunStatus::finished, 2.25));
+  with_floors.groups = {"φ", "relu", "softmax"};
+  with_floors.floors = {
+      {"bigram", "train", 2.5, "counted"}, {"trigram", "train", 3.5, "counted"}, {"unigram", "train", 3, ""}};
+  CHECK(format_sweep(with_floors) ==
+        "Which?\n"
+        "group           loss (valid)  n    published\n"
+        "φ               3.0 ± 1.4     2/2\n"
+        "relu            2.2500        1/1\n"
+        "softmax         -             0/2  1.5 (somebody)\n"
+        "floor: bigram   2.5000\n"
+        "floor: trigram  3.5000\n"
+        "floor: unigram  3.0000\n"
+        "not past the floor of 2.5000 (bigram): φ\n"
+        "not past the floor of 3.0000 (unigram): φ\n"
+        "failed: softmax-seed1 train: error: no memory\n");
+  const nlohmann::json floor = sweep_to_json(with_floors)["floors"][0];
+  CHECK(floor == nlohmann::json{{"name", "bigram"}, {"stage", "train"}, {"value", 2.5}, {"source", "counted"}});
+
+  // Of an accuracy a floor is below.
+  with_floors.stages[0].higher_is_better = true;
+  CHECK(unpassed_floors(with_floors, 0) == std::vector<std::string>{"not past the floor of 2.5000 (bigram): relu",
+                                                                    "not past the floor of 3.5000 (trigram): all",
+                                                                    "not past the floor of 3.0000 (unigram): all"});
 }
 
 TEST_CASE("Groups of a grid stand in a sweep's table by the values that differ, below their keys") {
