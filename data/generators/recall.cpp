@@ -162,4 +162,29 @@ RecallStatistics make_induction(const InductionOptions& options, GeneratedFiles&
   });
 }
 
+RecallStatistics make_needle(const NeedleOptions& options, GeneratedFiles& files, const GeneratorProgress& progress) {
+  check_range("needles", options.needles, 1, kLongest / 4);
+  check_options(options, 2 * options.needles + 1, 4 * options.needles + 4);
+  const std::int64_t keys = options.vocab_size / 2, values = keys + options.vocab_size / 4;
+  const std::int64_t slots = (options.length - 1) / 2;
+  return write_parts(options, "needle", files, progress, [&](Draws& draws) {
+    RecallSequence sequence;
+    for (std::int64_t i = 0; i < options.length; ++i) {
+      sequence.tokens.push_back(static_cast<std::int32_t>(draws.below(static_cast<std::uint64_t>(keys))));
+    }
+    const std::vector<std::int32_t> own_keys = draw_different(draws, keys, values - keys, options.needles),
+                                    own_values = draw_different(draws, values, options.vocab_size - values, options.needles),
+                                    places = draw_different(draws, 0, slots, options.needles);
+    for (std::size_t needle = 0; needle < own_keys.size(); ++needle) {
+      const auto place = 2 * static_cast<std::size_t>(places[needle]);
+      sequence.tokens[place] = own_keys[needle];
+      sequence.tokens[place + 1] = own_values[needle];
+    }
+    const auto asked = static_cast<std::size_t>(draws.below(static_cast<std::uint64_t>(options.needles)));
+    sequence.tokens.back() = own_keys[asked];
+    sequence.targets.push_back({options.length - 1, own_values[asked]});
+    return sequence;
+  });
+}
+
 }  // namespace cosformer

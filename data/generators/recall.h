@@ -8,7 +8,7 @@
 
 namespace cosformer {
 
-/// What all three have.
+/// What all of them have.
 struct RecallOptions {
   std::int64_t train = 100'000;
   std::int64_t valid = 3'000;
@@ -36,6 +36,12 @@ struct InductionOptions : RecallOptions {
   InductionOptions() { length = 256, vocab_size = 16; }
 };
 
+/// A needle in a haystack (Kamradt, 2023), of ids: several keys with their values far apart, one of which is asked for.
+struct NeedleOptions : RecallOptions {
+  NeedleOptions() { length = 1'024, vocab_size = 64; }
+  std::int64_t needles = 4;  ///< pairs of a key and its value
+};
+
 /// What was made.
 struct RecallStatistics {
   std::int64_t sequences = 0;
@@ -58,5 +64,9 @@ RecallStatistics make_selective_copy(const SelectiveCopyOptions& options, Genera
 /// Tokens of 0 … V − 2, and among them one V − 1. The last token is V − 1 again; its target is the token that followed the
 /// first.
 RecallStatistics make_induction(const InductionOptions& options, GeneratedFiles& files, const GeneratorProgress& progress);
+
+/// Tokens of 0 … V/2 − 1, and among them, at even places, `needles` pairs of a key of V/2 … 3V/4 − 1 and a value of 3V/4 … V
+/// − 1, each at most once. The last token is one of the keys; its target is that key's value.
+RecallStatistics make_needle(const NeedleOptions& options, GeneratedFiles& files, const GeneratorProgress& progress);
 
 }  // namespace cosformer

@@ -97,6 +97,33 @@ TEST_CASE("early places of mqar's queries are likelier, and zeros stay if asked 
   CHECK(std::abs(places[1] - 0.1232 * 2000) < 4 * std::sqrt(2000 * 0.1232 * 0.8768));
 }
 
+TEST_CASE("a needle is one of the keys that stand among other tokens, and its target that key's value") {
+  auto options = few<NeedleOptions>();
+  options.length = 50;
+  options.vocab_size = 40;
+  options.needles = 5;
+  MemoryFiles files;
+  CHECK(make_needle(options, files, kNoProgress).targets == 51);
+  std::set<std::int32_t> asked;
+  for (const RecallSequence& sequence : load(files, "train.tsv").sequences) {
+    REQUIRE(sequence.tokens.size() == 50);
+    std::map<std::int32_t, std::int32_t> values;
+    for (std::size_t i = 0; i + 1 < 49; ++i) {
+      if (sequence.tokens[i] < 20) continue;
+      CHECK((sequence.tokens[i] < 30 && sequence.tokens[i + 1] >= 30));
+      values[sequence.tokens[i]] = sequence.tokens[i + 1];
+      ++i;
+    }
+    CHECK(values.size() == 5);
+    REQUIRE(sequence.targets.size() == 1);
+    CHECK(sequence.targets[0].position == 49);
+    REQUIRE(values.contains(sequence.tokens.back()));
+    CHECK(sequence.targets[0].token == values[sequence.tokens.back()]);
+    asked.insert(sequence.tokens.back());
+  }
+  CHECK(asked.size() > 3);
+}
+
 TEST_CASE("selective copying asks for the symbols in their order") {
   auto options = few<SelectiveCopyOptions>();
   options.length = 30;

@@ -155,6 +155,7 @@ constexpr Verb kGenerators[] = {
     {"mqar", "multi-query associative recall, for decoders", make_mqar_set},
     {"selective_copy", "symbols among zeros, to be copied, for decoders", make_selective_copy_set},
     {"induction", "what followed a token when it was read before? for decoders", make_induction_set},
+    {"needle", "one of several keys far apart is asked for: what was its value? for decoders", make_needle_set},
 };
 
 }  // namespace

@@ -30,5 +30,6 @@ int make_data_set(
 int make_mqar_set(int argc, char** argv);
 int make_selective_copy_set(int argc, char** argv);
 int make_induction_set(int argc, char** argv);
+int make_needle_set(int argc, char** argv);
 
 }  // namespace cosformer

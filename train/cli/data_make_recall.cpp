@@ -81,4 +81,19 @@ int make_induction_set(int argc, char** argv) {
   });
 }
 
+int make_needle_set(int argc, char** argv) {
+  NeedleOptions options;
+  CommandLine line = recall_line(
+      "needle", "a needle in a haystack: keys with their values far apart among other tokens, one of which is asked for",
+      options);
+  line.options()("needles", "keys with their values", count_option(options.needles), "N");
+  const auto given = line.parse(argc, argv);
+  if (!given) return 0;
+  take_common(*given, options);
+  options.needles = number(*given, "needles");
+  return make_data_set(*given, [&](GeneratedFiles& files, const GeneratorProgress& progress) {
+    return to_json(make_needle(options, files, progress));
+  });
+}
+
 }  // namespace cosformer

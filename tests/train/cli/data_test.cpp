@@ -43,7 +43,7 @@ const std::string kListops = "make listops set --train 20 --valid 3 --test 4 --m
 TEST_CASE("data make writes each test of recall, and says how many targets it has") {
   const test::TemporaryFolder folder;
   for (const auto& [name, targets] :
-       {std::pair("mqar", 9 * 8), std::pair("selective_copy", 9 * 16), std::pair("induction", 9)}) {
+       {std::pair("mqar", 9 * 8), std::pair("selective_copy", 9 * 16), std::pair("induction", 9), std::pair("needle", 9)}) {
     CAPTURE(name);
     const Outcome made = run(folder, concat("make ", name, " ", name, " --train 4 --valid 3 --test 2 --json"));
     REQUIRE(made.code == 0);
