@@ -128,6 +128,8 @@ struct SoftmaxAttentionOptions {
   double scale = 1.0;
   std::int64_t window = -1;   ///< keys at most so many positions away; negative = no limit
   bool materialized = false;  ///< store the T×S matrix (the plain baseline)
+  /// Of each head, what a score loses per position between query and key (ALiBi); empty: nothing.
+  std::vector<double> distance_slopes = {};
 };
 /// Scaled dot-product attention: query [B, T, H, D], key [B, S, H, D], value [B, S, H, E] -> [B, T, H, E].
 Variable softmax_attention(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask,
@@ -160,10 +162,12 @@ Variable sinkhorn(const Variable& logits, const std::vector<std::int64_t>& count
 /// Blocks as sums of blocks, place by place over real tokens: weights [B, H, N, N], x [B, S, H, D] ->
 /// [B, N · block_size, H, D].
 Variable mix_blocks(const Variable& weights, const Variable& x, const SharedPaddingMask& mask, std::int64_t block_size);
-/// The delta rule, causal, with the share β [B, T, H] of each token's correction: see core/kernels/delta_attention. Shapes
-/// as above with T = S.
+/// The delta rule, causal, with the share β [B, T, H] of each token's correction and, if it is defined, the logarithm [B, T,
+/// H] of what the state keeps: see core/kernels/delta_attention. Shapes as above with T = S.
 Variable delta_attention(const Variable& query, const Variable& key, const Variable& value, const Variable& beta,
-                         const AttentionMask& mask, double scale);
+                         const Variable& decay, const AttentionMask& mask, double scale);
+/// −e^rate · softplus(z + bias): z [.., H], rate and bias [H]; see core/kernels/decay_logs.h.
+Variable decay_logs(const Variable& z, const Variable& rate, const Variable& bias);
 /// A text's positions summed with weights, those of `mask` that are real: x [B, S, H, E], weights [B, S, R] -> [B, R, H, E],
 /// Σ_s weights_bsr x_bs. Source: Wang et al., Linformer, 2020.
 Variable project_length(const Variable& x, const Variable& weights, const SharedPaddingMask& mask);

@@ -12,8 +12,9 @@ namespace cosformer {
 
 enum class ModelKind : std::uint8_t { decoder, encoder, encoder_decoder };
 enum class NormPlacement : std::uint8_t { pre, post };
-/// What positions are told apart by: a table, sines, nothing, or heads that are turned (rope).
-enum class Positions : std::uint8_t { learned, sinusoidal, none, rope };
+/// What positions are told apart by: a table, sines, nothing, heads that are turned (rope), or scores that fall with the
+/// distance (alibi).
+enum class Positions : std::uint8_t { learned, sinusoidal, none, rope, alibi };
 enum class NormKind : std::uint8_t { layer, rms };
 /// The feed-forward block: fc2(f(fc1(x))), or a gated linear unit fc2(fc1(x) ∘ f(fc_gate(x))) with f = silu or gelu.
 enum class FeedForwardKind : std::uint8_t { mlp, swiglu, geglu };
@@ -59,6 +60,7 @@ struct AttentionConfig {
   std::int64_t num_features = 0;          ///< random directions a head (favor, rfa); 0 = head_dim, or kDLogD
   std::int64_t redraw_every = 0;          ///< training steps from one draw of them to the next; 0 = none (favor, rfa)
   std::int64_t window = 128;              ///< |i - j| ≤ window (local attention)
+  std::int64_t diagonal_block = 64;       ///< positions of a block that sees itself alone (diagonal)
   std::int64_t projected_length = 64;     ///< positions that a text is projected to (linformer)
   std::int64_t num_landmarks = 64;        ///< segments whose means stand for a text (nystrom)
   std::int64_t pinv_iterations = 6;       ///< of the landmarks' pseudo-inverse (nystrom)
@@ -101,6 +103,7 @@ struct AttentionConfig {
   // What the model decides for its attentions; no keys of [attention].
   bool bias = true;           ///< projections have biases
   bool rotary = false;        ///< queries and keys are turned by their positions
+  bool alibi = false;         ///< scores fall with the distance (softmax)
   std::int64_t kv_heads = 0;  ///< heads of keys and values; 0 = as many as of queries
 };
 

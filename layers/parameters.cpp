@@ -9,7 +9,7 @@
 namespace cosformer {
 
 Initializer Initializer::xavier(std::int64_t fan_in, std::int64_t fan_out, double gain) {
-  return {Kind::uniform, gain * std::sqrt(6.0 / static_cast<double>(fan_in + fan_out))};
+  return uniform(gain * std::sqrt(6.0 / static_cast<double>(fan_in + fan_out)));
 }
 
 Variable ParameterStore::create(std::string name, const Shape& shape, const Initializer& initializer) {
@@ -18,6 +18,8 @@ Variable ParameterStore::create(std::string name, const Shape& shape, const Init
     parameters_.push_back({std::move(name), Variable::leaf(Tensor::zeros({}, dtype_).expand(shape))});
     return parameters_.back().variable;
   }
+  check<Error>(initializer.kind != Initializer::Kind::listed || std::ssize(initializer.values) == shape.size(),
+               "parameter '", name, "' of shape ", shape, " starts with ", initializer.values.size(), " values");
   Tensor value = Tensor::empty(shape, dtype_);
   const Random random(seed_, "init/" + name);
   dispatch_float(dtype_, [&]<class T>(T) {
@@ -28,9 +30,7 @@ Variable ParameterStore::create(std::string name, const Shape& shape, const Init
         double element = initializer.value;
         if (initializer.kind == Initializer::Kind::normal) element *= random.normal(index);
         if (initializer.kind == Initializer::Kind::uniform) element *= 2.0 * random.uniform(index) - 1.0;
-        if (initializer.kind == Initializer::Kind::frequencies) {
-          element = std::pow(initializer.value, -2.0 * static_cast<double>(i) / static_cast<double>(shape.size()));
-        }
+        if (initializer.kind == Initializer::Kind::listed) element = initializer.values[static_cast<std::size_t>(i)];
         elements[static_cast<std::size_t>(i)] = static_cast<T>(element);
       }
     });

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "autograd/variable.h"
@@ -15,16 +16,17 @@ namespace cosformer {
 
 /// How a new parameter's elements are set; every element is a function of (seed, parameter name, index).
 struct Initializer {
-  enum class Kind : std::uint8_t { constant, normal, uniform, frequencies };
+  enum class Kind : std::uint8_t { constant, normal, uniform, listed };
   Kind kind = Kind::constant;
-  double value = 0.0;  ///< the constant, the standard deviation, the bound of the symmetric interval, or the base
+  double value = 0.0;               ///< the constant, the standard deviation, or the bound of the symmetric interval
+  std::vector<double> values = {};  ///< all elements, if they are listed
 
-  static Initializer constant(double value) { return {Kind::constant, value}; }
-  static Initializer normal(double deviation) { return {Kind::normal, deviation}; }
+  static Initializer constant(double value) { return {Kind::constant, value, {}}; }
+  static Initializer normal(double deviation) { return {Kind::normal, deviation, {}}; }
   /// Uniform in ±bound.
-  static Initializer uniform(double bound) { return {Kind::uniform, bound}; }
-  /// Element i of n is base^(−2i/n).
-  static Initializer frequencies(double base) { return {Kind::frequencies, base}; }
+  static Initializer uniform(double bound) { return {Kind::uniform, bound, {}}; }
+  /// Every element by itself, in row-major order.
+  static Initializer listed(std::vector<double> values) { return {Kind::listed, 0.0, std::move(values)}; }
   /// Uniform in ±gain · sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010).
   static Initializer xavier(std::int64_t fan_in, std::int64_t fan_out, double gain = 1.0);
 };

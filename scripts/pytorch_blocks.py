@@ -49,4 +49,12 @@ def rotate(x):
     return torch.cat([left * angles.cos() - right * angles.sin(), right * angles.cos() + left * angles.sin()], dim=-1)
 
 
-FUNCTIONS = {"identity": lambda x: x, "relu": F.relu, "silu": F.silu, "gelu": F.gelu, "sigmoid": torch.sigmoid}
+def distance_slopes(heads):
+    """ALiBi's, (heads,)."""
+    power = 2 ** int(math.log2(heads))
+    slopes = [2.0 ** (-8 * (h + 1) / power) for h in range(power)]
+    return torch.tensor(slopes + [2.0 ** (-4 * (2 * h + 1) / power) for h in range(heads - power)], dtype=torch.float64)
+
+
+FUNCTIONS = {"identity": lambda x: x, "relu": F.relu, "silu": F.silu, "gelu": F.gelu, "sigmoid": torch.sigmoid,
+             "elu": lambda x: F.elu(x) + 1}

@@ -8,7 +8,7 @@ from torch import nn
 
 from philox import Random
 from pytorch_attention import PATTERNS, pattern, reformer, sinkhorn, synthesized_scores, synthesizer_parameters
-from pytorch_blocks import FUNCTIONS, RmsNorm, ShortConvolution, rotate
+from pytorch_blocks import FUNCTIONS, RmsNorm, ShortConvolution, distance_slopes, rotate
 
 
 def random_directions(seed, path, heads, count, dim):
@@ -42,7 +42,7 @@ class Attention(nn.Module):
             self.length = attention["self_reweighting_length"]
         self.own_lengths = place == "cross" and attention.get("cross_reweighting") == "own_lengths"
         if self.kind not in ("softmax", "softmax_materialized", "cosformer", "linear", "gated", "linformer", "nystrom", "rfa",
-                             "cosformer2", "delta", "reformer", "sinkhorn", "synthesizer", *PATTERNS):
+                             "cosformer2", "delta", "gated_delta", "transnormer", "diagonal", "reformer", "sinkhorn", "synthesizer", *PATTERNS):
             raise ValueError(f"attention.kind = '{self.kind}' has no reference here")
         if self.length == "auto" and causal:
             self.length = config.get("task", {}).get("seq_len") or config["model"]["max_length"]
@@ -59,10 +59,12 @@ class Attention(nn.Module):
             self.k_proj = nn.Linear(dim, kv_dim, bias=bias)
         self.v_proj, self.out_proj = nn.Linear(dim, kv_dim, bias=bias), nn.Linear(dim, dim, bias=bias)
         self.rotary = model.get("positions") == "rope" and place != "cross"
+        self.alibi = model.get("positions") == "alibi" and place != "cross"
         self.feature_map, self.reweighting = attention.get("feature_map", "relu"), attention.get("reweighting", "none")
         self.normalization, self.output_gate = attention.get("normalization", "sum"), attention.get("output_gate", "none")
-        self.normed = self.normalization == "rms" and self.kind in ("linear", "cosformer", "gated", "delta")
-        self.normed = self.normed or self.kind == "cosformer2"
+        self.normed = self.normalization == "rms" and self.kind in ("linear", "cosformer", "gated", "delta",
+                                                                            "gated_delta")
+        self.normed = self.normed or self.kind in ("cosformer2", "transnormer")
         if self.normed:
             self.head_norm = RmsNorm(dim // self.num_heads)
         if self.output_gate != "none":
@@ -85,8 +87,11 @@ class Attention(nn.Module):
             self.gate_down, self.gate_up = nn.Linear(dim, 16, bias=False), nn.Linear(16, dim)
         if self.kind == "cosformer2":
             self.theta = nn.Parameter(torch.zeros(self.num_heads, dim // self.num_heads))
-        if self.kind == "delta":
+        if self.kind in ("delta", "gated_delta"):
             self.beta_proj = nn.Linear(dim, self.num_heads, bias=False)
+        if self.kind == "gated_delta":
+            self.decay_proj = nn.Linear(dim, self.num_heads, bias=False)
+            self.decay_rate, self.decay_bias = (nn.Parameter(torch.zeros(self.num_heads)) for _ in range(2))
         if self.kind == "linformer":
             shape = (config["model"]["max_length"], attention["projected_length"])
             self.key_projection, self.value_projection = nn.Parameter(torch.zeros(shape)), nn.Parameter(torch.zeros(shape))
@@ -150,9 +155,15 @@ class Attention(nn.Module):
         elif self.kind == "cosformer2":
             angle = (i - j).to(q.dtype)[None, :, :, None] * self.theta[:, None, None, :]
             weights = torch.einsum("bhid,bhjd,hijd->bhij", F.silu(q), F.silu(k), angle.cos()) * visible
-        elif self.kind == "delta":
+        elif self.kind == "transnormer":
+            weights = FUNCTIONS["elu"](q) @ FUNCTIONS["elu"](k).transpose(2, 3) * visible
+        elif self.kind in ("delta", "gated_delta"):
             beta = torch.sigmoid(self.beta_proj(memory)).transpose(1, 2)
-            return self.join(self.delta(q, k, v, beta, memory_lengths), query)
+            alpha = torch.ones_like(beta)
+            if self.kind == "gated_delta":
+                logs = -torch.exp(self.decay_rate) * F.softplus(self.decay_proj(memory) + self.decay_bias)
+                alpha = torch.exp(logs).transpose(1, 2)
+            return self.join(self.delta(q, k, v, beta, alpha, memory_lengths), query)
         elif self.kind == "linformer":
             real = (j <= memory_lengths[:, None, None])[:, None].to(q.dtype).transpose(2, 3)
             keys, values = ((x * real).transpose(2, 3) @ p[:S] for x, p in ((k, self.key_projection), (v, self.value_projection)))
@@ -169,7 +180,13 @@ class Attention(nn.Module):
         else:
             if self.kind in PATTERNS:
                 visible = pattern(self.kind, self.options, self.path, self.seed, H, visible, self.causal)
+            if self.kind == "diagonal":
+                size = self.options["diagonal_block"]
+                # What pads a text sees itself, if it has nothing else in its block.
+                visible = (visible & ((i - 1) // size == (j - 1) // size)) | (i == j)
             scores = q @ k.transpose(2, 3) / math.sqrt(E // H)
+            if self.alibi:
+                scores = scores - distance_slopes(H).to(q.dtype)[:, None, None] * (i - j).abs()
             weights = scores.masked_fill(~visible, -math.inf).softmax(-1)
         return self.join(weights @ v, query)
 
@@ -212,13 +229,15 @@ class Attention(nn.Module):
         return read @ inverse @ (write @ v) + filtered
 
     @staticmethod
-    def delta(q, k, v, beta, lengths):
-        """Token by token; all (B, H, N, D), beta (B, H, N)."""
+    def delta(q, k, v, beta, alpha, lengths):
+        """Token by token; all (B, H, N, D), beta and alpha (B, H, N)."""
         B, H, N, D = q.shape
         q, k = (F.silu(x) / torch.sqrt((F.silu(x) ** 2).sum(-1, keepdim=True) + 1e-6 * D) for x in (q, k))
         state, outputs = torch.zeros(B, H, D, D, dtype=q.dtype), []
         for t in range(N):
-            share = (beta[:, :, t] * (t < lengths)[:, None])[:, :, None]
+            real = (t < lengths)[:, None]
+            share = (beta[:, :, t] * real)[:, :, None]
+            state = torch.where(real, alpha[:, :, t], torch.ones_like(alpha[:, :, t]))[:, :, None, None] * state
             error = v[:, :, t] - (k[:, :, t, :, None] * state).sum(2)
             state = state + k[:, :, t, :, None] * (share * error)[:, :, None, :]
             outputs.append((q[:, :, t, :, None] * state).sum(2) / math.sqrt(D))

@@ -21,6 +21,10 @@ What the two programs have to agree on:
                divided by nothing, heads normed as below (Doraemonzzz/xmixers)
   delta        S_t = S_(t-1) + beta_t k_t (v_t - k_t S_(t-1))^T, o_t = q_t S_t / sqrt(head_dim), q and k silu and then of
                length 1, beta = sigmoid(beta_proj(x)) of each head (Yang et al., NeurIPS 2024); causal
+  gated_delta  the same with S_(t-1) times a_t before, log a = -exp(decay_rate) softplus(decay_proj(x) + decay_bias) of each
+               head (Yang et al., Gated Delta Networks, ICLR 2025)
+  transnormer  s_ij = (elu(q_i) + 1) (elu(k_j) + 1), divided by nothing, heads normed as below (Qin et al., EMNLP 2022)
+  diagonal     softmax among the positions of a block of diagonal_block
   linformer    softmax attention to E^T k and F^T v, E and F (max_length, projected_length) one pair for all heads of a
                layer; padding is 0 before it is projected (Wang et al., 2020, eq. 7); not causal
   layers       the kinds of attention.layers, repeated to the end of a stack, for attention of a text to itself

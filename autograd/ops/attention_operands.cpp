@@ -35,6 +35,12 @@ AttentionVisibility visibility_of(const AttentionMask& mask, std::int64_t window
           .key_positions = positions(mask.key_mask)};
 }
 
+AttentionVisibility visibility_of(const AttentionMask& mask, const SoftmaxAttentionOptions& options) {
+  AttentionVisibility visibility = visibility_of(mask, options.window);
+  if (!options.distance_slopes.empty()) visibility.distance_slopes = options.distance_slopes.data();
+  return visibility;
+}
+
 Tensor inner_contiguous(const Tensor& x) { return x.stride(-1) == 1 || x.dim(-1) <= 1 ? x : x.contiguous(); }
 
 }  // namespace cosformer

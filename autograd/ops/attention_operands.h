@@ -14,6 +14,8 @@ AttentionSizes attention_sizes(const char* operation, const Variable& query, con
 
 /// The kernels' view of a mask; valid as long as the mask is.
 AttentionVisibility visibility_of(const AttentionMask& mask, std::int64_t window = -1);
+/// The same for softmax; valid as long as mask and options are.
+AttentionVisibility visibility_of(const AttentionMask& mask, const SoftmaxAttentionOptions& options);
 
 /// `x` if its last axis is contiguous, else a contiguous copy.
 Tensor inner_contiguous(const Tensor& x);

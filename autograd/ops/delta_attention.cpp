@@ -4,33 +4,64 @@
 #include "autograd/ops.h"
 #include "autograd/ops/attention_operands.h"
 #include "core/error.h"
+#include "core/kernels/decay_logs.h"
 
 namespace cosformer {
 
+namespace {
+
+/// The numbers of a tensor that may be undefined.
+template <class T>
+const T* numbers_of(const Tensor& x) {
+  return x.defined() ? x.data<T>() : nullptr;
+}
+
+}  // namespace
+
+Variable decay_logs(const Variable& z, const Variable& rate, const Variable& bias) {
+  check<ShapeError>(z.shape().rank() >= 1 && rate.shape() == Shape({z.dim(-1)}) && bias.shape() == rate.shape(),
+                    "[decay_logs] rates of shape ", rate.shape(), " and biases of shape ", bias.shape(),
+                    " for an input of shape ", z.shape());
+  const Tensor input = z.value().contiguous(), a = rate.value().contiguous(), c = bias.value().contiguous();
+  const std::int64_t heads = z.dim(-1), rows = heads == 0 ? 0 : input.size() / heads;
+  Tensor out = Tensor::empty(z.shape(), z.dtype());
+  dispatch_float(z.dtype(), [&]<class T>(T) {
+    decay_logs_forward<T>(rows, heads, input.data<T>(), a.data<T>(), c.data<T>(), out.data<T>());
+  });
+  return Variable::from_operation("decay_logs", out, {&z, &rate, &bias}, [=](const Tensor& dout, InputGradients& inputs) {
+    const Tensor dy = dout.contiguous();
+    dispatch_float(dy.dtype(), [&]<class T>(T) {
+      decay_logs_backward<T>(rows, heads, input.data<T>(), a.data<T>(), c.data<T>(), out.data<T>(), dy.data<T>(),
+                             inputs.gradient<T>(0), inputs.gradient<T>(1), inputs.gradient<T>(2));
+    });
+  });
+}
+
 Variable delta_attention(const Variable& query, const Variable& key, const Variable& value, const Variable& beta,
-                         const AttentionMask& mask, double scale) {
+                         const Variable& decay, const AttentionMask& mask, double scale) {
   const AttentionSizes sizes = attention_sizes("delta_attention", query, key, value, mask);
+  const Shape per_token{sizes.batch, sizes.keys, sizes.heads};
   check<ShapeError>(mask.causal, "[delta_attention] is causal only");
   check<ShapeError>(!mask.dropout, "[delta_attention] there are no weights that dropout could apply to");
-  check<ShapeError>(beta.shape() == Shape({sizes.batch, sizes.keys, sizes.heads}), "[delta_attention] betas of shape ",
-                    beta.shape(), " for keys of shape ", key.shape());
+  check<ShapeError>(beta.shape() == per_token && (!decay.defined() || decay.shape() == per_token),
+                    "[delta_attention] betas and decays must be of shape ", per_token);
   const Tensor q = inner_contiguous(query.value()), k = inner_contiguous(key.value()), v = inner_contiguous(value.value()),
-               shares = beta.value().contiguous();
+               shares = beta.value().contiguous(), logs = decay.defined() ? decay.value().contiguous() : Tensor();
   Tensor out = Tensor::empty({sizes.batch, sizes.queries, sizes.heads, sizes.value_dim}, query.dtype());
   dispatch_float(query.dtype(), [&]<class T>(T) {
     delta_attention_forward<T>(sizes, visibility_of(mask), static_cast<T>(scale), heads_of<T>(q), heads_of<T>(k),
-                               heads_of<T>(v), shares.data<T>(), mutable_heads_of<T>(out));
+                               heads_of<T>(v), shares.data<T>(), numbers_of<T>(logs), mutable_heads_of<T>(out));
   });
-  return Variable::from_operation("delta_attention", out, {&query, &key, &value, &beta},
-                                  [sizes, mask, scale, q, k, v, shares](const Tensor& dout, InputGradients& inputs) {
-                                    const Tensor dy = inner_contiguous(dout);
-                                    dispatch_float(q.dtype(), [&]<class T>(T) {
-                                      delta_attention_backward<T>(
-                                          sizes, visibility_of(mask), static_cast<T>(scale), heads_of<T>(q), heads_of<T>(k),
-                                          heads_of<T>(v), shares.data<T>(), heads_of<T>(dy), inputs.gradient<T>(0),
-                                          inputs.gradient<T>(1), inputs.gradient<T>(2), inputs.gradient<T>(3));
-                                    });
-                                  });
+  return Variable::from_operation(
+      "delta_attention", out, {&query, &key, &value, &beta, &decay}, [=](const Tensor& dout, InputGradients& inputs) {
+        const Tensor dy = inner_contiguous(dout);
+        dispatch_float(q.dtype(), [&]<class T>(T) {
+          delta_attention_backward<T>(sizes, visibility_of(mask), static_cast<T>(scale), heads_of<T>(q), heads_of<T>(k),
+                                      heads_of<T>(v), shares.data<T>(), numbers_of<T>(logs), heads_of<T>(dy),
+                                      inputs.gradient<T>(0), inputs.gradient<T>(1), inputs.gradient<T>(2),
+                                      inputs.gradient<T>(3), inputs.gradient<T>(4));
+        });
+      });
 }
 
 }  // namespace cosformer

@@ -20,11 +20,19 @@ class CachedAttentionState : public AttentionState {
     const Tensor keys = cache_.keys();
     const std::int64_t position = position_++, count = keys.dim(1);
     const AttentionMask mask = mask_of_query_at(position, keys.dim(0), count, nullptr, position + 1 - count);
-    return attention_->forward({inputs.query, Variable(keys), Variable(cache_.values())}, mask, Pass()).value();
+    const std::int64_t heads = inputs.query.dim(2);
+    return attention_->forward({inputs.query, for_heads(keys, heads), for_heads(cache_.values(), heads)}, mask, Pass())
+        .value();
   }
+  /// The cache holds what is shared once; copies live while a layer's token is attended.
+  bool takes_shared_heads() const override { return true; }
   void select(std::span<const std::int64_t> rows) override { cache_.select(rows); }
 
  private:
+  static Variable for_heads(const Tensor& shared, std::int64_t heads) {
+    return shared.dim(2) == heads ? Variable(shared) : repeat_heads(Variable(shared), heads / shared.dim(2));
+  }
+
   std::shared_ptr<const Attention> attention_;
   KeyValueCache cache_;
   std::int64_t position_ = 0;

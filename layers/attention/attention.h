@@ -27,6 +27,8 @@ class AttentionState {
   virtual ~AttentionState() = default;
   /// The output [B, 1, H, E] for the next position: inputs with T = S = 1.
   virtual Tensor step(const AttentionInputs& inputs) = 0;
+  /// Whether keys and values may come with fewer heads than queries, each of them for as many heads of queries.
+  virtual bool takes_shared_heads() const { return false; }
   /// Goes on with the items rows[0], rows[1], ... of the batch, which may repeat and be left out.
   virtual void select(std::span<const std::int64_t> rows) = 0;
 };

@@ -1,5 +1,7 @@
 // cosFormer's successor: a learned cosine for each channel, silu, and a norm of each head in place of the denominator.
+#include <cmath>
 #include <utility>
+#include <vector>
 
 #include "autograd/ops/attention_operands.h"
 #include "core/error.h"
@@ -47,13 +49,22 @@ class Cosformer2State : public AttentionState {
   std::int64_t position_ = 0;
 };
 
+/// The angle per position of channel c among all E of a layer: base^(−2c/E).
+Initializer frequencies(const AttentionSetting& setting, double base) {
+  std::vector<double> angles(static_cast<std::size_t>(setting.num_heads * setting.head_dim));
+  for (std::size_t c = 0; c < angles.size(); ++c) {
+    angles[c] = std::pow(base, -2.0 * static_cast<double>(c) / static_cast<double>(angles.size()));
+  }
+  return Initializer::listed(std::move(angles));
+}
+
 class Cosformer2 : public Attention {
  public:
   /// A parameter `theta` [H, D], which begins with 10000^(−2c/E) of channel c among all E.
   Cosformer2(const AttentionConfig& config, const AttentionSetting& setting)
       : Attention(setting),
         num_heads_(setting.num_heads),
-        theta_(setting.scope.create("theta", {setting.num_heads, setting.head_dim}, Initializer::frequencies(10000))) {
+        theta_(setting.scope.create("theta", {setting.num_heads, setting.head_dim}, frequencies(setting, 10000))) {
     options_.feature_map = ScalarFunction::identity;
     options_.reweighting = Reweighting::none;
     options_.form = find_named(linear_attention_forms(), config.form, "attention.form").value;

@@ -39,8 +39,11 @@ class HeadInputsState : public AttentionState {
       own.value = convolved(2, projected.value);
     }
     own.query = inputs_.rotated(own.query, nullptr, position_);
-    if (own.key.defined()) own.key = inputs_.all_heads(inputs_.rotated(own.key, nullptr, position_));
-    own.value = inputs_.all_heads(own.value);
+    own.key = inputs_.rotated(own.key, nullptr, position_);
+    if (!attention_->takes_shared_heads()) {
+      if (own.key.defined()) own.key = inputs_.all_heads(own.key);
+      own.value = inputs_.all_heads(own.value);
+    }
     ++position_;
     return attention_->step(with_stand_ins(std::move(own)));
   }

@@ -13,6 +13,7 @@ namespace cosformer {
 namespace {
 
 AttentionSupport everything(const AttentionConfig&) { return {}; }
+AttentionSupport everything_and_distances(const AttentionConfig&) { return {.distances = true}; }
 AttentionSupport never_causal(const AttentionConfig&) { return {.causal = false, .steps = false}; }
 AttentionSupport only_encoders(const AttentionConfig&) { return {.causal = false, .cross = false, .steps = false}; }
 AttentionSupport only_causal(const AttentionConfig&) { return {.not_causal = false, .cross = false}; }
@@ -35,6 +36,19 @@ std::unique_ptr<Attention> make_cosformer(const AttentionConfig& config, const A
   return make_linear_attention(cosformer_preset(config), setting);
 }
 
+/// NormAttention of TransNormer: elu + 1, and a norm of each head in place of the denominator (Qin et al., The Devil in
+/// Linear Transformer, EMNLP 2022, section 4.1, the variant T2).
+AttentionConfig transnormer_preset(AttentionConfig config) {
+  config.feature_map = "elu";
+  config.reweighting = "none";
+  config.normalization = "rms";
+  return config;
+}
+
+std::unique_ptr<Attention> make_transnormer(const AttentionConfig& config, const AttentionSetting& setting) {
+  return make_linear_attention(transnormer_preset(config), setting);
+}
+
 /// A gate forgets what came before, so that there has to be a before.
 AttentionSupport rfa_support(const AttentionConfig& config) {
   return {.not_causal = !config.recency_gate, .cross = !config.recency_gate};
@@ -50,9 +64,13 @@ constexpr AttentionKind kKinds[] = {
     {"cosformer", "linear attention with feature_map = relu and reweighting = cos", everything, make_cosformer,
      cosformer_preset},
     {"linear", "linear attention with any feature_map and reweighting", linear_support, make_linear_attention},
-    {"softmax", "scaled dot-product attention in tiles, memory linear in the length", everything, make_softmax_attention},
-    {"softmax_materialized", "the same with the whole matrix stored", everything, make_materialized_softmax_attention},
-    {"local", "softmax over the keys within `window` positions", everything, make_local_attention},
+    {"softmax", "scaled dot-product attention in tiles, memory linear in the length", everything_and_distances,
+     make_softmax_attention},
+    {"softmax_materialized", "the same with the whole matrix stored", everything_and_distances,
+     make_materialized_softmax_attention},
+    {"local", "softmax over the keys within `window` positions", everything_and_distances, make_local_attention},
+    {"diagonal", "softmax within blocks of `diagonal_block` positions, each of which sees itself alone", everything,
+     make_diagonal},
     {"linformer", "softmax over a text projected to `projected_length` positions, not causal", never_causal, make_linformer},
     {"gated", "linear attention that forgets by a learned gate of each head and channel, causal", only_causal,
      make_gated_linear_attention},
@@ -72,6 +90,10 @@ constexpr AttentionKind kKinds[] = {
      make_cosformer2},
     {"delta", "a state that is corrected towards each token's value, by the delta rule, causal", only_causal,
      make_delta_attention},
+    {"gated_delta", "the delta rule on a state that forgets by a learned decay of each head, causal", only_causal,
+     make_gated_delta_attention},
+    {"transnormer", "linear attention with elu + 1 and normed heads, nothing that it is divided by", everything,
+     make_transnormer, transnormer_preset},
 };
 
 /// A place of a model, the key that names its kind there, and what is wrong with one that does not support it.
@@ -156,6 +178,18 @@ std::optional<OptionProblem> problem_at(const ModelConfig& model, const Place& p
   return OptionProblem{key, concat(key, " = \"", own.kind, "\" ", place.lack)};
 }
 
+/// Positions that a kind of attention to a text's own tokens cannot show.
+std::optional<OptionProblem> find_position_problem(const ModelConfig& model, const Place& place, std::int64_t layer) {
+  const AttentionConfig own = attention_at(model.attention, place.place, layer);
+  if (model.positions != Positions::alibi || place.place == AttentionPlace::cross ||
+      find_attention_kind(own.kind).supports(own).distances) {
+    return std::nullopt;
+  }
+  return OptionProblem{"model.positions", concat("model.positions = \"alibi\" lowers scores of softmax by their distance, "
+                                                 "and ",
+                                                 key_at(model.attention, place), " = \"", own.kind, "\" does not take it")};
+}
+
 }  // namespace
 
 std::span<const AttentionKind> attention_kinds() { return kKinds; }
@@ -182,6 +216,7 @@ AttentionConfig attention_of_layer(const ModelConfig& config, AttentionPlace pla
   AttentionConfig own = attention_at(config.attention, place, layer);
   if (place != AttentionPlace::decoder_self) own.short_convolution = 0;
   own.rotary = config.positions == Positions::rope && place != AttentionPlace::cross;
+  own.alibi = config.positions == Positions::alibi && place != AttentionPlace::cross;
   own.bias = config.bias;
   own.kv_heads = config.num_kv_heads == config.num_heads ? 0 : config.num_kv_heads;
   return own;
@@ -238,6 +273,7 @@ std::optional<OptionProblem> find_attention_problem(const ModelConfig& config) {
     if (!has_place(config.kind, place.place)) continue;
     for (std::int64_t layer = 0; layer < attention_period(attention, place.place); ++layer) {
       if (auto problem = problem_at(config, place, layer)) return problem;
+      if (auto problem = find_position_problem(config, place, layer)) return problem;
     }
   }
   return std::nullopt;

@@ -24,6 +24,7 @@ struct AttentionSupport {
   /// Which projections of its own it has: without that for keys, queries serve as keys; without both, values do.
   bool projects_query = true;
   bool projects_key = true;
+  bool distances = false;  ///< scores that fall with the distance (model.positions = "alibi")
 };
 
 /// A registered kind, and one line on what it is.

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "core/error.h"
 #include "layers/attention/variants.h"
@@ -8,10 +10,25 @@ namespace cosformer {
 
 namespace {
 
+/// ALiBi's slopes 2^(−8/H), 2^(−16/H), ... of H heads, H a power of two; of other numbers those of the power below, and
+/// every second one of the power above (Press et al., ICLR 2022, section 3, and their code).
+std::vector<double> distance_slopes(std::int64_t heads) {
+  std::int64_t power = 1;
+  while (2 * power <= heads) power *= 2;
+  std::vector<double> slopes;
+  for (std::int64_t h = 1; h <= power; ++h)
+    slopes.push_back(std::exp2(-8.0 * static_cast<double>(h) / static_cast<double>(power)));
+  for (std::int64_t h = 1; h <= heads - power; ++h) {
+    slopes.push_back(std::exp2(-8.0 * static_cast<double>(2 * h - 1) / static_cast<double>(2 * power)));
+  }
+  return slopes;
+}
+
 class SoftmaxAttention : public Attention {
  public:
-  SoftmaxAttention(SoftmaxAttentionOptions options, const AttentionSetting& setting)
-      : Attention(setting), options_(options) {
+  SoftmaxAttention(SoftmaxAttentionOptions options, const AttentionConfig& config, const AttentionSetting& setting)
+      : Attention(setting), options_(std::move(options)) {
+    if (config.alibi) options_.distance_slopes = distance_slopes(setting.num_heads);
     options_.scale = 1.0 / std::sqrt(static_cast<double>(setting.head_dim));
   }
 
@@ -43,17 +60,18 @@ class SoftmaxAttention : public Attention {
 
 }  // namespace
 
-std::unique_ptr<Attention> make_softmax_attention(const AttentionConfig&, const AttentionSetting& setting) {
-  return std::make_unique<SoftmaxAttention>(SoftmaxAttentionOptions{}, setting);
+std::unique_ptr<Attention> make_softmax_attention(const AttentionConfig& config, const AttentionSetting& setting) {
+  return std::make_unique<SoftmaxAttention>(SoftmaxAttentionOptions{}, config, setting);
 }
 
-std::unique_ptr<Attention> make_materialized_softmax_attention(const AttentionConfig&, const AttentionSetting& setting) {
-  return std::make_unique<SoftmaxAttention>(SoftmaxAttentionOptions{.materialized = true}, setting);
+std::unique_ptr<Attention> make_materialized_softmax_attention(const AttentionConfig& config,
+                                                               const AttentionSetting& setting) {
+  return std::make_unique<SoftmaxAttention>(SoftmaxAttentionOptions{.materialized = true}, config, setting);
 }
 
 std::unique_ptr<Attention> make_local_attention(const AttentionConfig& config, const AttentionSetting& setting) {
   check<InputError>(config.window >= 0, "attention.window: expected at least 0, found ", config.window);
-  return std::make_unique<SoftmaxAttention>(SoftmaxAttentionOptions{.window = config.window}, setting);
+  return std::make_unique<SoftmaxAttention>(SoftmaxAttentionOptions{.window = config.window}, config, setting);
 }
 
 }  // namespace cosformer

@@ -44,6 +44,13 @@ void check_option(const char* key, std::int64_t value, std::int64_t least) {
 
 }  // namespace
 
+std::unique_ptr<Attention> make_diagonal(const AttentionConfig& config, const AttentionSetting& setting) {
+  check_option("attention.diagonal_block", config.diagonal_block, 1);
+  return std::make_unique<SparseAttention>(
+      make_block_pattern({.block_size = config.diagonal_block, .window_blocks = 1, .global_blocks = 0, .random_blocks = 0}),
+      setting, config.diagonal_block - 1);
+}
+
 std::unique_ptr<Attention> make_longformer(const AttentionConfig& config, const AttentionSetting& setting) {
   check_option("attention.longformer_window", config.longformer_window, 0);
   check_option("attention.longformer_globals", config.longformer_globals, 0);

@@ -17,6 +17,9 @@ std::unique_ptr<Attention> make_materialized_softmax_attention(const AttentionCo
 /// Softmax over the keys within `window` positions.
 std::unique_ptr<Attention> make_local_attention(const AttentionConfig& config, const AttentionSetting& setting);
 
+/// Softmax within blocks, the DiagAttention of TransNormer (sparse_attention.cpp; Qin et al., 2022, section 4.2).
+std::unique_ptr<Attention> make_diagonal(const AttentionConfig& config, const AttentionSetting& setting);
+
 /// Softmax attention to a text whose length is projected (linformer.cpp).
 std::unique_ptr<Attention> make_linformer(const AttentionConfig& config, const AttentionSetting& setting);
 /// Causal linear attention with a learned gate (gated.cpp).
@@ -25,6 +28,8 @@ std::unique_ptr<Attention> make_gated_linear_attention(const AttentionConfig& co
 std::unique_ptr<Attention> make_cosformer2(const AttentionConfig& config, const AttentionSetting& setting);
 /// Causal linear attention by the delta rule (delta.cpp).
 std::unique_ptr<Attention> make_delta_attention(const AttentionConfig& config, const AttentionSetting& setting);
+/// The same on a state that decays.
+std::unique_ptr<Attention> make_gated_delta_attention(const AttentionConfig& config, const AttentionSetting& setting);
 
 /// Longformer: softmax over a window and global tokens (sparse_attention.cpp).
 std::unique_ptr<Attention> make_longformer(const AttentionConfig& config, const AttentionSetting& setting);

@@ -75,6 +75,10 @@ std::vector<BadInput> bad_inputs() {
        [=] {
          softmax_attention(heads, zeros({2, 3, 2, 5}), heads, {}, {});
        }},
+      {"softmax_attention", "slopes of other heads",
+       [=] {
+         softmax_attention(heads, heads, heads, {}, {.distance_slopes = {1, 2, 3}});
+       }},
       {"linear_attention", "no steps", [=] { linear_attention(heads, heads, heads, {}, {}); }},
       {"linear_attention", "a mask of another shape",
        [=] { linear_attention(heads, heads, heads, {.key_mask = some_mask()}, {.reweighting = Reweighting::none}); }},

@@ -91,25 +91,30 @@ std::vector<double> kept_weights(const AttentionCase& shape, const Random& strea
   return {values.begin(), values.end()};
 }
 
-OperatorCase softmax_case(const Sample& sample, std::int64_t window, bool materialized, bool drops = false) {
+OperatorCase softmax_case(const Sample& sample, std::int64_t window, bool materialized, bool drops = false,
+                          bool distances = false) {
   AttentionCase shape = sample.shape;
+  for (std::int64_t h = 0; distances && h < shape.heads; ++h)
+    shape.distance_slopes.push_back(0.3 / static_cast<double>(h + 1));
   shape.window = window;
   const Random stream(9, "weights");
   if (drops) shape.weight_factors = kept_weights(shape, stream);
   AttentionMask mask = mask_of(shape);
   if (drops) mask.dropout = dropout_mask(0.4, stream);
   const double scale = 1.0 / std::sqrt(static_cast<double>(shape.head_dim));
-  return {.op = "softmax_attention",
-          .sample = sample.name + (materialized ? ", materialised" : "") + (window >= 0 ? ", window" : "") +
-                    (drops ? ", dropout" : ""),
-          .shapes = shapes_of(shape),
-          .apply =
-              [=](Inputs in) {
-                return softmax_attention(in[0], in[1], in[2], mask,
-                                         {.scale = scale, .window = window, .materialized = materialized});
-              },
-          .reference =
-              [=](const std::vector<Values>& in) { return reference_softmax_attention(shape, scale, in[0], in[1], in[2]); }};
+  return {
+      .op = "softmax_attention",
+      .sample = sample.name + (materialized ? ", materialised" : "") + (window >= 0 ? ", window" : "") +
+                (drops ? ", dropout" : "") + (distances ? ", distances" : ""),
+      .shapes = shapes_of(shape),
+      .apply =
+          [=](Inputs in) {
+            return softmax_attention(
+                in[0], in[1], in[2], mask,
+                {.scale = scale, .window = window, .materialized = materialized, .distance_slopes = shape.distance_slopes});
+          },
+      .reference =
+          [=](const std::vector<Values>& in) { return reference_softmax_attention(shape, scale, in[0], in[1], in[2]); }};
 }
 
 OperatorCase linear_case(const Sample& sample, const ScalarFunctionKind& map, const ReweightingKind& reweighting,
@@ -192,6 +197,8 @@ std::vector<OperatorCase> attention_cases() {
     cases.push_back(softmax_case(sample, 1, false));
     for (const bool materialized : {false, true}) cases.push_back(softmax_case(sample, -1, materialized, true));
     cases.push_back(softmax_case(sample, 1, false, true));
+    for (const bool materialized : {false, true}) cases.push_back(softmax_case(sample, -1, materialized, false, true));
+    cases.push_back(softmax_case(sample, 1, false, false, true));
     std::vector<std::pair<LinearAttentionForm, const char*>> forms = {{LinearAttentionForm::automatic, "automatic"},
                                                                       {LinearAttentionForm::quadratic, "quadratic"}};
     if (sample.shape.causal) {

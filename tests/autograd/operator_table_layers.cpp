@@ -1,4 +1,5 @@
 #include <cmath>
+#include <string>
 #include <utility>
 
 #include "tests/autograd/operator_table.h"
@@ -48,18 +49,21 @@ OperatorCase gated_case(const char* sample, std::int64_t batch, std::int64_t len
           .float_tolerance = 1e-4};
 }
 
-/// The delta rule, token by token: inputs query, key, value, beta.
-OperatorCase delta_case(const char* sample, std::int64_t batch, std::int64_t length, std::int64_t heads,
+/// The delta rule, token by token: inputs query, key, value, beta and, if it decays, log α.
+OperatorCase delta_case(bool decays, const std::string& sample, std::int64_t batch, std::int64_t length, std::int64_t heads,
                         std::int64_t head_dim, std::int64_t value_dim, std::vector<std::uint8_t> real = {}) {
   AttentionMask mask{.causal = true, .key_mask = {}, .query_mask = {}};
   if (!real.empty()) mask.key_mask = std::make_shared<const PaddingMask>(PaddingMask{batch, length, real});
   const auto B = static_cast<std::size_t>(batch), N = static_cast<std::size_t>(length), H = static_cast<std::size_t>(heads),
              D = static_cast<std::size_t>(head_dim), E = static_cast<std::size_t>(value_dim);
   const Shape keys{batch, length, heads, head_dim}, values{batch, length, heads, value_dim};
+  std::vector<Shape> shapes{keys, keys, values, {batch, length, heads}};
+  if (decays) shapes.push_back({batch, length, heads});
   return {.op = "delta_attention",
-          .sample = sample,
-          .shapes = {keys, keys, values, {batch, length, heads}},
-          .apply = [=](Inputs in) { return delta_attention(in[0], in[1], in[2], in[3], mask, 0.7); },
+          .sample = sample + (decays ? ", decaying" : ""),
+          .shapes = shapes,
+          .apply =
+              [=](Inputs in) { return delta_attention(in[0], in[1], in[2], in[3], decays ? in[4] : Variable(), mask, 0.7); },
           .reference =
               [=](const std::vector<Values>& in) {
                 Values out(B * N * H * E);
@@ -69,6 +73,7 @@ OperatorCase delta_case(const char* sample, std::int64_t batch, std::int64_t len
                     for (std::size_t t = 0; t < N; ++t) {
                       const std::size_t row = (b * N + t) * H + h;
                       const bool counts = real.empty() || real[b * N + t] != 0;
+                      for (double& s : state) s *= decays && counts ? std::exp(in[4][row]) : 1;
                       for (std::size_t e = 0; e < E; ++e) {
                         double error = in[2][row * E + e];
                         for (std::size_t d = 0; d < D; ++d) error -= in[1][row * D + d] * state[d * E + e];
@@ -84,6 +89,25 @@ OperatorCase delta_case(const char* sample, std::int64_t batch, std::int64_t len
               },
           .low = -0.6,
           .high = 0.6,
+          .float_tolerance = 1e-5};
+}
+
+OperatorCase decay_case(const char* sample, std::int64_t batch, std::int64_t length, std::int64_t heads) {
+  return {.op = "decay_logs",
+          .sample = sample,
+          .shapes = {{batch, length, heads}, {heads}, {heads}},
+          .apply = [=](Inputs in) { return decay_logs(in[0], in[1], in[2]); },
+          .reference =
+              [=](const std::vector<Values>& in) {
+                Values out;
+                for (std::size_t i = 0; i < in[0].size(); ++i) {
+                  const std::size_t h = i % static_cast<std::size_t>(heads);
+                  out.push_back(-std::exp(in[1][h]) * std::log(1 + std::exp(in[0][i] + in[2][h])));
+                }
+                return out;
+              },
+          .low = -3,
+          .high = 3,
           .float_tolerance = 1e-5};
 }
 
@@ -117,17 +141,23 @@ OperatorCase project_case(const char* sample, std::int64_t batch, std::int64_t l
 }  // namespace
 
 std::vector<OperatorCase> attention_layer_cases() {
-  return {gated_case("odd sizes", 2, 5, 2, 3, 4),
-          gated_case("one token", 1, 1, 1, 1, 1),
-          gated_case("longer than two chunks", 1, 35, 1, 2, 3),
-          gated_case("padding anywhere", 2, 4, 1, 2, 2, {1, 0, 1, 1, 0, 1, 0, 0}),
-          delta_case("odd sizes", 2, 5, 2, 3, 4),
-          delta_case("one token", 1, 1, 1, 1, 1),
-          delta_case("longer than two chunks", 1, 131, 1, 2, 3),
-          delta_case("padding anywhere", 2, 4, 1, 2, 2, {1, 0, 1, 1, 0, 1, 0, 0}),
-          project_case("odd sizes", 2, 5, 2, 3, 4),
-          project_case("one position", 1, 1, 1, 1, 1),
-          project_case("padding anywhere", 2, 4, 1, 3, 2, {1, 0, 1, 1, 0, 1, 0, 0})};
+  std::vector<OperatorCase> cases = {gated_case("odd sizes", 2, 5, 2, 3, 4),
+                                     gated_case("one token", 1, 1, 1, 1, 1),
+                                     gated_case("longer than two chunks", 1, 35, 1, 2, 3),
+                                     gated_case("padding anywhere", 2, 4, 1, 2, 2, {1, 0, 1, 1, 0, 1, 0, 0}),
+                                     decay_case("odd sizes", 2, 3, 3),
+                                     decay_case("one number", 1, 1, 1),
+                                     decay_case("nothing", 0, 3, 2),
+                                     project_case("odd sizes", 2, 5, 2, 3, 4),
+                                     project_case("one position", 1, 1, 1, 1, 1),
+                                     project_case("padding anywhere", 2, 4, 1, 3, 2, {1, 0, 1, 1, 0, 1, 0, 0})};
+  for (const bool decays : {false, true}) {
+    cases.push_back(delta_case(decays, "odd sizes", 2, 5, 2, 3, 4));
+    cases.push_back(delta_case(decays, "one token", 1, 1, 1, 1, 1));
+    cases.push_back(delta_case(decays, "longer than two chunks", 1, 131, 1, 2, 3));
+    cases.push_back(delta_case(decays, "padding anywhere", 2, 4, 1, 2, 2, {1, 0, 1, 1, 0, 1, 0, 0}));
+  }
+  return cases;
 }
 
 std::vector<BadInput> bad_attention_layer_inputs() {
@@ -140,11 +170,19 @@ std::vector<BadInput> bad_attention_layer_inputs() {
            }},
           {"delta_attention", "not causal",
            [=] {
-             delta_attention(heads, heads, heads, zeros({2, 3, 2}), {}, 1);
+             delta_attention(heads, heads, heads, zeros({2, 3, 2}), Variable(), {}, 1);
            }},
           {"delta_attention", "betas of another shape",
            [=] {
-             delta_attention(heads, heads, heads, zeros({2, 3}), {.causal = true}, 1);
+             delta_attention(heads, heads, heads, zeros({2, 3}), Variable(), {.causal = true}, 1);
+           }},
+          {"delta_attention", "decays of another shape",
+           [=] {
+             delta_attention(heads, heads, heads, zeros({2, 3, 2}), zeros({2, 3}), {.causal = true}, 1);
+           }},
+          {"decay_logs", "rates of other heads",
+           [=] {
+             decay_logs(zeros({2, 3}), zeros({2}), zeros({3}));
            }},
           {"project_length", "weights of another length",
            [=] {

@@ -56,6 +56,9 @@ SUCCESSORS = {
     "cosformer2": {"attention": {"kind": "cosformer2", "output_gate": "sigmoid"}, "model": {"positions": "none"}},
     "delta": {"attention": {"kind": "delta", "normalization": "rms", "output_gate": "silu", "short_convolution": 4}},
     "delta_plain": {"attention": {"kind": "delta"}},
+    "gated_delta": {"attention": {"kind": "gated_delta", "normalization": "rms", "output_gate": "silu", "short_convolution": 4}},
+    "transnormer": {"attention": {"layers": ["diagonal", "transnormer"], "diagonal_block": 4}},
+    "alibi": {"attention": {"kind": "softmax"}, "model": {"positions": "alibi", "num_heads": 3, "embed_dim": 12}},
     "cosformer_rope": {"attention": {"kind": "cosformer", "output_gate": "silu"},
                        "model": {"positions": "rope", "bias": False, "num_kv_heads": 1}},
 }
@@ -184,7 +187,8 @@ if __name__ == "__main__":
               ("decoder", "rfa_gaussian", "pre"), ("decoder", "rfa_gaussian_gate", "pre"), ("decoder", "rfa_arccos_gate", "post"),
               ("encoder", "rfa_arccos", "post"), ("encoder_decoder", "rfa_gaussian", "post")]
     cases += [("decoder", "cosformer2", "pre"), ("encoder", "cosformer2", "pre"), ("decoder", "delta", "pre"),
-              ("decoder", "delta_plain", "post")]
+              ("decoder", "delta_plain", "post"), ("decoder", "gated_delta", "pre"), ("decoder", "transnormer", "pre"),
+              ("encoder", "transnormer", "post"), ("decoder", "alibi", "pre"), ("encoder", "alibi", "post")]
     for case in cases:
         if not sys.argv[1:] or "_".join(case) in sys.argv[1:]:
             write_case("_".join(case), make_config(*case))

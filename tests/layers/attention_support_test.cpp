@@ -29,6 +29,14 @@ TEST_CASE("a model that asks an attention for what it does not support is refuse
         "attention.self = \"linformer\" is not causal, and a decoder's attention to itself is");
   CHECK(message(ModelKind::encoder_decoder, [](AttentionConfig& own) { own.cross = "gated"; }) ==
         "attention.cross = \"gated\" sees no other text than the queries', and a decoder's attention to an encoder does");
+  ModelConfig alibi = small_model(ModelKind::decoder, {}, 10);
+  alibi.num_layers = 2;
+  alibi.positions = Positions::alibi;
+  alibi.attention.layers = {"softmax", "cosformer"};
+  CHECK(input_error_of([&] { Model(alibi, 1); }) ==
+        "model.positions = \"alibi\" lowers scores of softmax by their distance, and attention.layers = \"cosformer\" does "
+        "not "
+        "take it");
   CHECK(message(ModelKind::encoder, [](AttentionConfig& own) { own.kind = "linear", own.reweighting = "decay"; }) ==
         "attention.reweighting = \"decay\" is causal only, and an encoder's attention is not");
 }

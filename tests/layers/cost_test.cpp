@@ -219,6 +219,7 @@ TEST_CASE("the estimate of memory is near what a training step uses") {
       {"landmarks", ModelKind::encoder, kind_of("nystrom"), 4, 64, 2, 512, 256},
       {"cosformer2", ModelKind::decoder, kind_of("cosformer2"), 4, 128, 4, 128, 256},
       {"delta rule", ModelKind::decoder, kind_of("delta"), 4, 128, 4, 128, 256},
+      {"delta rule with decay", ModelKind::decoder, kind_of("gated_delta"), 4, 128, 4, 128, 256},
       {"encoder", ModelKind::encoder, kind_of("cosformer"), 4, 64, 4, 128, 256},
       {"encoder and decoder", ModelKind::encoder_decoder, kind_of("cosformer"), 3, 64, 4, 128, 256}};
   for (const Row& row : rows) {

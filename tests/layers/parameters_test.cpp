@@ -9,15 +9,15 @@
 #include "core/random.h"
 #include "tests/catch.h"
 #include "tests/support/layer_cases.h"
-#include "tests/support/require_close.h"
 #include "tests/support/thread_counts.h"
 
 namespace cosformer::test {
 
-TEST_CASE("frequencies fall by equal ratios from 1 to the base to the -2") {
+TEST_CASE("listed initial values stand in row-major order, and have to be as many as the elements") {
   ParameterStore store(1, DType::float64);
-  const Variable theta = Scope(store).create("theta", {2, 2}, Initializer::frequencies(100));
-  require_close("theta", Values{1, 0.1, 0.01, 0.001}, values_of(theta.value()), {.rel = 1e-14});
+  const Variable theta = Scope(store).create("theta", {2, 2}, Initializer::listed({1, 0.5, -3, 7}));
+  CHECK(values_of(theta.value()) == Values{1, 0.5, -3, 7});
+  CHECK_THROWS_AS(Scope(store).create("short", {2, 2}, Initializer::listed({1, 2})), Error);
 }
 
 TEST_CASE("initial values are functions of seed, name and index") {

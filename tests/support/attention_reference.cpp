@@ -181,6 +181,10 @@ std::vector<double> probabilities(const AttentionCase& shape, double scale, cons
     if (!shape.counts(b, h, i, j)) continue;
     p[static_cast<std::size_t>(j)] = scale * dot(&query[at(shape, shape.queries, shape.head_dim, b, i, h)],
                                                  &key[at(shape, shape.keys, shape.head_dim, b, j, h)], shape.head_dim);
+    if (!shape.distance_slopes.empty()) {
+      const auto distance = static_cast<double>(std::abs(shape.query_position(b, i) - shape.key_position(b, j)));
+      p[static_cast<std::size_t>(j)] -= shape.distance_slopes[static_cast<std::size_t>(h)] * distance;
+    }
     largest = std::fmax(largest, p[static_cast<std::size_t>(j)]);
   }
   double sum = 0;

@@ -19,8 +19,9 @@ struct AttentionCase {
   std::vector<std::int32_t> query_positions = {}, key_positions = {};  ///< [B, T] and [B, S]; empty = 0, 1, 2, ...
   /// Softmax: whether head h of item b has query i look at key j, besides what `sees` says; empty = always.
   std::function<bool(std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t j)> listed = {};
-  bool l1_norm = false;    ///< linear attention: divide by Σ|s_ij| instead of Σ s_ij
-  bool undivided = false;  ///< linear attention: divide by nothing
+  std::vector<double> distance_slopes = {};  ///< softmax: [H], what scores lose per position between them; empty = 0
+  bool l1_norm = false;                      ///< linear attention: divide by Σ|s_ij| instead of Σ s_ij
+  bool undivided = false;                    ///< linear attention: divide by nothing
 
   /// Is key j of item b in sight of query i?
   bool sees(std::int64_t b, std::int64_t i, std::int64_t j) const;

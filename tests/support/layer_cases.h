@@ -49,6 +49,7 @@ inline std::vector<Variant> attention_variants() {
     config.kind = kind.name;
     config.window = 5;
     config.projected_length = 6;
+    config.diagonal_block = 3;
     config.longformer_window = 5;
     config.longformer_globals = 2;
     config.bigbird_block_size = 2;
@@ -101,13 +102,20 @@ inline std::vector<Variant> attention_variants() {
       }
     }
   }
-  for (const char* kind : {"cosformer", "softmax", "gated"}) {
+  for (const char* kind : {"cosformer", "softmax", "gated", "gated_delta"}) {
     AttentionConfig config;
     config.kind = kind;
     config.normalization = "rms";
     config.output_gate = variants.size() % 2 == 0 ? OutputGate::silu : OutputGate::sigmoid;
     config.short_convolution = 3;
     variants.push_back({concat(kind, " rms gate convolution"), config});
+  }
+  for (const char* kind : {"softmax", "softmax_materialized", "local"}) {
+    AttentionConfig config;
+    config.kind = kind;
+    config.window = 5;
+    config.alibi = true;
+    variants.push_back({concat(kind, " alibi"), config});
   }
   return variants;
 }

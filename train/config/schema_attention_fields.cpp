@@ -94,7 +94,7 @@ constexpr Field kFields[] = {
                                                       "sum with its sign, or their L1 norm (quadratic form "
                                                       "only), which signed similarities (identity, leaky_relu) may need. "
                                                       "rms: nothing, and each head's output gets an RMS norm; also of kind "
-                                                      "\"gated\" and \"delta\""),
+                                                      "\"gated\", \"delta\" and \"gated_delta\""),
     choice<kOutputGates, &C::model, &M::attention, &A::output_gate>(
         "attention.output_gate",
         "each number of the heads' outputs is multiplied by silu or sigmoid of a linear layer of the attention's input"),
@@ -125,6 +125,9 @@ constexpr Field kFields[] = {
                                                         "rfa: the state forgets by a learned gate of each head; causal"),
     integer<&C::model, &M::attention, &A::window>("attention.window", 0, kMaxLength,
                                                   "distance that local attention reaches"),
+    integer<&C::model, &M::attention, &A::diagonal_block>(
+        "attention.diagonal_block", 1, kMaxLength,
+        "positions of the blocks of kind \"diagonal\", each of which sees itself alone"),
     integer<&C::model, &M::attention, &A::projected_length>("attention.projected_length", 1, kMaxLength,
                                                             "positions that linformer projects a text to"),
     integer<&C::model, &M::attention, &A::longformer_window>(

@@ -11,7 +11,8 @@ constexpr Named<NormPlacement> kNormPlacements[] = {{"pre", NormPlacement::pre},
 constexpr Named<Positions> kPositions[] = {{"learned", Positions::learned},
                                            {"sinusoidal", Positions::sinusoidal},
                                            {"none", Positions::none},
-                                           {"rope", Positions::rope}};
+                                           {"rope", Positions::rope},
+                                           {"alibi", Positions::alibi}};
 constexpr Named<NormKind> kNormKinds[] = {{"layer", NormKind::layer}, {"rms", NormKind::rms}};
 constexpr Named<FeedForwardKind> kFeedForwardKinds[] = {
     {"mlp", FeedForwardKind::mlp}, {"swiglu", FeedForwardKind::swiglu}, {"geglu", FeedForwardKind::geglu}};
@@ -81,7 +82,8 @@ constexpr Field kFields[] = {
     choice<kPositions, &C::model, &M::positions>("model.positions",
                                                  "position embeddings, or rope: queries and keys of a text's attention to "
                                                  "itself are turned by their positions, before "
-                                                 "a feature map"),
+                                                 "a feature map; or alibi: scores of softmax fall with the distance, "
+                                                 "by a slope of each head"),
     boolean<&C::model, &M::tie_embeddings>("model.tie_embeddings", "the output projection is the embedding table"),
     boolean<&C::model, &M::share_embeddings>("model.share_embeddings",
                                              "encoder and decoder have one embedding table, encoder_decoder"),

@@ -44,6 +44,9 @@ struct AttentionVisibility {
   /// needs both or neither.
   const std::int32_t* query_positions = nullptr;
   const std::int32_t* key_positions = nullptr;
+  /// [H] or null: softmax's score of query i and key j loses slope · |position of i − position of j|, with a slope of each
+  /// head. Source: Press et al., Train Short, Test Long (ALiBi), ICLR 2022.
+  const double* distance_slopes = nullptr;
 };
 
 }  // namespace cosformer

@@ -1,29 +1,30 @@
 #include "core/kernels/delta_attention/delta_attention.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.h"
 #include "core/kernels/attention/attention_gradients.h"
-#include "core/kernels/attention/attention_tiles.h"
+#include "core/kernels/delta_attention/chunk.h"
 #include "core/parallel.h"
-#include "core/simd/row_loops.h"
 
 namespace cosformer {
 
 namespace {
 
 using detail::copy_rows;
+using detail::DeltaChunk;
+using detail::DeltaHead;
 using detail::Factor;
+using detail::kDeltaChunk;
 using detail::mask_of;
 using detail::MatrixView;
 using detail::multiply;
+using detail::multiply_rows;
 using detail::rows_of;
 using detail::ScratchMatrix;
 using detail::transpose;
 using detail::zero_rows;
-
-/// Rows of a chunk.
-constexpr std::int64_t kChunk = 64;
 
 void check_arguments(const AttentionSizes& sizes, const AttentionVisibility& visibility) {
   check<ShapeError>(visibility.causal && sizes.queries == sizes.keys,
@@ -33,81 +34,21 @@ void check_arguments(const AttentionSizes& sizes, const AttentionVisibility& vis
                     "[delta attention] head_dim and value_dim must be at least 1");
 }
 
-/// One head of one item.
-template <class T>
-struct DeltaHead {
-  std::int64_t length, D, E;
-  T scale;
-  MatrixView<const T> query, key, value;
-  MatrixView<const T> beta;  ///< one column
-  const std::uint8_t* key_mask;
-
-  bool masked(std::int64_t t) const { return key_mask != nullptr && key_mask[t] == 0; }
-  const std::uint8_t* mask_from(std::int64_t t) const { return key_mask == nullptr ? nullptr : key_mask + t; }
-};
-
-/// A chunk of a head, and what its rows do to each other.
-template <class T>
-struct DeltaChunk {
-  DeltaChunk(std::int64_t D, std::int64_t E)
-      : key(kChunk, D),
-        value(kChunk, E),
-        beta(1, kChunk),
-        turned_key(D, kChunk),
-        similar(kChunk, kChunk),
-        scores(kChunk, kChunk),
-        errors(kChunk, E),
-        corrections(kChunk, E) {}
-
-  ScratchMatrix<T> key, value, beta, turned_key;
-  ScratchMatrix<T> similar;      ///< k_t · k_s for s < t, 0 elsewhere
-  ScratchMatrix<T> scores;       ///< q_t · k_s for s ≤ t, 0 elsewhere
-  ScratchMatrix<T> errors;       ///< v_t − k_t S, S the state before the chunk
-  ScratchMatrix<T> corrections;  ///< u_t
-
-  /// Reads rows [begin, begin + count) and solves for their corrections.
-  void load(const DeltaHead<T>& head, std::int64_t begin, std::int64_t count, MatrixView<const T> state) {
-    const std::int64_t D = head.D, E = head.E;
-    copy_rows(count, D, head.key.from(begin), head.mask_from(begin), key.view());
-    copy_rows(count, E, head.value.from(begin), head.mask_from(begin), value.view());
-    for (std::int64_t t = 0; t < count; ++t) beta[0][t] = head.masked(begin + t) ? T{0} : *head.beta[begin + t];
-    transpose<T>(count, D, key.view(), turned_key.view());
-    multiply<T>(count, count, D, key.view(), turned_key.view(), false, similar.view());
-    multiply<T>(count, count, D, head.query.from(begin), turned_key.view(), false, scores.view());
-    for (std::int64_t t = 0; t < count; ++t) {
-      std::fill(similar[t] + t, similar[t] + count, T{0});
-      std::fill(scores[t] + t + 1, scores[t] + count, T{0});
-    }
-    multiply<T>(count, E, D, key.view(), state, false, errors.view());
-    for (std::int64_t t = 0; t < count; ++t) {
-      for (std::int64_t e = 0; e < E; ++e) errors[t][e] = value[t][e] - errors[t][e];
-      T* own = corrections[t];
-      std::copy_n(errors[t], E, own);
-      for (std::int64_t s = 0; s < t; ++s) loops<T>().add_scaled(-similar[t][s], corrections[s], own, E);
-      loops<T>().scale(beta[0][t], own, own, E);
-    }
-  }
-
-  /// state += Kᵀ U
-  void advance(std::int64_t count, std::int64_t D, std::int64_t E, MatrixView<T> state) const {
-    multiply<T>(D, E, count, Factor<T>::transposed(key.view()), corrections.view(), true, state);
-  }
-};
-
 template <class T>
 void forward_head(const DeltaHead<T>& head, MatrixView<T> out) {
   const std::int64_t D = head.D, E = head.E;
-  DeltaChunk<T> chunk(D, E);
+  DeltaChunk<T> chunk(D, E, head.decays());
   ScratchMatrix<T> state(D, E);
   state.fill_zero();
-  const ScratchMatrix<T> sums(kChunk, E);
-  for (std::int64_t begin = 0; begin < head.length; begin += kChunk) {
-    const std::int64_t count = std::min(kChunk, head.length - begin);
+  const ScratchMatrix<T> sums(kDeltaChunk, E);
+  for (std::int64_t begin = 0; begin < head.length; begin += kDeltaChunk) {
+    const std::int64_t count = std::min(kDeltaChunk, head.length - begin);
     chunk.load(head, begin, count, state.view());
     multiply<T>(count, E, D, head.query.from(begin), state.view(), false, sums.view());
+    chunk.fade(head, count, E, sums.view());
     multiply<T>(count, E, count, chunk.scores.view(), chunk.corrections.view(), true, sums.view());
     for (std::int64_t t = 0; t < count; ++t) loops<T>().scale(head.scale, sums[t], out[begin + t], E);
-    chunk.advance(count, D, E, state.view());
+    chunk.advance(head, count, state.view());
   }
 }
 
@@ -115,81 +56,159 @@ void forward_head(const DeltaHead<T>& head, MatrixView<T> out) {
 template <class T>
 struct DeltaGradients {
   MatrixView<T> query, key, value, beta;
+  MatrixView<T> decay;  ///< null data without one
+};
+
+/// The gradients of one chunk, and what they are made from.
+template <class T>
+class ChunkGradient {
+ public:
+  ChunkGradient(const DeltaHead<T>& head, MatrixView<const T> dout, const DeltaGradients<T>& gradients)
+      : head_(head),
+        dout_(dout),
+        gradients_(gradients),
+        chunk_(head.D, head.E, head.decays()),
+        dstate_(head.D, head.E),
+        g_(kDeltaChunk, head.E),
+        du_(kDeltaChunk, head.E),
+        turned_state_(head.E, head.D),
+        turned_u_(head.E, kDeltaChunk),
+        products_(kDeltaChunk, kDeltaChunk),
+        dscores_(kDeltaChunk, kDeltaChunk),
+        dread_(kDeltaChunk, head.D),
+        dwritten_(kDeltaChunk, head.D),
+        dqueries_(kDeltaChunk, head.D) {
+    dstate_.fill_zero();
+  }
+
+  DeltaChunk<T>& chunk() { return chunk_; }
+
+  /// The chunk at `begin`, with the state before it. Chunks come from the last to the first.
+  void run(std::int64_t begin, std::int64_t count, MatrixView<const T> state) {
+    chunk_.load(head_, begin, count, state);
+    solve(begin, count);
+    correction_gradients(begin, count);
+    row_gradients(begin, count, state);
+    if (head_.decays()) decay_gradient(begin, count);
+    // dS becomes e^(b_C) dS + Σ_t e^(b_t) (q_tᵀ g_t − k_tᵀ du_t).
+    chunk_.close(head_, count, dstate_.view());
+    chunk_.fade(head_, count, head_.E, g_.view());
+    chunk_.fade(head_, count, head_.E, du_.view());
+    multiply<T>(head_.D, head_.E, count, Factor<T>::transposed(head_.query.from(begin)), g_.view(), true, dstate_.view());
+    for (std::int64_t t = 0; t < count; ++t) loops<T>().scale(T{-1}, du_[t], du_[t], head_.E);
+    multiply<T>(head_.D, head_.E, count, Factor<T>::transposed(chunk_.key.view()), du_.view(), true, dstate_.view());
+  }
+
+ private:
+  /// g and, by back substitution, the gradient du of the right-hand sides β ∘ (v − k S).
+  void solve(std::int64_t begin, std::int64_t count) {
+    const std::int64_t D = head_.D, E = head_.E;
+    for (std::int64_t t = 0; t < count; ++t) loops<T>().scale(head_.scale, dout_[begin + t], g_[t], E);
+    multiply<T>(count, E, D, chunk_.keys_behind(head_), dstate_.view(), false, du_.view());
+    multiply<T>(count, E, count, Factor<T>::transposed(chunk_.scores.view()), g_.view(), true, du_.view());
+    for (std::int64_t t = count - 1; t >= 0; --t) {
+      for (std::int64_t s = 0; s < t; ++s) {
+        loops<T>().add_scaled(-chunk_.beta[0][t] * chunk_.similar[t][s], du_[t], du_[s], E);
+      }
+    }
+  }
+
+  /// The gradients of β and values; products and dscores become those of k_t · k_s and q_t · k_s, and du that of v − k S.
+  void correction_gradients(std::int64_t begin, std::int64_t count) {
+    const std::int64_t E = head_.E;
+    transpose<T>(count, E, chunk_.corrections.view(), turned_u_.view());
+    multiply<T>(count, count, E, du_.view(), turned_u_.view(), false, products_.view());
+    multiply<T>(count, count, E, g_.view(), turned_u_.view(), false, dscores_.view());
+    for (std::int64_t t = 0; t < count; ++t) {
+      const T beta = chunk_.beta[0][t];
+      const T own = loops<T>().dot(du_[t], chunk_.errors[t], E) - loops<T>().dot(products_[t], chunk_.similar[t], t);
+      *gradients_.beta[begin + t] = head_.masked(begin + t) ? T{0} : own;
+      std::fill(dscores_[t] + t + 1, dscores_[t] + count, T{0});
+      std::fill(products_[t] + t, products_[t] + count, T{0});
+      for (std::int64_t s = 0; s < t; ++s) products_[t][s] *= -beta;
+      loops<T>().scale(beta, du_[t], du_[t], E);
+    }
+    copy_rows<T>(count, E, du_.view(), head_.mask_from(begin), gradients_.value.from(begin));
+    if (!head_.decays()) return;
+    multiply_rows<T>(count, count, chunk_.ratios.view(), products_.view(), products_.view());
+    multiply_rows<T>(count, count, chunk_.ratios.view(), dscores_.view(), dscores_.view());
+  }
+
+  /// The gradients of queries, and of keys: as tokens that read the state, and as tokens that are written into it.
+  void row_gradients(std::int64_t begin, std::int64_t count, MatrixView<const T> state) {
+    const std::int64_t D = head_.D, E = head_.E;
+    transpose<T>(D, E, state, turned_state_.view());
+    multiply<T>(count, D, E, g_.view(), turned_state_.view(), false, dqueries_.view());
+    chunk_.fade(head_, count, D, dqueries_.view());
+    multiply<T>(count, D, count, dscores_.view(), chunk_.key.view(), true, dqueries_.view());
+    copy_rows<T>(count, D, dqueries_.view(), nullptr, gradients_.query.from(begin));
+
+    multiply<T>(count, D, E, du_.view(), turned_state_.view(), false, dread_.view());
+    for (std::int64_t t = 0; t < count; ++t) loops<T>().scale(T{-1}, dread_[t], dread_[t], D);
+    chunk_.fade(head_, count, D, dread_.view());
+    multiply<T>(count, D, count, products_.view(), chunk_.key.view(), true, dread_.view());
+
+    transpose<T>(D, E, dstate_.view(), turned_state_.view());
+    multiply<T>(count, D, E, chunk_.corrections.view(), turned_state_.view(), false, dwritten_.view());
+    if (head_.decays()) detail::scale_rows<T>(count, D, chunk_.rest[0], dwritten_.view(), dwritten_.view());
+    multiply<T>(count, D, count, Factor<T>::transposed(products_.view()), chunk_.key.view(), true, dwritten_.view());
+    multiply<T>(count, D, count, Factor<T>::transposed(dscores_.view()), head_.query.from(begin), true, dwritten_.view());
+    for (std::int64_t t = 0; t < count; ++t) {
+      T* target = gradients_.key[begin + t];
+      for (std::int64_t d = 0; d < D; ++d) target[d] = head_.masked(begin + t) ? T{0} : dread_[t][d] + dwritten_[t][d];
+    }
+  }
+
+  /// With b_t the sum of all log α up to t, the output depends on q_t e^(b_t), on k_t e^(b_t) where it reads and on
+  /// k_t e^(−b_t) where it is written alone. The gradient of log α_t is the sum of those of b_s for s ≥ t.
+  void decay_gradient(std::int64_t begin, std::int64_t count) {
+    for (std::int64_t t = count - 1; t >= 0; --t) {
+      const T *q = head_.query[begin + t], *k = chunk_.key[t];
+      for (std::int64_t d = 0; d < head_.D; ++d) {
+        later_ += static_cast<double>(q[d]) * static_cast<double>(dqueries_[t][d]) +
+                  static_cast<double>(k[d]) * (static_cast<double>(dread_[t][d]) - static_cast<double>(dwritten_[t][d]));
+      }
+      *gradients_.decay[begin + t] = head_.masked(begin + t) ? T{0} : static_cast<T>(later_);
+    }
+  }
+
+  const DeltaHead<T>& head_;
+  MatrixView<const T> dout_;
+  const DeltaGradients<T>& gradients_;
+  DeltaChunk<T> chunk_;
+  ScratchMatrix<T> dstate_;  ///< of the state behind the chunk
+  ScratchMatrix<T> g_;       ///< scale · dout
+  ScratchMatrix<T> du_, turned_state_, turned_u_, products_, dscores_, dread_, dwritten_, dqueries_;
+  double later_ = 0;  ///< Σ of the gradients of b_s for the tokens s so far
 };
 
 /// One pass from the start for the states before each chunk, one from the end with the gradient of the state behind.
 template <class T>
 void backward_head(const DeltaHead<T>& head, MatrixView<const T> dout, const DeltaGradients<T>& gradients) {
   const std::int64_t D = head.D, E = head.E;
-  const std::int64_t chunks = (head.length + kChunk - 1) / kChunk;
-  DeltaChunk<T> chunk(D, E);
-  ScratchMatrix<T> states(chunks * D, E), dstate(D, E);
+  const std::int64_t chunks = (head.length + kDeltaChunk - 1) / kDeltaChunk;
+  ChunkGradient<T> gradient(head, dout, gradients);
+  const ScratchMatrix<T> states(chunks * D, E);
   zero_rows(chunks > 0 ? D : 0, E, states.view());
   for (std::int64_t i = 0; i + 1 < chunks; ++i) {
-    chunk.load(head, i * kChunk, kChunk, states.from(i * D));
+    gradient.chunk().load(head, i * kDeltaChunk, kDeltaChunk, states.from(i * D));
     copy_rows<T>(D, E, states.from(i * D), nullptr, states.from((i + 1) * D));
-    chunk.advance(kChunk, D, E, states.from((i + 1) * D));
+    gradient.chunk().advance(head, kDeltaChunk, states.from((i + 1) * D));
   }
-  dstate.fill_zero();
-  const ScratchMatrix<T> g(kChunk, E), du(kChunk, E), turned_state(E, D), turned_u(E, kChunk), products(kChunk, kChunk),
-      dscores(kChunk, kChunk), dkeys(kChunk, D), dqueries(kChunk, D);
   for (std::int64_t i = chunks - 1; i >= 0; --i) {
-    const std::int64_t begin = i * kChunk, count = std::min(kChunk, head.length - begin);
-    const MatrixView<T> state = states.from(i * D);
-    chunk.load(head, begin, count, state);
-    for (std::int64_t t = 0; t < count; ++t) loops<T>().scale(head.scale, dout[begin + t], g[t], E);
-    multiply<T>(count, E, D, chunk.key.view(), dstate.view(), false, du.view());
-    multiply<T>(count, E, count, Factor<T>::transposed(chunk.scores.view()), g.view(), true, du.view());
-    // Back substitution: du becomes the gradient of the right-hand sides β ∘ (v − k S).
-    for (std::int64_t t = count - 1; t >= 0; --t) {
-      for (std::int64_t s = 0; s < t; ++s) {
-        loops<T>().add_scaled(-chunk.beta[0][t] * chunk.similar[t][s], du[t], du[s], E);
-      }
-    }
-    transpose<T>(count, E, chunk.corrections.view(), turned_u.view());
-    multiply<T>(count, count, E, du.view(), turned_u.view(), false, products.view());
-    multiply<T>(count, count, E, g.view(), turned_u.view(), false, dscores.view());
-    for (std::int64_t t = 0; t < count; ++t) {
-      const T beta = chunk.beta[0][t];
-      const T own = loops<T>().dot(du[t], chunk.errors[t], E) - loops<T>().dot(products[t], chunk.similar[t], t);
-      *gradients.beta[begin + t] = head.masked(begin + t) ? T{0} : own;
-      std::fill(dscores[t] + t + 1, dscores[t] + count, T{0});
-      std::fill(products[t] + t, products[t] + count, T{0});
-      for (std::int64_t s = 0; s < t; ++s) products[t][s] *= -beta;
-      // From here on du holds β times the gradient, which is that of v − k S.
-      loops<T>().scale(beta, du[t], du[t], E);
-    }
-    copy_rows<T>(count, E, du.view(), head.mask_from(begin), gradients.value.from(begin));
-
-    transpose<T>(D, E, state, turned_state.view());
-    multiply<T>(count, D, E, g.view(), turned_state.view(), false, dqueries.view());
-    multiply<T>(count, D, count, dscores.view(), chunk.key.view(), true, dqueries.view());
-    copy_rows<T>(count, D, dqueries.view(), nullptr, gradients.query.from(begin));
-
-    multiply<T>(count, D, E, du.view(), turned_state.view(), false, dkeys.view());
-    for (std::int64_t t = 0; t < count; ++t) loops<T>().scale(T{-1}, dkeys[t], dkeys[t], D);
-    multiply<T>(count, D, count, products.view(), chunk.key.view(), true, dkeys.view());
-    multiply<T>(count, D, count, Factor<T>::transposed(products.view()), chunk.key.view(), true, dkeys.view());
-    multiply<T>(count, D, count, Factor<T>::transposed(dscores.view()), head.query.from(begin), true, dkeys.view());
-    transpose<T>(D, E, dstate.view(), turned_state.view());
-    multiply<T>(count, D, E, chunk.corrections.view(), turned_state.view(), true, dkeys.view());
-    copy_rows<T>(count, D, dkeys.view(), head.mask_from(begin), gradients.key.from(begin));
-
-    // dS += Qᵀ g − Kᵀ du
-    multiply<T>(D, E, count, Factor<T>::transposed(head.query.from(begin)), g.view(), true, dstate.view());
-    for (std::int64_t t = 0; t < count; ++t) loops<T>().scale(T{-1}, du[t], du[t], E);
-    multiply<T>(D, E, count, Factor<T>::transposed(chunk.key.view()), du.view(), true, dstate.view());
+    gradient.run(i * kDeltaChunk, std::min(kDeltaChunk, head.length - i * kDeltaChunk), states.from(i * D));
   }
 }
 
 template <class T, class Visit>
 void for_each_head(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale, const Heads<const T>& query,
-                   const Heads<const T>& key, const Heads<const T>& value, const T* beta, Visit&& visit) {
+                   const Heads<const T>& key, const Heads<const T>& value, const T* beta, const T* decay, Visit&& visit) {
   parallel_for(sizes.batch * sizes.heads, [&](std::int64_t i) {
-    const std::int64_t b = i / sizes.heads, h = i % sizes.heads;
+    const std::int64_t b = i / sizes.heads, h = i % sizes.heads, first = b * sizes.keys * sizes.heads + h;
     visit(b, h,
           DeltaHead<T>{sizes.queries, sizes.head_dim, sizes.value_dim, scale, rows_of(query, b, h), rows_of(key, b, h),
-                       rows_of(value, b, h), MatrixView<const T>{beta + b * sizes.keys * sizes.heads + h, sizes.heads},
+                       rows_of(value, b, h), MatrixView<const T>{beta + first, sizes.heads},
+                       MatrixView<const T>{decay == nullptr ? nullptr : decay + first, sizes.heads},
                        mask_of(visibility, sizes, b)});
   });
 }
@@ -198,40 +217,48 @@ void for_each_head(const AttentionSizes& sizes, const AttentionVisibility& visib
 
 template <class T>
 void delta_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
-                             Heads<const T> query, Heads<const T> key, Heads<const T> value, const T* beta, Heads<T> out) {
+                             Heads<const T> query, Heads<const T> key, Heads<const T> value, const T* beta, const T* decay,
+                             Heads<T> out) {
   check_arguments(sizes, visibility);
   for_each_head<T>(
-      sizes, visibility, scale, query, key, value, beta,
+      sizes, visibility, scale, query, key, value, beta, decay,
       [&](std::int64_t b, std::int64_t h, const DeltaHead<T>& head) { forward_head(head, rows_of(out, b, h)); });
 }
 
 template <class T>
 void delta_attention_backward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
-                              Heads<const T> query, Heads<const T> key, Heads<const T> value, const T* beta,
+                              Heads<const T> query, Heads<const T> key, Heads<const T> value, const T* beta, const T* decay,
                               Heads<const T> dout, const Gradient<T>& dquery, const Gradient<T>& dkey,
-                              const Gradient<T>& dvalue, const Gradient<T>& dbeta) {
+                              const Gradient<T>& dvalue, const Gradient<T>& dbeta, const Gradient<T>& ddecay) {
   check_arguments(sizes, visibility);
   const detail::WrittenGradients<T> written(sizes, dquery, dkey, dvalue);
   const detail::WrittenGradient<T> betas(dbeta, sizes.batch, sizes.keys, sizes.heads, 1);
-  for_each_head<T>(sizes, visibility, scale, query, key, value, beta,
+  const detail::WrittenGradient<T> decays(ddecay, sizes.batch, decay == nullptr ? 0 : sizes.keys, sizes.heads, 1);
+  for_each_head<T>(sizes, visibility, scale, query, key, value, beta, decay,
                    [&](std::int64_t b, std::int64_t h, const DeltaHead<T>& head) {
                      backward_head<T>(head, rows_of(dout, b, h),
                                       {rows_of(written.query.heads(), b, h), rows_of(written.key.heads(), b, h),
-                                       rows_of(written.value.heads(), b, h), rows_of(betas.heads(), b, h)});
+                                       rows_of(written.value.heads(), b, h), rows_of(betas.heads(), b, h),
+                                       decay == nullptr ? MatrixView<T>{} : rows_of(decays.heads(), b, h)});
                    });
   written.finish();
   betas.finish();
+  decays.finish();
 }
 
 template <class T>
 void delta_attention_step(const AttentionSizes& sizes, T scale, Heads<const T> query, Heads<const T> key,
-                          Heads<const T> value, const T* beta, T* state, Heads<T> out) {
+                          Heads<const T> value, const T* beta, const T* decay, T* state, Heads<T> out) {
   const std::int64_t D = sizes.head_dim, E = sizes.value_dim;
   parallel_for(sizes.batch * sizes.heads, [&](std::int64_t i) {
     const std::int64_t b = i / sizes.heads, h = i % sizes.heads;
     const MatrixView<T> own{state + i * D * E, E};
     const T *k = key.rows(b, h), *q = query.rows(b, h);
     const ScratchMatrix<T> correction(1, E);
+    if (decay != nullptr) {
+      const T left = std::exp(decay[i]);
+      for (std::int64_t d = 0; d < D; ++d) loops<T>().scale(left, own[d], own[d], E);
+    }
     std::copy_n(value.rows(b, h), E, correction[0]);
     for (std::int64_t d = 0; d < D; ++d) loops<T>().add_scaled(-k[d], own[d], correction[0], E);
     loops<T>().scale(beta[i], correction[0], correction[0], E);
@@ -245,18 +272,19 @@ void delta_attention_step(const AttentionSizes& sizes, T scale, Heads<const T> q
 }
 
 std::int64_t delta_attention_working_size(std::int64_t length, std::int64_t head_dim, std::int64_t value_dim) {
-  const std::int64_t chunks = (length + kChunk - 1) / kChunk;
-  return (chunks + 2) * head_dim * value_dim + kChunk * (4 * kChunk + 4 * head_dim + 7 * value_dim);
+  const std::int64_t chunks = (length + kDeltaChunk - 1) / kDeltaChunk;
+  return (chunks + 2) * head_dim * value_dim + kDeltaChunk * (5 * kDeltaChunk + 6 * head_dim + 7 * value_dim);
 }
 
 #define COSFORMER_INSTANTIATE(T)                                                                                            \
   template void delta_attention_forward<T>(const AttentionSizes&, const AttentionVisibility&, T, Heads<const T>,            \
-                                           Heads<const T>, Heads<const T>, const T*, Heads<T>);                             \
+                                           Heads<const T>, Heads<const T>, const T*, const T*, Heads<T>);                   \
   template void delta_attention_backward<T>(const AttentionSizes&, const AttentionVisibility&, T, Heads<const T>,           \
-                                            Heads<const T>, Heads<const T>, const T*, Heads<const T>, const Gradient<T>&,   \
-                                            const Gradient<T>&, const Gradient<T>&, const Gradient<T>&);                    \
+                                            Heads<const T>, Heads<const T>, const T*, const T*, Heads<const T>,             \
+                                            const Gradient<T>&, const Gradient<T>&, const Gradient<T>&, const Gradient<T>&, \
+                                            const Gradient<T>&);                                                            \
   template void delta_attention_step<T>(const AttentionSizes&, T, Heads<const T>, Heads<const T>, Heads<const T>, const T*, \
-                                        T*, Heads<T>);
+                                        const T*, T*, Heads<T>);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)
 #undef COSFORMER_INSTANTIATE

@@ -54,6 +54,7 @@ void softmax_attention_materialized_forward(const AttentionSizes& sizes, const A
     detail::copy_rows<T>(S, E, rows_of(value, b, h), item.key_mask, v.view());
     detail::transpose<T>(S, D, k.view(), turned_k.view());
     multiply<T>(length, S, D, scaled_q.view(), turned_k.view(), false, p);
+    detail::subtract_distances(visibility, item, h, {0, length}, {0, S}, p);
     detail::hide_scores(item, {0, length}, {0, S}, p);
     for (std::int64_t i = 0; i < length; ++i) {
       const T largest = loops<T>().max(p[i], S);

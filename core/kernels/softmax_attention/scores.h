@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 
 #include "core/error.h"
@@ -128,6 +129,22 @@ void hide_scores(const ItemVisibility& item, Range queries, Range keys, MatrixVi
     std::fill(row + last, row + width, kHidden);
     if (item.key_mask == nullptr) continue;
     for (std::int64_t j = first; j < last; ++j) row[j] = item.key_mask[keys.begin + j] != 0 ? row[j] : kHidden;
+  }
+}
+
+/// Scores of head h lose slope · distance, if distances count.
+template <class T>
+void subtract_distances(const AttentionVisibility& visibility, const ItemVisibility& item, std::int64_t h, Range queries,
+                        Range keys, MatrixView<T> scores) {
+  if (visibility.distance_slopes == nullptr) return;
+  const T slope = static_cast<T>(visibility.distance_slopes[h]);
+  const std::int32_t* const places = item.key_positions;
+  for (std::int64_t i = queries.begin; i < queries.end; ++i) {
+    const std::int64_t own = item.query_positions == nullptr ? i : item.query_positions[i];
+    T* row = scores[i - queries.begin];
+    for (std::int64_t j = keys.begin; j < keys.end; ++j) {
+      row[j - keys.begin] -= slope * static_cast<T>(std::abs(own - (places == nullptr ? j : places[j])));
+    }
   }
 }
 

@@ -101,6 +101,7 @@ void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisib
         const std::int64_t count = queries.end - queries.begin, row = queries.begin - first;
         const detail::TileColumns columns(item, queries, keys);
         detail::multiply_scores<T>(count, columns, D, scaled_q.from(row), key_tile.turned_k(), scores.view());
+        detail::subtract_distances(visibility, item, h, queries, keys, scores.view());
         if (item.has_holes()) detail::hide_scores(item, queries, keys, scores.view());
         for (std::int64_t i = 0; i < count; ++i) {
           const T correction = advance_row(scores[i], columns.seen(i), max[0] + row + i, sum[0] + row + i);
@@ -166,6 +167,7 @@ void softmax_attention_backward(const AttentionSizes& sizes, const AttentionVisi
         if (seen_width <= 0) continue;  // Between positions that are far apart a window holds no key.
         const detail::TileColumns columns(item, queries, {begin + from, seen.end});
         detail::multiply_scores<T>(count, columns, D, scaled_q.from(first), turned_k.from(0, from), p.view());
+        detail::subtract_distances(visibility, item, h, queries, {begin + from, seen.end}, p.view());
         if (item.has_holes()) detail::hide_scores(item, queries, {begin + from, seen.end}, p.view());
         detail::multiply_scores<T>(count, columns, E, g.from(first), turned_v.from(0, from), dp.view());
         for (std::int64_t i = 0; i < count; ++i) {

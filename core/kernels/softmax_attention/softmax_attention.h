@@ -9,9 +9,9 @@ namespace cosformer {
 /// In tiles of rows and keys with a running maximum and sum; nothing of size T×S is stored (after Milakov and Gimelshein
 /// 2018, Rabe and Staats 2021, Dao et al. 2022). Tiles that no query of theirs can see (causal, window) are skipped.
 ///
-/// Dropout applies to the weights after they were divided by their sum, as in Vaswani et al. 2017.
-/// Writes `out` [B, T, H, E] and `log_sum_exp` [B, H, T] (of the scaled scores; the backward pass needs it). A query that
-/// sees no key gives exactly 0 and log_sum_exp = -infinity. float or double.
+/// Distances count as `AttentionVisibility::distance_slopes` says. Dropout applies to the weights after they were divided by
+/// their sum, as in Vaswani et al. 2017. Writes `out` [B, T, H, E] and `log_sum_exp` [B, H, T] (of the scaled scores; the
+/// backward pass needs it). A query that sees no key gives exactly 0 and log_sum_exp = -infinity. float or double.
 template <class T>
 void softmax_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
                                Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<T> out, T* log_sum_exp);
