@@ -87,7 +87,11 @@ DecoderState Transformer::start(const EncoderOutput& encoder) const {
 
 Tensor Transformer::step(const Tensor& ids, DecoderState& state) const {
   const Pass pass;
-  const std::int64_t position = state.position++;
+  check<ShapeError>(ids.rank() == 2 && ids.dim(1) >= 1 && (state.encoder.empty() || ids.dim(1) == 1),
+                    "[transformer] a decoder steps by one token or more, and by one with an encoder, not by ids of shape ",
+                    ids.shape());
+  const std::int64_t position = state.position;
+  state.position += ids.dim(1);
   Tensor x = embed_positions_.forward(embed(ids, pass), position, pass).value();
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     x = layers_[i].step(x, *state.layers[i], state.encoder.empty() ? nullptr : &state.encoder[i], position);

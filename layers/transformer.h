@@ -41,7 +41,7 @@ class Transformer {
 
   /// The state before the first token; `encoder` is what a decoder of an encoder-decoder attends to.
   DecoderState start(const EncoderOutput& encoder = {}) const;
-  /// The hidden states [B, 1, embed_dim] of the next tokens, ids int32 [B, 1].
+  /// The hidden states [B, T, embed_dim] of the next tokens, ids int32 [B, T]; T is 1 with an encoder.
   Tensor step(const Tensor& ids, DecoderState& state) const;
 
   /// The table of a model without bands. Throws Error if there are bands.

@@ -56,8 +56,8 @@ class TransformerLayer {
   bool attends_to_encoder() const { return encoder_attn_.has_value(); }
   /// What `step` sees of an encoder's output.
   EncoderKeys encoder_keys(const EncoderOutput& encoder) const;
-  /// The next position of a decoder, without a graph: x [B, 1, embed_dim] at `position` (from 0). `encoder` is null in a
-  /// layer that attends to none.
+  /// The next positions of a decoder, without a graph: x [B, T, embed_dim] from `position` on (from 0). `encoder` is null in
+  /// a layer that attends to none, and else T is 1.
   Tensor step(const Tensor& x, AttentionState& state, const EncoderKeys* encoder, std::int64_t position) const;
 
  private:

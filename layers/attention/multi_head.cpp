@@ -145,8 +145,18 @@ Tensor MultiHeadAttention::attend_to(const EncoderKeys& keys, const Tensor& x, s
 Tensor MultiHeadAttention::step(const Tensor& x, AttentionState& state) const {
   const Pass pass;
   const Variable input(x);
-  const Variable out(state.step(project(input, input, pass)));
-  return out_proj_.forward(join_heads(out, gate_of(input, pass), pass), pass).value();
+  const AttentionInputs all = project(input, input, pass);
+  Tensor attended;
+  for (std::int64_t t = 0; t < x.dim(1); ++t) {
+    const auto token = [t](const Variable& own) {
+      return own.defined() ? Variable(own.value().narrow(1, t, 1).contiguous()) : Variable();
+    };
+    const Tensor out =
+        x.dim(1) == 1 ? state.step(all) : state.step({token(all.query), token(all.key), token(all.value), token(all.input)});
+    if (!attended.defined()) attended = Tensor::empty(out.shape().with_dim(1, x.dim(1)), out.dtype());
+    attended.narrow(1, t, 1).copy_from(out);
+  }
+  return out_proj_.forward(join_heads(Variable(attended), gate_of(input, pass), pass), pass).value();
 }
 
 }  // namespace cosformer

@@ -43,7 +43,7 @@ class MultiHeadAttention {
                             const Pass& pass) const;
 
   std::unique_ptr<AttentionState> start() const { return head_inputs_.start(attention_->start()); }
-  /// The next position of x [B, 1, embed_dim] in causal self-attention, without a graph.
+  /// The next positions, x [B, T, embed_dim], in causal self-attention, without a graph.
   Tensor step(const Tensor& x, AttentionState& state) const;
 
   /// What `attend_to` sees of source [B, S, embed_dim].

@@ -27,6 +27,7 @@ struct TaskConfig {
   std::string test;
   std::int64_t seq_len = 256;
   std::int64_t context_window = 0;        ///< language_modeling: tokens of an evaluation window that are read and not scored
+  bool carry_state = false;               ///< language_modeling: evaluation reads a text as one, window by window
   std::string tokenizer = "byte";         ///< byte, char, word, bpe
   std::string tokenizer_folder;           ///< holds the tokenizer's files; empty = made from the training text
   std::int64_t tokenizer_vocab_size = 0;  ///< of a word or BPE tokenizer that is made; 0 = all words, 8192 for BPE

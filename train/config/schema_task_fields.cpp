@@ -27,6 +27,11 @@ constexpr Field kFields[] = {
         "tokens at the head of each evaluation window but the first that are read and not "
         "scored, language_modeling; windows then overlap by so many, and each token is "
         "still scored once"),
+    boolean<&C::task, &Task::carry_state>(
+        "task.carry_state",
+        "evaluation windows go on with the state (of linear attention) or the keys and values (of others) of the window "
+        "before, so that a split is scored as one text, language_modeling; training windows begin anew. Not with learned "
+        "positions; kind cosformer needs attention.reweighting_length as long as the text"),
     text<&C::task, &Task::tokenizer>("task.tokenizer", registered<tokenizer_kinds>, "how text becomes tokens"),
     text<&C::task, &Task::tokenizer_folder>("task.tokenizer_folder", nullptr,
                                             "folder with the tokenizer's files (bpe: vocab.json, merges.txt); empty: made "

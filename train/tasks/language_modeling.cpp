@@ -47,6 +47,11 @@ class LanguageModeling : public Task {
   LanguageModeling(const Config& config, std::shared_ptr<const Tokenizer> tokenizer)
       : Task(config), tokenizer_(std::move(tokenizer)) {
     check<InputError>(config.model.kind == ModelKind::decoder, "model.kind: language_modeling needs \"decoder\"");
+    check<InputError>(
+        !config.task.carry_state || (config.model.positions != Positions::learned && config.task.context_window == 0 &&
+                                     config.train.eval_max_batches == 0),
+        "task.carry_state: a split that is read as one text needs model.positions that are not learned, and no "
+        "task.context_window or train.eval_max_batches");
     // A prompt that cannot be read shows now, not at the first evaluation.
     const std::string& prompt = config.logging.sample_prompt;
     check<InputError>(prompt.empty() || !tokenizer_->encode(prompt).empty(),
@@ -107,10 +112,14 @@ class LanguageModeling : public Task {
   }
 
  protected:
-  std::int64_t evaluation_sequences(Split split) const override { return batches(split).evaluation_windows(); }
+  /// With a state that is carried on, a text is one sequence.
+  std::int64_t evaluation_sequences(Split split) const override {
+    return config().task.carry_state ? 1 : batches(split).evaluation_windows();
+  }
 
   /// [loss, targets]
   EvaluationSums score(const Model& model, Split split, std::int64_t first, std::int64_t rows) const override {
+    if (config().task.carry_state) return score_as_one(model, batches(split));
     const TokenBatch batch = batches(split).evaluation_batch(first, rows);
     const auto losses = score_shards<double>(model.config(), config().train.shards, rows, [&](ShardRows shard) {
       return window_loss(model, batch, shard, 1.0, Pass{}).value().item();
@@ -134,6 +143,23 @@ class LanguageModeling : public Task {
   }
 
  private:
+  /// The same of a whole text, each window with the state that the one before has left.
+  static EvaluationSums score_as_one(const Model& model, const LanguageModelBatches& windows) {
+    DecoderState state = model.decoder().start();
+    EvaluationSums sums = {0, 0};
+    for (std::int64_t w = 0; w < windows.evaluation_windows(); ++w) {
+      TokenBatch window = windows.evaluation_batch(w, 1);
+      // Behind the end of a short window there is nothing to read.
+      window.length = window.predicted;
+      const Variable hidden(model.decoder().step(rows_of(window.inputs, window.length, 0, 1), state));
+      const Tensor targets = rows_of(window.targets, window.length, 0, 1).reshape({window.length});
+      sums[0] +=
+          model.token_loss(reshape(hidden, {window.length, model.config().embed_dim}), targets, 1.0, Pass{}).value().item();
+      sums[1] += static_cast<double>(window.predicted);
+    }
+    return sums;
+  }
+
   const TextCorpus& corpus(Split split) const { return require_split(corpora_, split, "text"); }
 
   LanguageModelBatches batches(Split split) const {

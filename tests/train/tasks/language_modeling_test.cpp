@@ -56,6 +56,45 @@ double expected_loss(const Model& model, const std::vector<std::int32_t>& tokens
 
 }  // namespace
 
+TEST_CASE("an evaluation that carries its state on scores a text in windows as in one") {
+  for (const char* kind : {"softmax", "local", "linear", "gated", "gated_delta", "cosformer2"}) {
+    CAPTURE(kind);
+    const TemporaryFolder folder;
+    Config config = tiny_config(folder, 0);
+    config.model.positions = Positions::none;
+    config.model.attention.kind = kind;
+    config.model.attention.feature_map = "elu";
+    config.model.attention.window = 9;
+    config.task.carry_state = true;
+    const auto task = make_task(config);
+    const Model model(task->complete(config.model), 3, DType::float64);
+    const Evaluation carried = task->evaluate(model, Split::valid, 0);
+    config.task.carry_state = false;
+    const Evaluation windows = make_task(config)->evaluate(model, Split::valid, 0);
+    config.task.seq_len = std::ssize(kText);
+    const Evaluation whole = make_task(config)->evaluate(model, Split::valid, 0);
+    CHECK(carried.value("loss") == Approx(whole.value("loss")).epsilon(1e-10));
+    CHECK(carried.value("tokens") == whole.value("tokens"));
+    CHECK(std::abs(windows.value("loss") - whole.value("loss")) > 1e-4);
+  }
+}
+
+TEST_CASE("a state that is carried on refuses what it cannot be had with") {
+  const TemporaryFolder folder;
+  Config config = tiny_config(folder, 0);
+  config.task.carry_state = true;
+  config.model.positions = Positions::rope;
+  const auto refused = [](const Config& own) {
+    return input_error_of([&] { make_language_modeling(own); }).starts_with("task.carry_state:");
+  };
+  CHECK_NOTHROW(make_language_modeling(config));
+  Config learned = config, overlapping = config, cut = config;
+  learned.model.positions = Positions::learned;
+  overlapping.task.context_window = 3;
+  cut.train.eval_max_batches = 2;
+  for (const Config& own : {learned, overlapping, cut}) CHECK(refused(own));
+}
+
 TEST_CASE("an evaluation scores each token once, behind as much context as the config asks for") {
   for (const std::int64_t context : {0, 1, 5, 11}) {
     CAPTURE(context);
