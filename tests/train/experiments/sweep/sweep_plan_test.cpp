@@ -205,6 +205,7 @@ TEST_CASE("Every file of configs/sweeps asks a question and can be planned") {
   }
   CHECK(names == std::vector<std::string>{"chunk_size",
                                           "feature_maps",
+                                          "listops_curriculum",
                                           "lra_image",
                                           "lra_listops",
                                           "lra_pathfinder",
