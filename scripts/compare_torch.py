@@ -49,6 +49,17 @@ def attention(kind, causal, target, lengths, batch=1):
         yield {"name": name, "target": target, "ours": ours + (["--causal"] if causal else []), "case": case}
 
 
+def successors(lengths):
+    """What came after cosFormer, causal, against the chunked form of the same formula."""
+    options = {"cosformer2": ["--kind", "cosformer2"], "gated": ["--kind", "gated"], "delta": ["--kind", "delta"],
+               "retention": ["--kind", "linear", "--set", "attention.feature_map=identity", "--set", "attention.reweighting=decay",
+                             "--set", "attention.normalization=rms"]}
+    for kind, flags in options.items():
+        for row in attention(kind, True, 1.0, lengths):
+            row["ours"] = ["attention", *flags, *row["ours"][3:]]
+            yield {**row, "name": row["name"].replace("operator", "successor")}
+
+
 def step(config, target, **case):
     """Training steps of configs/bench/CONFIG_{cosformer,softmax}.toml."""
     case = {"what": "step", "head_dim": case["embed_dim"] // case["heads"], **case}
@@ -87,6 +98,7 @@ def cases(quick):
     yield from attention("cosformer", False, 2.5, lengths)
     yield from attention("softmax", True, 1.5, lengths)
     yield from attention("softmax", False, 1.5, lengths)
+    yield from successors(QUICK_LENGTHS if quick else (512, 2048, 8192))
     if not quick:
         yield from attention("cosformer", True, 5.0, (2048,), batch=4)
         yield from attention("cosformer", False, 2.5, (2048,), batch=4)

@@ -20,6 +20,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from torch_attention_forms import Blocked, Chunked, Cumsum, FastTransformers, Naive, Sdpa, State
+from torch_successor_forms import CHUNKS as SUCCESSOR_CHUNKS
+from torch_successor_forms import SUCCESSORS
 
 CHUNKS = (64, 128, 256)
 # Forms that are asked for by name, in place of the fastest of the others, and the states of every position that each keeps at least.
@@ -32,6 +34,8 @@ def attention_of(case):
     """The callable (q, k, v, heads) of a case's form."""
     name, length, dim, causal = case["form"].split("+")[0], case["length"], case["head_dim"], case["causal"]
     kind, _, number = name.partition("_")
+    if kind in SUCCESSORS:
+        return SUCCESSORS[kind](length, dim, int(number))
     return {
         "state": lambda: State(length, dim),
         "cumsum": lambda: Cumsum(length, dim),
@@ -58,6 +62,9 @@ def forms(case, compile_too, named):
         if HAS_SDPA:
             found.append(("sdpa", 0.0))
             found += [(f"sdpa+micro_{m}", 0.0) for m in micro[:1]]
+    elif case["kind"] in SUCCESSORS:
+        kind = case["kind"]
+        found = [(f"{kind}_{chunk}", 0.0) for chunk in SUCCESSOR_CHUNKS[kind] if length % chunk == 0]
     elif case["causal"]:
         found = [(f"chunked_{chunk}", 0.0) for chunk in CHUNKS if length % chunk == 0]
         if named:
