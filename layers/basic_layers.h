@@ -47,42 +47,47 @@ class Linear {
   Variable weight_, bias_;
 };
 
-/// Layer norm over the last axis, eps 1e-5 as in PyTorch.
+/// Layer norm over the last axis.
 class LayerNorm {
  public:
-  static constexpr double kEps = 1e-5;
-
-  LayerNorm(const Scope& scope, std::int64_t dim)
+  LayerNorm(const Scope& scope, std::int64_t dim, double eps)
       : weight_(scope.create("weight", {dim}, Initializer::constant(1))),
-        bias_(scope.create("bias", {dim}, Initializer::constant(0))) {}
+        bias_(scope.create("bias", {dim}, Initializer::constant(0))),
+        eps_(eps) {}
 
   Variable forward(const Variable& x, const Pass& pass) const {
-    return layer_norm(x, pass.use(weight_), pass.use(bias_), kEps);
+    return layer_norm(x, pass.use(weight_), pass.use(bias_), eps_);
   }
   /// What a fused operation takes.
-  NormWeights weights(const Pass& pass) const { return {pass.use(weight_), pass.use(bias_), kEps}; }
+  NormWeights weights(const Pass& pass) const { return {pass.use(weight_), pass.use(bias_), eps_}; }
 
  private:
   Variable weight_, bias_;
+  double eps_;
 };
 
-/// The norm of a model's layers: layer norm with or without a bias, or RMS norm with a weight alone; eps 1e-5.
+/// The norm of a model's layers: layer norm with or without a bias, or RMS norm with a weight alone.
 class Norm {
  public:
-  Norm(const Scope& scope, NormKind kind, std::int64_t dim, bool bias)
+  /// PyTorch's.
+  static constexpr double kDefaultEps = 1e-5;
+
+  Norm(const Scope& scope, NormKind kind, std::int64_t dim, bool bias, double eps = kDefaultEps)
       : kind_(kind),
+        eps_(eps),
         weight_(scope.create("weight", {dim}, Initializer::constant(1))),
         bias_(kind == NormKind::layer && bias ? scope.create("bias", {dim}, Initializer::constant(0)) : Variable()) {}
 
   Variable forward(const Variable& x, const Pass& pass) const {
-    if (kind_ == NormKind::rms) return rms_norm(x, pass.use(weight_), LayerNorm::kEps);
-    return layer_norm(x, pass.use(weight_), use_if_defined(bias_, pass), LayerNorm::kEps);
+    if (kind_ == NormKind::rms) return rms_norm(x, pass.use(weight_), eps_);
+    return layer_norm(x, pass.use(weight_), use_if_defined(bias_, pass), eps_);
   }
   /// What a fused operation takes, of a layer norm with a bias.
-  NormWeights weights(const Pass& pass) const { return {pass.use(weight_), pass.use(bias_), LayerNorm::kEps}; }
+  NormWeights weights(const Pass& pass) const { return {pass.use(weight_), pass.use(bias_), eps_}; }
 
  private:
   NormKind kind_;
+  double eps_;
   Variable weight_, bias_;
 };
 

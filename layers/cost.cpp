@@ -180,9 +180,9 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
   const double inner = config.ffn_kind == FeedForwardKind::mlp ? 2 * ffn : 3 * ffn;
   const double layer = fused ? 6 * dim + ffn : 8 * dim + inner;
   double saved = 0;
-  if (config.kind != ModelKind::decoder)
-    saved += layers * (layer + attention_of_place(AttentionPlace::encoder).mean) + 2 * dim;
-  if (config.kind != ModelKind::encoder) saved += layers * (layer + attention.mean) + 2 * dim;
+  const double ends = (config.embedding_norm ? 3 : 2) * dim;
+  if (config.kind != ModelKind::decoder) saved += layers * (layer + attention_of_place(AttentionPlace::encoder).mean) + ends;
+  if (config.kind != ModelKind::encoder) saved += layers * (layer + attention.mean) + ends;
   if (config.kind == ModelKind::encoder_decoder)
     saved += layers * (6 * dim + attention_of_place(AttentionPlace::cross).mean);
 

@@ -84,14 +84,14 @@ Initializer output_initializer(std::int64_t embed_dim) {
 
 }  // namespace
 
-LanguageModelHead::LanguageModelHead(const Scope& scope, std::int64_t embed_dim, std::int64_t vocab_size,
-                                     const Variable& embedding)
-    : dense_(scope / "dense", embed_dim, embed_dim),
-      layer_norm_(scope / "layer_norm", embed_dim),
+LanguageModelHead::LanguageModelHead(const Scope& scope, const ModelConfig& config, const Variable& embedding)
+    : dense_(scope / "dense", config.embed_dim, config.embed_dim),
+      layer_norm_(scope / "layer_norm", config.embed_dim, config.norm_eps),
       weight_(embedding.defined()
                   ? embedding
-                  : (scope / "out_proj").create("weight", {vocab_size, embed_dim}, output_initializer(embed_dim))),
-      bias_((scope / "out_proj").create("bias", {vocab_size}, Initializer::constant(0))) {}
+                  : (scope / "out_proj")
+                        .create("weight", {config.vocab_size, config.embed_dim}, output_initializer(config.embed_dim))),
+      bias_((scope / "out_proj").create("bias", {config.vocab_size}, Initializer::constant(0))) {}
 
 Model::Model(const ModelConfig& given, std::uint64_t seed, DType dtype, ParameterValues values)
     : config_(given), store_(seed, dtype, values, given.linear_start) {
@@ -115,8 +115,7 @@ Model::Model(const ModelConfig& given, std::uint64_t seed, DType dtype, Paramete
     }
   }
   if (config.lm_head) {
-    lm_head_.emplace(root / "lm_head", config.embed_dim, config.vocab_size,
-                     config.tie_embeddings ? encoder_->embedding_weight() : Variable());
+    lm_head_.emplace(root / "lm_head", config, config.tie_embeddings ? encoder_->embedding_weight() : Variable());
   }
   if (config.num_classes > 0) {
     classification_head_.emplace(root / "classification_head",

@@ -32,7 +32,7 @@ class ClassificationHead {
 class LanguageModelHead {
  public:
   /// `embedding` is the table that is shared; undefined if the head has a weight of its own.
-  LanguageModelHead(const Scope& scope, std::int64_t embed_dim, std::int64_t vocab_size, const Variable& embedding);
+  LanguageModelHead(const Scope& scope, const ModelConfig& config, const Variable& embedding);
 
   /// What out_proj multiplies: hidden [.., embed_dim] -> the same shape.
   Variable features(const Variable& hidden, const Pass& pass) const {

@@ -101,10 +101,11 @@ struct AttentionConfig {
   std::int64_t short_convolution = 0;  ///< tokens that query, key and value are each convolved over; 0 = none
 
   // What the model decides for its attentions; no keys of [attention].
-  bool bias = true;           ///< projections have biases
-  bool rotary = false;        ///< queries and keys are turned by their positions
-  bool alibi = false;         ///< scores fall with the distance (softmax)
-  std::int64_t kv_heads = 0;  ///< heads of keys and values; 0 = as many as of queries
+  bool bias = true;            ///< projections have biases
+  bool rotary = false;         ///< queries and keys are turned by their positions
+  double rotary_base = 10000;  ///< the largest wavelength is about 2π times this, in positions
+  bool alibi = false;          ///< scores fall with the distance (softmax)
+  std::int64_t kv_heads = 0;   ///< heads of keys and values; 0 = as many as of queries
 };
 
 struct ModelConfig {
@@ -123,11 +124,14 @@ struct ModelConfig {
   double activation_dropout = 0.0;  ///< between the feed-forward block's two layers
   NormPlacement norm = NormPlacement::pre;
   NormKind norm_kind = NormKind::layer;
-  bool final_norm = true;  ///< a last norm behind all layers, with `norm` = pre
+  double norm_eps = 1e-5;       ///< added to the variance (layer) or the mean square (rms)
+  bool embedding_norm = false;  ///< a norm of the sum of token and position embeddings
+  bool final_norm = true;       ///< a last norm behind all layers, with `norm` = pre
   ScalarFunction activation = ScalarFunction::gelu;
   FeedForwardKind ffn_kind = FeedForwardKind::mlp;
   bool bias = true;  ///< of the linear layers and norms of all layers
   Positions positions = Positions::learned;
+  double rope_theta = 10000;  ///< base of the wavelengths, with `positions` = rope
   bool tie_embeddings = true;
   bool share_embeddings = false;               ///< an encoder-decoder with one table of token embeddings for both
   std::vector<std::int64_t> adaptive_cutoffs;  ///< first ids of the bands behind the first one; see layers/adaptive.h

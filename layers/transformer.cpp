@@ -30,14 +30,16 @@ Transformer::Transformer(const Scope& scope, const ModelConfig& config, StackRol
       embed_tokens_(token_embedding(scope / "embed_tokens", config, shared_embedding)),
       embed_positions_(scope, config.positions, config.max_length, config.embed_dim),
       dropout_(scope / "embed_tokens", config.dropout) {
+  const auto add_norm = [&](std::optional<Norm>& norm, const char* name) {
+    norm.emplace(scope / name, config.norm_kind, config.embed_dim, config.bias, config.norm_eps);
+  };
+  if (config.embedding_norm) add_norm(layernorm_embedding_, "layernorm_embedding");
   for (std::int64_t i = 0; i < config.num_layers; ++i) {
     layers_.emplace_back(scope / "layers" / std::to_string(i), config,
                          role == StackRole::encoder ? AttentionPlace::encoder : AttentionPlace::decoder_self, i,
                          attends_to_encoder);
   }
-  if (config.norm == NormPlacement::pre && config.final_norm) {
-    layer_norm_.emplace(scope / "layer_norm", config.norm_kind, config.embed_dim, config.bias);
-  }
+  if (config.norm == NormPlacement::pre && config.final_norm) add_norm(layer_norm_, "layer_norm");
 }
 
 const Variable& Transformer::embedding_weight() const {
@@ -66,7 +68,7 @@ Variable Transformer::forward(const Tensor& ids, const SharedPaddingMask& mask, 
   const Variable embedded =
       consecutive ? embed_positions_.forward(tokens, 0, pass)
                   : embed_positions_.forward_at(tokens, Tensor::from<std::int32_t>(ids.shape(), mask->positions), pass);
-  Variable x = dropout_.forward(embedded, pass);
+  Variable x = dropout_.forward(layernorm_embedding_ ? layernorm_embedding_->forward(embedded, pass) : embedded, pass);
   for (const TransformerLayer& layer : layers_) x = layer.forward(x, attention_mask, encoder, pass);
   return layer_norm_ ? layer_norm_->forward(x, pass) : x;
 }
@@ -92,7 +94,8 @@ Tensor Transformer::step(const Tensor& ids, DecoderState& state) const {
                     ids.shape());
   const std::int64_t position = state.position;
   state.position += ids.dim(1);
-  Tensor x = embed_positions_.forward(embed(ids, pass), position, pass).value();
+  const Variable embedded = embed_positions_.forward(embed(ids, pass), position, pass);
+  Tensor x = (layernorm_embedding_ ? layernorm_embedding_->forward(embedded, pass) : embedded).value();
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     x = layers_[i].step(x, *state.layers[i], state.encoder.empty() ? nullptr : &state.encoder[i], position);
   }

@@ -59,7 +59,7 @@ class Transformer {
   PositionEmbedding embed_positions_;
   Dropout dropout_;
   std::vector<TransformerLayer> layers_;
-  std::optional<Norm> layer_norm_;
+  std::optional<Norm> layernorm_embedding_, layer_norm_;
 };
 
 }  // namespace cosformer

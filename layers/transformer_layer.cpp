@@ -37,17 +37,18 @@ TransformerLayer::TransformerLayer(const Scope& scope, const ModelConfig& config
       fused_(uses_fused_blocks(config)),
       self_attn_(scope / "self_attn", config.embed_dim, config.num_heads, attention_of_layer(config, place, number),
                  config.max_length),
-      self_attn_layer_norm_(scope / "self_attn_layer_norm", config.norm_kind, config.embed_dim, config.bias),
+      self_attn_layer_norm_(scope / "self_attn_layer_norm", config.norm_kind, config.embed_dim, config.bias,
+                            config.norm_eps),
       self_attn_dropout_(scope / "self_attn", config.dropout),
       feed_forward_(scope, config),
-      final_layer_norm_(scope / "final_layer_norm", config.norm_kind, config.embed_dim, config.bias),
+      final_layer_norm_(scope / "final_layer_norm", config.norm_kind, config.embed_dim, config.bias, config.norm_eps),
       feed_forward_dropout_(scope / "fc2", config.dropout) {
   if (attends_to_encoder) {
-    encoder_attn_.emplace(
-        CrossAttention{MultiHeadAttention(scope / "encoder_attn", config.embed_dim, config.num_heads,
-                                          attention_of_layer(config, AttentionPlace::cross, number), config.max_length),
-                       Norm(scope / "encoder_attn_layer_norm", config.norm_kind, config.embed_dim, config.bias),
-                       Dropout(scope / "encoder_attn", config.dropout)});
+    encoder_attn_.emplace(CrossAttention{
+        MultiHeadAttention(scope / "encoder_attn", config.embed_dim, config.num_heads,
+                           attention_of_layer(config, AttentionPlace::cross, number), config.max_length),
+        Norm(scope / "encoder_attn_layer_norm", config.norm_kind, config.embed_dim, config.bias, config.norm_eps),
+        Dropout(scope / "encoder_attn", config.dropout)});
   }
 }
 

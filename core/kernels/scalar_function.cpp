@@ -176,6 +176,7 @@ constexpr Row kFunctions[] = {
     {{"gelu", gelu, false, "x Φ(x) (Hendrycks and Gimpel, 2016)"},
      {gelu_rows<float>, gelu_gradient_rows<float>, gelu_with_slope<float>},
      {gelu_rows<double>, gelu_gradient_rows<double>, gelu_with_slope<double>}},
+    logistic<detail::GeluTanh>("gelu_tanh", gelu_tanh, false, "x (1 + tanh(sqrt(2/π) (x + 0.044715 x³))) / 2: GPT-2's gelu"),
     logistic<detail::Silu>("silu", silu, false, "x / (1 + exp(-x)), Swish (Ramachandran et al., 2017)"),
     logistic<detail::Sigmoid>("sigmoid", sigmoid, true, "1 / (1 + exp(-x))"),
 };

@@ -10,7 +10,7 @@ namespace cosformer {
 
 /// Every function has one row in the table of scalar_function.cpp. `identity`, `leaky_relu` and `relu` have the slope of x <
 /// 0 at 0.
-enum class ScalarFunction : std::uint8_t { identity, leaky_relu, relu, squared_relu, elu, gelu, silu, sigmoid };
+enum class ScalarFunction : std::uint8_t { identity, leaky_relu, relu, squared_relu, elu, gelu, gelu_tanh, silu, sigmoid };
 
 struct ScalarFunctionKind {
   const char* name;

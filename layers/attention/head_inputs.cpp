@@ -75,6 +75,7 @@ class HeadInputsState : public AttentionState {
 HeadInputs::HeadInputs(const Scope& scope, const AttentionConfig& config, std::int64_t num_heads, std::int64_t head_dim)
     : stands_in_(!find_attention_kind(config.kind).supports(config).projects_key),
       rotary_(config.rotary),
+      rotary_base_(config.rotary_base),
       copies_(config.kv_heads > 0 ? num_heads / config.kv_heads : 1) {
   if (config.short_convolution == 0) return;
   const std::int64_t taps = config.short_convolution;
@@ -91,7 +92,7 @@ HeadInputs::HeadInputs(const Scope& scope, const AttentionConfig& config, std::i
 }
 
 Variable HeadInputs::rotated(const Variable& heads, const SharedPaddingMask& mask, std::int64_t first) const {
-  return rotary_ && heads.defined() ? rotate_positions(heads, mask, first, kRotaryBase) : heads;
+  return rotary_ && heads.defined() ? rotate_positions(heads, mask, first, rotary_base_) : heads;
 }
 
 Variable HeadInputs::all_heads(const Variable& heads) const { return copies_ > 1 ? repeat_heads(heads, copies_) : heads; }

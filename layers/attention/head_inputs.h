@@ -35,7 +35,6 @@ class HeadInputs {
 
  private:
   friend class HeadInputsState;
-  static constexpr double kRotaryBase = 10000;
 
   bool convolves() const { return convolutions_[2].defined(); }
   Variable rotated(const Variable& heads, const SharedPaddingMask& mask, std::int64_t first) const;
@@ -43,6 +42,7 @@ class HeadInputs {
   std::array<Variable, 3> convolutions_;  ///< of query, key and value; undefined without
   bool stands_in_;                        ///< queries or keys are undefined
   bool rotary_;
+  double rotary_base_;
   std::int64_t copies_;  ///< heads of queries for each of keys
 };
 

@@ -217,6 +217,7 @@ AttentionConfig attention_of_layer(const ModelConfig& config, AttentionPlace pla
   if (place != AttentionPlace::decoder_self) own.short_convolution = 0;
   own.rotary = config.positions == Positions::rope && place != AttentionPlace::cross;
   own.alibi = config.positions == Positions::alibi && place != AttentionPlace::cross;
+  own.rotary_base = config.rope_theta;
   own.bias = config.bias;
   own.kv_heads = config.num_kv_heads == config.num_heads ? 0 : config.num_kv_heads;
   return own;

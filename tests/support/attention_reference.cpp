@@ -93,6 +93,15 @@ ReferenceFeature reference_feature(const char* name) {
     return {[=](double x) { return x * share(x); },
             [=](double x) { return share(x) + x * std::exp(-0.5 * x * x) / std::sqrt(2 * std::numbers::pi); }};
   }
+  if (map == "gelu_tanh") {
+    const auto inner = [](double x) { return std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x); };
+    const auto inner_slope = [](double x) { return std::sqrt(2 / std::numbers::pi) * (1 + 3 * 0.044715 * x * x); };
+    return {[=](double x) { return 0.5 * x * (1 + std::tanh(inner(x))); },
+            [=](double x) {
+              const double t = std::tanh(inner(x));
+              return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner_slope(x);
+            }};
+  }
   const auto logistic = [](double x) { return 0.5 * (1 + std::tanh(0.5 * x)); };
   if (map == "sigmoid") return {logistic, [=](double x) { return logistic(x) * logistic(-x); }};
   if (map == "silu") {

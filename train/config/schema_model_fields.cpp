@@ -72,6 +72,10 @@ constexpr Field kFields[] = {
     choice<kNormPlacements, &C::model, &M::norm>("model.norm", "layer norm before each block or after each sum"),
     choice<kNormKinds, &C::model, &M::norm_kind>(
         "model.norm_kind", "layer norm, or RMS norm, which has neither a mean nor a bias; of all layers and the last norm"),
+    number<&C::model, &M::norm_eps>("model.norm_eps", {.minimum = 0, .above_minimum = true},
+                                    "what norms add to the variance or the mean square"),
+    boolean<&C::model, &M::embedding_norm>("model.embedding_norm",
+                                           "a norm behind the token and position embeddings, as BERT has it"),
     boolean<&C::model, &M::final_norm>("model.final_norm", "a last layer norm behind all layers, with norm = \"pre\""),
     registered_choice<scalar_functions, &C::model, &M::activation>("model.activation", "of the feed-forward block"),
     choice<kFeedForwardKinds, &C::model, &M::ffn_kind>("model.ffn_kind",
@@ -84,6 +88,9 @@ constexpr Field kFields[] = {
                                                  "itself are turned by their positions, before "
                                                  "a feature map; or alibi: scores of softmax fall with the distance, "
                                                  "by a slope of each head"),
+    number<&C::model, &M::rope_theta>("model.rope_theta", {.minimum = 1},
+                                      "positions = \"rope\": pair i of a head of width D is turned by rope_theta^(-2i/D) "
+                                      "per position"),
     boolean<&C::model, &M::tie_embeddings>("model.tie_embeddings", "the output projection is the embedding table"),
     boolean<&C::model, &M::share_embeddings>("model.share_embeddings",
                                              "encoder and decoder have one embedding table, encoder_decoder"),

@@ -77,8 +77,8 @@ TEST_CASE("A value of a wrong type or out of range is refused, says why and chan
         "attention.num_features must be \"d_log_d\" or an integer, 0 to 65536, not 65537");
   CHECK(problem_of("checkpoint.keep_best", {std::int64_t{1}, {}}) == "checkpoint.keep_best must be true or false, not 1");
   CHECK(problem_of("model.activation", {"gleu", {}}) ==
-        "model.activation must be \"identity\", \"leaky_relu\", \"relu\", \"squared_relu\", \"elu\", \"gelu\", \"silu\" or "
-        "\"sigmoid\", not the "
+        "model.activation must be \"identity\", \"leaky_relu\", \"relu\", \"squared_relu\", \"elu\", \"gelu\", "
+        "\"gelu_tanh\", \"silu\" or \"sigmoid\", not the "
         "string \"gleu\"; did you mean \"gelu\"?");
   CHECK(problem_of("train.shards", {"atuo", {}}) ==
         "train.shards must be \"auto\" or an integer, 1 to 4096, not the string \"atuo\"; did you mean \"auto\"?");
