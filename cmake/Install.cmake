@@ -45,7 +45,7 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS libopenblas0-openmp)
 # What find_package(cosformer) looks for: programs that are built on the libraries need it, cosformer itself does not.
 string(CONCAT CPACK_DEBIAN_PACKAGE_SUGGESTS
-    "libopenblas-openmp-dev, libspdlog-dev, nlohmann-json3-dev, libtomlplusplus-dev, libxxhash-dev, libpcre2-dev, "
-    "libpng-dev, zlib1g-dev, pkg-config, openmpi-bin, libopenmpi-dev")
+    "libopenblas-openmp-dev, libspdlog-dev, nlohmann-json3-dev, libtomlplusplus-dev, libxxhash-dev, libpcre2-dev, libutf8proc-dev, "
+    "libpng-dev, libsentencepiece-dev, libzstd-dev, zlib1g-dev, pkg-config, openmpi-bin, libopenmpi-dev")
 set(CPACK_STRIP_FILES ON)
 include(CPack)

@@ -1,16 +1,11 @@
 #include "data/texts/compressed_lines.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-#include <zlib.h>
-
 #include <algorithm>
 #include <system_error>
 #include <utility>
 
 #include "core/error.h"
 #include "data/lra/rows.h"
-#include "data/regular_file.h"
 
 namespace cosformer {
 
@@ -18,23 +13,20 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Text shrinks to a quarter or so, and a line takes a byte or more; a file that unpacks to more than these times its size
-/// is made to fill the memory. Small files may be all of one letter.
-constexpr std::uintmax_t kLargestRatio = 200, kFreeBytes = std::uintmax_t{1} << 20, kFreeLines = std::uintmax_t{1} << 16;
+/// A line takes a byte or more; a small file may be all of one letter.
+constexpr std::uintmax_t kFreeLines = std::uintmax_t{1} << 16;
+
+/// The path of a regular file. Throws InputError.
+const fs::path& checked(const fs::path& path, const char* content) {
+  std::error_code error;
+  check<InputError>(fs::is_regular_file(path, error), path.string(), ": expected ", content);
+  return path;
+}
 
 }  // namespace
 
-CompressedLines::CompressedLines(const fs::path& path, const char* content) : path_(path), file_(nullptr, gzclose) {
-  std::error_code error;
-  check<InputError>(fs::is_regular_file(path, error), path.string(), ": expected ", content);
-  const RegularFile file(path);
-  most_bytes_ = kLargestRatio * file.size() + kFreeBytes;
-  most_lines_ = file.size() + kFreeLines;
-  const int own = ::fcntl(file.descriptor(), F_DUPFD_CLOEXEC, 0);
-  file_.reset(own < 0 ? nullptr : gzdopen(own, "rb"));
-  if (file_ == nullptr && own >= 0) ::close(own);
-  check<InputError>(file_ != nullptr, path.string(), ": cannot open the file");
-}
+CompressedLines::CompressedLines(const fs::path& path, const char* content)
+    : path_(checked(path, content)), source_(path), most_lines_(fs::file_size(path) + kFreeLines) {}
 
 std::optional<std::string_view> CompressedLines::next() {
   line_.clear();
@@ -58,16 +50,8 @@ std::optional<std::string_view> CompressedLines::next() {
 
 bool CompressedLines::fill() {
   begin_ = 0;
-  const int count = gzread(file_.get(), buffer_.data(), static_cast<unsigned>(buffer_.size()));
-  int code = Z_OK;
-  const char* what = gzerror(file_.get(), &code);
-  check<InputError>(count >= 0 && (code == Z_OK || code == Z_STREAM_END), path_.string(),
-                    ": cannot unpack the file: ", what);
-  end_ = static_cast<std::size_t>(count);
-  bytes_ += end_;
-  check<InputError>(bytes_ <= most_bytes_, path_.string(), ": unpacks to over ", most_bytes_, " bytes, more than ",
-                    kLargestRatio, " times its size");
-  return count > 0;
+  end_ = source_.read(buffer_);
+  return end_ > 0;
 }
 
 }  // namespace cosformer

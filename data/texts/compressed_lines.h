@@ -5,17 +5,16 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
-struct gzFile_s;  // zlib's
+#include "data/corpus/byte_source.h"
 
 namespace cosformer {
 
-/// Reads a plain file or one in gzip's format, line by line, in bounded memory: a line of over `kMaxRowBytes` is
-/// refused, and so is a file that unpacks to over 200 times its size and 1 MiB, or to over a line per byte and 65,536.
+/// Reads what a ByteSource unpacks line by line: a line of over `kMaxRowBytes` is refused, and so is a file with over a line
+/// per byte and 65,536.
 class CompressedLines {
  public:
   /// `content` says what was expected if there is no file ("a file of reviews"). Throws InputError with the path.
@@ -30,10 +29,10 @@ class CompressedLines {
   bool fill();
 
   std::filesystem::path path_;
-  std::unique_ptr<gzFile_s, int (*)(gzFile_s*)> file_;
+  ByteSource source_;
   std::array<char, 1 << 16> buffer_;
   std::size_t begin_ = 0, end_ = 0;
-  std::uintmax_t bytes_ = 0, most_bytes_ = 0, most_lines_ = 0;
+  std::uintmax_t most_lines_ = 0;
   std::string line_;
   std::int64_t number_ = 0;
 };

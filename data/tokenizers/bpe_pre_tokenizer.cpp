@@ -1,10 +1,6 @@
 #include "data/tokenizers/bpe_pre_tokenizer.h"
 
 #include <array>
-#include <new>
-
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 
 #include "core/error.h"
 #include "data/utf8.h"
@@ -13,23 +9,12 @@ namespace cosformer {
 
 namespace {
 
-/// GPT-2's pattern with \s written out as Unicode's White_Space, since PCRE2's own \s also takes U+180E.
+/// GPT-2's pattern.
 std::string word_pattern() {
-  constexpr std::string_view kSpace =
-      R"(\t-\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
-  return concat(R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^)", kSpace, R"(\p{L}\p{N}]+|[)", kSpace, "]+(?![^", kSpace,
-                "])|[", kSpace, "]+");
+  const std::string_view space = kWhiteSpaceRanges;
+  return concat(R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^)", space, R"(\p{L}\p{N}]+|[)", space, "]+(?![^", space,
+                "])|[", space, "]+");
 }
-
-struct MatchData {
-  pcre2_match_data* data;
-  explicit MatchData(const pcre2_code* code) : data(pcre2_match_data_create_from_pattern(code, nullptr)) {
-    if (data == nullptr) throw std::bad_alloc();
-  }
-  ~MatchData() { pcre2_match_data_free(data); }
-  MatchData(const MatchData&) = delete;
-  MatchData& operator=(const MatchData&) = delete;
-};
 
 /// The code point that spells each byte: itself if it is a visible Latin-1 character, otherwise U+0100 and on.
 constexpr std::array<char16_t, 256> byte_spellings() {
@@ -54,46 +39,16 @@ constexpr std::array<std::int16_t, 0x144> kBytes = [] {
 
 }  // namespace
 
-struct BpePreTokenizer::Pattern {
-  pcre2_code* code = nullptr;
-  pcre2_match_context* limits = nullptr;
-  ~Pattern() {
-    pcre2_match_context_free(limits);
-    pcre2_code_free(code);
-  }
-};
-
-BpePreTokenizer::BpePreTokenizer() {
-  auto pattern = std::make_unique<Pattern>();
-  int error = 0;
-  PCRE2_SIZE offset = 0;
-  const std::string text = word_pattern();
-  pattern->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
-                                PCRE2_UTF | PCRE2_UCP | PCRE2_ANCHORED, &error, &offset, nullptr);
-  check<Error>(pattern->code != nullptr, "PCRE2 refuses the pattern of byte-level BPE at offset ", offset, ": error ",
-               error);
-  // If the system forbids generated code the interpreter gives the same matches.
-  pcre2_jit_compile(pattern->code, PCRE2_JIT_COMPLETE);
-  pattern->limits = pcre2_match_context_create(nullptr);
-  if (pattern->limits == nullptr) throw std::bad_alloc();
-  pcre2_set_depth_limit(pattern->limits, 1000);
-  pcre2_set_heap_limit(pattern->limits, 16 * 1024);  // KiB
-  pattern_ = std::move(pattern);
-}
-
-BpePreTokenizer::~BpePreTokenizer() = default;
+BpePreTokenizer::BpePreTokenizer() : pattern_(word_pattern()) {}
 
 void BpePreTokenizer::split_utf8(std::string_view text, std::vector<std::string_view>& words) const {
   if (text.empty()) return;
-  const MatchData match(pattern_->code);
-  const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-  for (PCRE2_SIZE begin = 0; begin < text.size();) {
-    const int result =
-        pcre2_match(pattern_->code, subject, text.size(), begin, PCRE2_NO_UTF_CHECK, match.data, pattern_->limits);
-    check<Error>(result > 0, "PCRE2 cannot cut the text at byte ", begin, ": error ", result);
-    const PCRE2_SIZE end = pcre2_get_ovector_pointer(match.data)[1];
-    words.push_back(text.substr(begin, end - begin));
-    begin = end;
+  Pattern::Search search(pattern_);
+  for (std::size_t begin = 0; begin < text.size();) {
+    const auto word = search.find(text, begin);
+    check<Error>(word && word->begin == begin, "the pattern of byte-level BPE has no word at byte ", begin);
+    words.push_back(text.substr(begin, word->end - begin));
+    begin = word->end;
   }
 }
 

@@ -4,11 +4,12 @@
 ///
 /// Source: Radford et al. 2019 (GPT-2), github.com/openai/gpt-2, src/encoder.py.
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "data/pattern.h"
 
 namespace cosformer {
 
@@ -20,7 +21,6 @@ namespace cosformer {
 class BpePreTokenizer {
  public:
   BpePreTokenizer();
-  ~BpePreTokenizer();
 
   /// Views of `text`. Thread-safe.
   std::vector<std::string_view> split(std::string_view text) const;
@@ -29,9 +29,8 @@ class BpePreTokenizer {
   static bool may_cut(std::string_view text, std::size_t p);
 
  private:
-  struct Pattern;
   void split_utf8(std::string_view text, std::vector<std::string_view>& words) const;
-  std::unique_ptr<const Pattern> pattern_;
+  Pattern pattern_;
 };
 
 /// How GPT-2's files spell a token: each byte as a visible character (a blank as U+0120).

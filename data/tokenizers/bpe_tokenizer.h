@@ -4,8 +4,8 @@
 
 #include <array>
 #include <memory>
-#include <unordered_map>
 
+#include "data/tokenizers/bpe_merges.h"
 #include "data/tokenizers/bpe_model.h"
 #include "data/tokenizers/bpe_pre_tokenizer.h"
 #include "data/tokenizers/tokenizer.h"
@@ -27,23 +27,19 @@ class BpeTokenizer final : public Tokenizer {
   static std::unique_ptr<Tokenizer> train(std::string_view text, const TokenizerOptions& options);
 
   std::string_view kind() const override { return "bpe"; }
-  std::int64_t vocab_size() const override { return static_cast<std::int64_t>(model_.tokens.size()); }
+  std::int64_t vocab_size() const override { return static_cast<std::int64_t>(tokens_.size()); }
   std::vector<std::int32_t> encode(std::string_view text) const override;
+  bool may_cut(std::string_view text, std::size_t p) const override;
   std::string decode(std::span<const std::int32_t> ids) const override;
   TokenizerFiles files() const override;
 
  private:
-  struct Scratch;
-  struct PairHash {
-    std::size_t operator()(std::uint64_t pair) const;
-  };
   std::vector<std::int32_t> encode_piece(std::string_view piece) const;
-  void encode_word(std::string_view word, Scratch& scratch, std::vector<std::int32_t>& ids) const;
 
-  BpeModel model_;
+  std::vector<std::string> tokens_;
+  BpeMerges merges_;
   BpePreTokenizer pre_tokenizer_;
   std::array<std::int32_t, 256> byte_ids_{};
-  std::unordered_map<std::uint64_t, std::uint32_t, PairHash> ranks_;  // (left, right) -> index of the merge
 };
 
 }  // namespace cosformer

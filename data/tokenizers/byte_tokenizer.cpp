@@ -9,6 +9,8 @@ std::vector<std::int32_t> ByteTokenizer::encode(std::string_view text) const {
   return std::vector<std::int32_t>(bytes, bytes + text.size());
 }
 
+bool ByteTokenizer::may_cut(std::string_view text, std::size_t p) const { return text[p] == ' ' || text[p] == '\n'; }
+
 std::string ByteTokenizer::decode(std::span<const std::int32_t> ids) const {
   std::string text;
   text.reserve(ids.size());

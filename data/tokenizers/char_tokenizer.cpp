@@ -71,6 +71,8 @@ std::vector<std::int32_t> CharTokenizer::encode(std::string_view text) const {
   return ids;
 }
 
+bool CharTokenizer::may_cut(std::string_view text, std::size_t p) const { return text[p] == ' ' || text[p] == '\n'; }
+
 std::string CharTokenizer::decode(std::span<const std::int32_t> ids) const {
   std::string text;
   for (const std::int32_t id : ids) {

@@ -1,9 +1,12 @@
 #include "data/tokenizers/registry.h"
 
+#include "core/error.h"
 #include "core/named_table.h"
 #include "data/tokenizers/bpe_tokenizer.h"
 #include "data/tokenizers/byte_tokenizer.h"
 #include "data/tokenizers/char_tokenizer.h"
+#include "data/tokenizers/huggingface/huggingface_tokenizer.h"
+#include "data/tokenizers/sentencepiece_tokenizer.h"
 #include "data/tokenizers/word_tokenizer.h"
 
 namespace cosformer {
@@ -21,6 +24,8 @@ constexpr TokenizerKind kKinds[] = {
     {"char", true, CharTokenizer::load, CharTokenizer::train},
     {"word", true, WordTokenizer::load, WordTokenizer::train},
     {"bpe", true, BpeTokenizer::load, BpeTokenizer::train},
+    {"huggingface", true, HuggingFaceTokenizer::load, nullptr},
+    {"sentencepiece", true, SentencePieceTokenizer::load, nullptr},
 };
 
 }  // namespace
@@ -34,7 +39,10 @@ std::unique_ptr<Tokenizer> load_tokenizer(std::string_view kind, const std::file
 }
 
 std::unique_ptr<Tokenizer> train_tokenizer(std::string_view kind, std::string_view text, const TokenizerOptions& options) {
-  return find_tokenizer_kind(kind).train(text, options);
+  const TokenizerKind& found = find_tokenizer_kind(kind);
+  check<InputError>(found.train != nullptr, "a tokenizer of kind \"", kind,
+                    "\" is not made from a text; task.tokenizer_folder names its folder");
+  return found.train(text, options);
 }
 
 }  // namespace cosformer

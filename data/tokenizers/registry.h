@@ -15,6 +15,7 @@ struct TokenizerKind {
   std::string_view name;
   bool has_files;  ///< `load` reads files from its folder
   std::unique_ptr<Tokenizer> (*load)(const std::filesystem::path& folder);
+  /// Null: the kind is not made here.
   std::unique_ptr<Tokenizer> (*train)(std::string_view text, const TokenizerOptions& options);
 };
 std::span<const TokenizerKind> tokenizer_kinds();

@@ -29,6 +29,9 @@ class Tokenizer {
   virtual std::int64_t vocab_size() const = 0;
   /// The ids of a text. Throws InputError (with LINE:COLUMN) if the tokenizer cannot read it.
   virtual std::vector<std::int32_t> encode(std::string_view text) const = 0;
+  /// Whether the ids of `text` are those of the part before byte p (0 < p < size) and of the part from there on, and p parts
+  /// no word from blanks. False if that is not known.
+  virtual bool may_cut(std::string_view text, std::size_t p) const = 0;
   /// The text of ids. Throws InputError if an id is not below `vocab_size()`.
   virtual std::string decode(std::span<const std::int32_t> ids) const = 0;
   /// The files that `load_tokenizer(kind(), folder)` reads. Equal tokenizers have equal files, however those are spelled

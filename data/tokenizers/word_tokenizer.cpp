@@ -67,9 +67,12 @@ std::vector<std::int32_t> WordTokenizer::encode(std::string_view text) const {
     for_each_word(piece, on_word, [&] { ids.push_back(line_end_); });
     return ids;
   };
-  const auto after_newline = [](std::string_view whole, std::size_t p) { return whole[p - 1] == '\n'; };
-  return encode_pieces(cut_into_pieces(text, kPieceBytes, after_newline), encode_piece);
+  return encode_pieces(
+      cut_into_pieces(text, kPieceBytes, [&](std::string_view whole, std::size_t p) { return may_cut(whole, p); }),
+      encode_piece);
 }
+
+bool WordTokenizer::may_cut(std::string_view text, std::size_t p) const { return text[p - 1] == '\n'; }
 
 std::string WordTokenizer::decode(std::span<const std::int32_t> ids) const {
   std::string text;

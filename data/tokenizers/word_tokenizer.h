@@ -25,6 +25,7 @@ class WordTokenizer final : public Tokenizer {
   std::string_view kind() const override { return "word"; }
   std::int64_t vocab_size() const override { return static_cast<std::int64_t>(tokens_.size()); }
   std::vector<std::int32_t> encode(std::string_view text) const override;
+  bool may_cut(std::string_view text, std::size_t p) const override;
   std::string decode(std::span<const std::int32_t> ids) const override;
   TokenizerFiles files() const override;
 

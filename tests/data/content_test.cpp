@@ -47,9 +47,9 @@ TEST_CASE("the content of a corpus is that of its file, whatever the tokenizer")
   const std::string text = "one two\nthree\n";
   const auto path = folder.write("text", text), copy = folder.write("elsewhere/copy", text);
   const auto words = train_tokenizer("word", text), bytes = load_tokenizer("byte", {});
-  CHECK(load_text_corpus(path, *words).content == digest_of(text));
-  CHECK(load_text_corpus(copy, *bytes).content == digest_of(text));
-  CHECK_FALSE(load_text_corpus(folder.write("other", "one two\ntheee\n"), *words).content == digest_of(text));
+  CHECK(load_text_corpus({{path}, ""}, *words).content == digest_of(text));
+  CHECK(load_text_corpus({{copy}, ""}, *bytes).content == digest_of(text));
+  CHECK_FALSE(load_text_corpus({{folder.write("other", "one two\ntheee\n")}, ""}, *words).content == digest_of(text));
 }
 
 TEST_CASE("the content of parallel texts is their lines, compressed or not, with either line end") {

@@ -19,9 +19,10 @@ std::unique_ptr<Tokenizer> saved_and_loaded(const Tokenizer& tokenizer, const Sc
 
 }  // namespace
 
-TEST_CASE("every kind is trained, saved and loaded unchanged") {
+TEST_CASE("every kind that is made here is trained, saved and loaded unchanged") {
   const std::string text = "to be, or not to be:\nthat is the question – <unk> 漢字\n\n to be \"no\" more\\\n";
   for (const auto& [kind, has_files, load, train] : tokenizer_kinds()) {
+    if (train == nullptr) continue;
     CAPTURE(kind);
     const auto tokenizer = train_tokenizer(kind, text, {.vocab_size = kind == "bpe" ? 280 : 0});
     CHECK(tokenizer->kind() == kind);
@@ -40,6 +41,7 @@ TEST_CASE("every kind is trained, saved and loaded unchanged") {
 
 TEST_CASE("every kind encodes an empty text as nothing and decodes no foreign id") {
   for (const TokenizerKind& kind : tokenizer_kinds()) {
+    if (kind.train == nullptr) continue;
     const auto tokenizer = kind.train("some words", {.vocab_size = 300});
     CHECK(tokenizer->encode("").empty());
     CHECK(tokenizer->decode({}).empty());
@@ -51,7 +53,9 @@ TEST_CASE("every kind encodes an empty text as nothing and decodes no foreign id
 
 TEST_CASE("an unknown kind is refused with the nearest known one") {
   CHECK(input_error([] { load_tokenizer("bype", "."); }) == "tokenizer: unknown name \"bype\"; did you mean \"byte\"?");
-  CHECK_THAT(input_error([] { train_tokenizer("sentencepiece", ""); }), Contains("expected one of byte, char, word, bpe"));
+  CHECK_THAT(input_error([] { train_tokenizer("morphemes", ""); }),
+             Contains("expected one of byte, char, word, bpe, huggingface, sentencepiece"));
+  CHECK_THAT(input_error([] { train_tokenizer("sentencepiece", ""); }), Contains("is not made from a text"));
   CHECK_THAT(input_error([] { find_tokenizer_kind("").has_files; }), Contains("tokenizer: unknown name"));
 }
 

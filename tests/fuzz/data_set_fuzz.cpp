@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "data/labelled_sequences.h"
@@ -73,8 +74,8 @@ void parallel(std::string_view bytes) {
 }
 
 void corpus(std::string_view bytes) {
-  const TextCorpus text = load_text_corpus(file_of(bytes), ByteTokenizer());
-  if (text.tokens.size() != bytes.size()) fail("a corpus of another length");
+  const TextCorpus text = load_text_corpus({{file_of(bytes)}, ""}, ByteTokenizer());
+  if (std::cmp_not_equal(text.tokens.size(), text.statistics.bytes)) fail("a corpus of another length");
 }
 
 constexpr char kListops[] = "listops", kRetrieval[] = "retrieval", kImage[] = "image", kSst2[] = "sst2", kQqp[] = "qqp",

@@ -19,6 +19,7 @@ TEST_CASE("A bad config or bad data ends train with one line, before there is a 
   test::write_bytes(project / "letter.txt", "a");
   test::write_bytes(project / "text.gz", "\x1F\x8B\x08 and so on");
   test::write_bytes(project / "not_utf8.txt", "ab\xFF");
+  std::filesystem::create_directory(project / "nothing");
   test::write_bytes(project / "broken.toml", "[task\n");
   const auto with = [&](const std::string& key) { return project.train_arguments("run", {key}); };
   const BadInput cases[] = {
@@ -35,14 +36,17 @@ TEST_CASE("A bad config or bad data ends train with one line, before there is a 
       {with("train.accumulation=4"), "train.accumulation (4) must divide train.batch_size (6)"},
       {with("task.name=language_modelling"), "task.name: unknown name \"language_modelling\""},
       {with("task.train=none.txt"), "task.train: none.txt: no such file or folder"},
-      {with("task.train=."), ".: is a folder, expected a file"},
+      {with("task.train=nothing"), "task.train: nothing: the folder has no files"},
+      {with("task.train=*.csv"), "task.train: *.csv: no file matches the pattern"},
+      {{"train", "tiny.toml", "--run-dir", "run", "--set", "task.text_key=text"},
+       "train.txt:1: expected a JSON object with \"text\" per line"},
       {with("task.train="), "task.train: the config names no text"},
       {with("task.train=empty.txt"), "empty.txt: the file is empty"},
       {with("task.train=letter.txt"), "letter.txt: language modelling needs two tokens or more"},
       {with("task.valid=none.txt"), "task.valid: none.txt: no such file or folder"},
-      {with("task.train=text.gz"), "text.gz: is compressed, expected plain text; `gzip -d` unpacks it"},
+      {with("task.train=text.gz"), "text.gz: cannot unpack the file: "},
       {{"train", "tiny.toml", "--run-dir", "run", "--set", "task.tokenizer=word", "--set", "task.train=text.gz"},
-       "text.gz: is compressed"},
+       "text.gz: cannot unpack the file: "},
       {{"train", "tiny.toml", "--run-dir", "run", "--set", "task.tokenizer=word", "--set", "task.train=not_utf8.txt"},
        "not_utf8.txt:1:3: the text is not UTF-8"},
       {{"train", "none.toml", "--run-dir", "run"}, "none.toml: error: no such file"},

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/named_table.h"
+#include "data/corpus/text_files.h"
 #include "data/labelled_sequences.h"
 #include "data/lra/listops.h"
 #include "data/lra/listops_value.h"
@@ -116,7 +117,8 @@ std::string format_names() {
 std::string guess_format(const std::filesystem::path& path) {
   if (const LabelledTextFormat* format = guess_labelled_text_format(path)) return format->name;
   if (const std::string_view format = guess_labelled_format(path); !format.empty()) return std::string(format);
-  check<InputError>(!plain_texts(path).empty(), path.string(), ": looks like none of the known formats: ", format_names());
+  check<InputError>(!plain_texts(path).empty() || is_pattern(path.string()), path.string(),
+                    ": looks like none of the known formats: ", format_names());
   return "plain";
 }
 
@@ -149,6 +151,8 @@ int run_data_check(int argc, char** argv) {
                  cxxopts::value<std::string>(), "SRC,TGT");
   line.options()("train-text", "of a plain text: the text whose vocabulary counts as known (default: PATH's own train part)",
                  cxxopts::value<std::string>(), "FILE");
+  line.options()("text-key", "the texts are lines of JSON, objects that hold the text under this key",
+                 cxxopts::value<std::string>(), "KEY");
   add_json_option(line);
   const auto given = line.parse(argc, argv);
   if (!given) return 0;
@@ -158,14 +162,17 @@ int run_data_check(int argc, char** argv) {
   const bool is_parallel = given->count("format") ? (*given)["format"].as<std::string>() == "parallel"
                                                   : given->count("languages") || !parallel_prefixes(path, languages).empty();
   if (is_parallel) return check_parallel_text(path, languages, given->count("json") > 0);
-  const std::string format = given->count("format") ? (*given)["format"].as<std::string>() : guess_format(path);
+  const std::string format = given->count("format")     ? (*given)["format"].as<std::string>()
+                             : given->count("text-key") ? "plain"
+                                                        : guess_format(path);
   const bool is_plain = format == "plain";
   check<InputError>(is_plain || given->count("train-text") == 0,
                     "--train-text: only plain texts are compared with one, not ", format);
   if (is_plain) {
-    std::optional<std::filesystem::path> train_text;
-    if (given->count("train-text")) train_text = (*given)["train-text"].as<std::string>();
-    return check_plain_text(path, train_text, given->count("json") > 0);
+    PlainTextOptions options;
+    if (given->count("train-text")) options.train_text = (*given)["train-text"].as<std::string>();
+    if (given->count("text-key")) options.text_key = (*given)["text-key"].as<std::string>();
+    return check_plain_text(path, options, given->count("json") > 0);
   }
   std::vector<PartName> parts(std::begin(kParts), std::end(kParts));
   std::error_code ignored;

@@ -9,6 +9,7 @@ namespace {
 constexpr Verb kVerbs[] = {
     {"make", "write a synthetic data set in the released format", run_data_make},
     {"check", "read a data set and say what is in it", run_data_check},
+    {"tokenize", "make the token cache of a config's texts", run_data_tokenize},
 };
 
 }  // namespace

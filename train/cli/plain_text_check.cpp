@@ -12,7 +12,7 @@
 
 #include "core/error.h"
 #include "core/printable.h"
-#include "data/mapped_file.h"
+#include "data/corpus/text_files.h"
 #include "data/text_corpus.h"
 #include "data/tokenizers/words.h"
 #include "data/utf8.h"
@@ -30,27 +30,43 @@ struct Counts {
   std::unordered_map<std::string, std::int64_t> words;
   std::map<char32_t, std::int64_t> characters;
   std::int64_t all_words = 0, all_characters = 0;
-  std::size_t first_fault = std::string_view::npos;  ///< the first byte that is no UTF-8
 };
 
-Counts count(std::string_view text) {
-  Counts counts;
-  for_each_word(
-      text,
-      [&](std::string_view word) {
-        ++counts.words[std::string(word)];
-        ++counts.all_words;
-      },
-      [] {});
-  counts.first_fault = find_invalid_utf8(text);
-  for (std::string_view rest = text; !rest.empty();) {
-    const std::size_t length = utf8_length(rest);
-    if (length > 0) {
-      ++counts.characters[utf8_decode(rest.substr(0, length))];
-      ++counts.all_characters;
+/// Counts of a corpus and its sizes.
+struct CountedText : Counts {
+  TextStatistics sizes;
+  std::string fault;  ///< "FILE:LINE:COLUMN" of the first byte that is no UTF-8; empty: there is none
+};
+
+/// Blocks end with lines, so that no word and no character is cut.
+CountedText count(const CorpusFiles& files) {
+  CountedText counts;
+  CorpusBlocks blocks(files, [](std::string_view text, std::size_t p) { return text[p - 1] == '\n'; });
+  while (const auto block = blocks.next()) {
+    const std::string_view text = block->text;
+    const TextStatistics sizes = text_statistics(text);
+    counts.sizes.bytes += sizes.bytes;
+    counts.sizes.lines += sizes.lines;
+    for_each_word(
+        text,
+        [&](std::string_view word) {
+          ++counts.words[std::string(word)];
+          ++counts.all_words;
+        },
+        [] {});
+    if (const std::size_t first = find_invalid_utf8(text); counts.fault.empty() && first != std::string_view::npos)
+      counts.fault = text_error(*block->file, line_and_column(text, first) + ":", block->line, block->column);
+    for (std::string_view rest = text; !rest.empty();) {
+      const std::size_t length = utf8_length(rest);
+      if (length > 0) {
+        ++counts.characters[utf8_decode(rest.substr(0, length))];
+        ++counts.all_characters;
+      }
+      rest.remove_prefix(std::max<std::size_t>(length, 1));
     }
-    rest.remove_prefix(std::max<std::size_t>(length, 1));
   }
+  if (counts.fault.ends_with(':')) counts.fault.pop_back();
+  check<InputError>(counts.sizes.bytes > 0, files.files[0].string(), ": the file is empty");
   return counts;
 }
 
@@ -62,17 +78,16 @@ double unknown_share(const Map& counts, const Map& known, std::int64_t all) {
   return static_cast<double>(unknown) / static_cast<double>(std::max<std::int64_t>(all, 1));
 }
 
-ordered_json describe(std::string_view text, const Counts& counts, const Counts* train) {
-  const TextStatistics sizes = text_statistics(text);
+ordered_json describe(const CountedText& counts, const Counts* train) {
   ordered_json json{
-      {"bytes", sizes.bytes},
-      {"lines", sizes.lines},
+      {"bytes", counts.sizes.bytes},
+      {"lines", counts.sizes.lines},
       {"words", counts.all_words},
       {"characters", counts.all_characters},
       {"word_vocabulary", counts.words.size()},
       {"character_vocabulary", counts.characters.size()},
       {"words_once", std::ranges::count(counts.words, std::int64_t{1}, [](const auto& entry) { return entry.second; })}};
-  if (counts.first_fault != std::string_view::npos) json["not_utf8"] = line_and_column(text, counts.first_fault);
+  if (!counts.fault.empty()) json["not_utf8"] = counts.fault;
   if (train != nullptr) {
     json["unknown_words"] = unknown_share(counts.words, train->words, counts.all_words);
     json["unknown_characters"] = unknown_share(counts.characters, train->characters, counts.all_characters);
@@ -81,7 +96,8 @@ ordered_json describe(std::string_view text, const Counts& counts, const Counts*
 }
 
 void print(const ordered_json& json) {
-  std::cout << fmt::format("{}\nformat      plain\n", visible(json["path"].get<std::string>()));
+  std::cout << fmt::format("{}\nformat      {}\n", visible(json["path"].get<std::string>()),
+                           json["format"].get<std::string>());
   for (const auto& [name, part] : json["parts"].items()) {
     std::cout << fmt::format("{:<11} {} bytes, {} lines, {} words, {} characters\n", name, part["bytes"].dump(),
                              part["lines"].dump(), part["words"].dump(), part["characters"].dump());
@@ -92,7 +108,8 @@ void print(const ordered_json& json) {
                                100 * part["unknown_words"].get<double>(), 100 * part["unknown_characters"].get<double>());
     }
     if (part.contains("not_utf8"))
-      std::cout << fmt::format("  not UTF-8 at {}: only the byte tokenizer reads it\n", part["not_utf8"].get<std::string>());
+      std::cout << fmt::format("  not UTF-8 at {}: only the byte tokenizer reads it\n",
+                               visible(part["not_utf8"].get<std::string>()));
   }
 }
 
@@ -114,18 +131,23 @@ std::vector<std::pair<std::string, fs::path>> plain_texts(const fs::path& path) 
   return texts;
 }
 
-int check_plain_text(const fs::path& path, const std::optional<fs::path>& train_text, bool as_json) {
-  const auto texts = plain_texts(path);
-  check<InputError>(!texts.empty(), path.string(),
-                    ": expected a text, or a folder with train, valid or test.txt or .tokens");
-  std::optional<Counts> train;
-  if (train_text) train = count(open_text(*train_text).bytes());
-  ordered_json json{{"path", path.string()}, {"format", "plain"}};
+int check_plain_text(const fs::path& path, const PlainTextOptions& options, bool as_json) {
+  auto texts = plain_texts(path);
+  std::error_code ignored;
+  const bool has_parts = fs::is_directory(path, ignored) && !texts.empty();
+  // A folder without parts, or a pattern, is a corpus of files.
+  if (texts.empty()) texts = {{"files", path}};
+  const auto files_of = [&](const fs::path& file) {
+    return CorpusFiles{has_parts ? std::vector<fs::path>{file} : find_text_files(file.string()), options.text_key};
+  };
+  std::optional<CountedText> train;
+  if (options.train_text) train = count({find_text_files(options.train_text->string()), options.text_key});
+  ordered_json json{{"path", path.string()}, {"format", options.text_key.empty() ? "plain" : "json_lines"}};
   for (const auto& [name, file] : texts) {
-    const MappedFile text = open_text(file);
-    check<InputError>(!text.bytes().empty(), file.string(), ": the file is empty");
-    Counts counts = count(text.bytes());
-    json["parts"][name] = describe(text.bytes(), counts, train ? &*train : nullptr);
+    const CorpusFiles files = files_of(file);
+    CountedText counts = count(files);
+    json["parts"][name] = describe(counts, train ? &*train : nullptr);
+    if (files.files.size() > 1) json["parts"][name]["files"] = files.files.size();
     if (name == "train" && !train) train = std::move(counts);
   }
   if (as_json) {

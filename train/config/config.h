@@ -25,6 +25,8 @@ struct TaskConfig {
   std::string train;  ///< paths are relative to the current folder; empty = there is no such split
   std::string valid;
   std::string test;
+  std::string text_key;     ///< of the objects of JSON lines; empty = the texts are plain
+  std::string token_cache;  ///< folder in which token ids of texts are kept; empty = they are held in memory
   std::int64_t seq_len = 256;
   std::int64_t context_window = 0;        ///< language_modeling: tokens of an evaluation window that are read and not scored
   bool carry_state = false;               ///< language_modeling: evaluation reads a text as one, window by window
@@ -43,7 +45,8 @@ struct TaskConfig {
 };
 
 struct TrainConfig {
-  std::string init_from;  ///< run or checkpoint whose parameters a new run begins with; empty = none
+  std::string init_from;       ///< run or checkpoint whose parameters a new run begins with; empty = none
+  bool new_attention = false;  ///< the attention of a run that begins with init_from may be another one
   std::int64_t max_steps = 5000;
   std::int64_t batch_size = 32;   ///< sequences a step, all micro-batches and shards together
   std::int64_t accumulation = 1;  ///< micro-batches a step

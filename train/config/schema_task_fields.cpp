@@ -18,9 +18,17 @@ constexpr Field kFields[] = {
         "what is learnt: language_modeling, masked_language_modeling, translation, recall, or the format of "
         "the data to classify (listops, text, "
         "retrieval, image, pathfinder; sst2, qqp, mnli, imdb, amazon)"),
-    text<&C::task, &Task::train>("task.train", nullptr, "path of the training data, relative to the current folder"),
+    text<&C::task, &Task::train>("task.train", nullptr,
+                                 "path of the training data, relative to the current folder; of language models a file, a "
+                                 "folder or a pattern (*, ?, [), plain, .gz or .zst"),
     text<&C::task, &Task::valid>("task.valid", nullptr, "path of the validation data; empty: none"),
     text<&C::task, &Task::test>("task.test", nullptr, "path of the test data; empty: none"),
+    text<&C::task, &Task::text_key>("task.text_key", nullptr,
+                                    "the texts of language models are lines of JSON, objects that hold the text under this "
+                                    "key; empty: plain texts"),
+    text<&C::task, &Task::token_cache>("task.token_cache", nullptr,
+                                       "folder in which language models keep token ids of their texts, mapped and shared by "
+                                       "all runs; empty: they are held in memory"),
     integer<&C::task, &Task::seq_len>("task.seq_len", 1, kMaxLength, "tokens of a sequence"),
     integer<&C::task, &Task::context_window>(
         "task.context_window", 0, kMaxLength,

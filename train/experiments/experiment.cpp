@@ -82,8 +82,8 @@ const PublishedFigure* Experiment::published_figure(const std::string& group, st
 }
 
 bool is_incidental_key(const std::string& key) {
-  return key == "train.seed" || key == "train.threads" || key == "task.tokenizer_folder" || key == "train.init_from" ||
-         key.starts_with("checkpoint.") || key.starts_with("logging.");
+  return key == "train.seed" || key == "train.threads" || key == "task.tokenizer_folder" || key == "task.token_cache" ||
+         key == "train.init_from" || key.starts_with("checkpoint.") || key.starts_with("logging.");
 }
 
 std::vector<VariedKey> varied_keys(const Experiment& experiment, std::size_t stage) {

@@ -1,12 +1,26 @@
 #include "train/tasks/corpora.h"
 
+#include "core/error.h"
+#include "data/corpus/text_files.h"
+#include "train/tasks/token_cache.h"
+
 namespace cosformer {
+
+CorpusFiles corpus_files(const TaskConfig& task, Split split) {
+  try {
+    return {find_text_files(data_path(task, split)), task.text_key};
+  } catch (const InputError& error) {
+    throw InputError(concat("task.", split_name(split), ": ", error.what()));
+  }
+}
 
 Corpora load_corpora(const TaskConfig& task, const Tokenizer& tokenizer) {
   Corpora corpora;
   for (const Split split : kAllSplits) {
-    const std::string& path = data_path(task, split);
-    if (!path.empty()) corpora[split] = load_text_corpus(path, tokenizer);
+    if (data_path(task, split).empty()) continue;
+    const CorpusFiles files = corpus_files(task, split);
+    corpora[split] = task.token_cache.empty() ? load_text_corpus(files, tokenizer)
+                                              : load_cached_corpus(files, tokenizer, task.token_cache);
   }
   return corpora;
 }

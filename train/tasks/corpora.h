@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The texts of a task that reads one file per split.
+/// The texts of a task that reads files of text for each split.
 
 #include <optional>
 #include <vector>
@@ -13,7 +13,10 @@ namespace cosformer {
 /// Nothing for a split for which the config names no text.
 using Corpora = SplitSet<std::optional<TextCorpus>>;
 
-/// Reads every text that the config names. Throws InputError.
+/// The files that the config names for a split: it names some. Throws InputError that begins with its key.
+CorpusFiles corpus_files(const TaskConfig& task, Split split);
+
+/// Reads every text that the config names, or maps it from its token cache. Throws InputError.
 Corpora load_corpora(const TaskConfig& task, const Tokenizer& tokenizer);
 
 /// What a user should know of the texts, a line per text.

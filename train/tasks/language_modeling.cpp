@@ -163,8 +163,8 @@ class LanguageModeling : public Task {
   const TextCorpus& corpus(Split split) const { return require_split(corpora_, split, "text"); }
 
   LanguageModelBatches batches(Split split) const {
-    return LanguageModelBatches(corpus(split).tokens, config().task.seq_len, static_cast<std::uint64_t>(config().train.seed),
-                                config().task.context_window);
+    return LanguageModelBatches(corpus(split).tokens.span(), config().task.seq_len,
+                                static_cast<std::uint64_t>(config().train.seed), config().task.context_window);
   }
 
   std::shared_ptr<const Tokenizer> tokenizer_;

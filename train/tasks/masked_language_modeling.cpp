@@ -93,7 +93,7 @@ class MaskedLanguageModeling : public Task {
   bool has_split(Split split) const override { return corpora_[split].has_value(); }
   std::vector<std::string> remarks() const override { return remarks_of(corpora_); }
   SampleSequence sample(Split split, std::int64_t max_tokens) const override {
-    const std::vector<std::int32_t>& all = corpus(split).tokens;
+    const std::span<const std::int32_t> all = corpus(split).tokens.span();
     const auto length = std::min(std::min(max_tokens, config().task.seq_len) - 1, static_cast<std::int64_t>(all.size()));
     std::vector<std::int32_t> ids(all.begin(), all.begin() + length);
     const std::string text = tokenizer_->decode(ids);
@@ -123,7 +123,7 @@ class MaskedLanguageModeling : public Task {
   const TextCorpus& corpus(Split split) const { return require_split(corpora_, split, "text"); }
 
   MaskedTokenBatches blocks(Split split) const {
-    return MaskedTokenBatches(corpus(split).tokens, special_, config().task.seq_len, config().task.mask_probability,
+    return MaskedTokenBatches(corpus(split).tokens.span(), special_, config().task.seq_len, config().task.mask_probability,
                               static_cast<std::uint64_t>(config().train.seed));
   }
 

@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/missing_path.h"
 #include "core/named_table.h"
+#include "data/corpus/text_files.h"
 #include "data/texts/labelled_texts.h"
 #include "train/tasks/classification.h"
 #include "train/tasks/language_modeling.h"
@@ -65,8 +66,8 @@ bool is_missing(const std::string& path) {
 void check_paths(const TaskConfig& task, bool are_prefixes) {
   for (const Split split : kAllSplits) {
     const std::string& path = data_path(task, split);
-    check<InputError>(are_prefixes || !is_missing(path), "task.", split_name(split), ": ", path, ": no such file or folder",
-                      missing_path_hint(path));
+    check<InputError>(are_prefixes || is_pattern(path) || !is_missing(path), "task.", split_name(split), ": ", path,
+                      ": no such file or folder", missing_path_hint(path));
   }
   check<InputError>(!is_missing(task.tokenizer_folder), "task.tokenizer_folder: ", task.tokenizer_folder, ": no such folder",
                     missing_path_hint(task.tokenizer_folder));

@@ -6,6 +6,7 @@
 #include "data/text_corpus.h"
 #include "data/tokenizers/registry.h"
 #include "train/store/atomic_file.h"
+#include "train/tasks/corpora.h"
 
 namespace cosformer {
 
@@ -17,9 +18,9 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config) {
   if (has_tokenizer_files(config)) return load_tokenizer(config.tokenizer, config.tokenizer_folder);
   check<InputError>(!config.train.empty(), "task.tokenizer_folder: a \"", config.tokenizer,
                     "\" tokenizer needs its files, or task.train to be made from");
-  const MappedFile text = open_text(config.train);
+  const std::string text = read_whole_text(corpus_files(config, Split::train));
   try {
-    return make_tokenizer(config, text.bytes());
+    return make_tokenizer(config, text);
   } catch (const InputError& error) {
     throw InputError(text_error(config.train, error.what()));
   }

@@ -73,7 +73,8 @@ nlohmann::ordered_json describe_sweep(const SweepPlan& plan) {
 
 /// Keys that say where contents lie which `check_contents` compares.
 bool names_content(std::string_view key) {
-  constexpr std::string_view kPaths[] = {"task.train", "task.valid", "task.test", "task.tokenizer_folder"};
+  constexpr std::string_view kPaths[] = {"task.train", "task.valid", "task.test", "task.tokenizer_folder",
+                                         "task.token_cache"};
   return std::ranges::find(kPaths, key) != std::end(kPaths);
 }
 
