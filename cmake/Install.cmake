@@ -3,7 +3,7 @@ include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/cosformer)
-set(libraries core autograd layers data store optimizers config tasks loop experiments train)
+set(libraries core autograd layers data store optimizers config tasks exchange loop experiments train)
 set(folders core autograd layers data train)
 
 install(TARGETS cosformer_flags EXPORT cosformerTargets)

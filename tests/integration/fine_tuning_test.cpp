@@ -183,6 +183,43 @@ TEST_CASE("Pre-training goes on with other data from the parameters of a run, he
   }
 }
 
+TEST_CASE("A run with train.new_attention begins with all other weights of a model of another attention") {
+  const TinyProject project;
+  REQUIRE(project.train("softmax", {"attention.kind=softmax", "train.max_steps=4"}).code == 0);
+  const std::vector<std::string> keys = {"train.init_from=softmax", "attention.kind=cosformer", "attention.output_gate=silu",
+                                         "train.max_steps=0"};
+  const test::Outcome refused = project.train("swapped", keys);
+  CHECK(refused.code == 2);
+  CHECK(contains(refused.errors, "train.new_attention = true allows another attention"));
+
+  std::vector<std::string> asked = keys;
+  asked.push_back("train.new_attention=true");
+  const test::Outcome swapped = project.train("swapped", asked);
+  CAPTURE(swapped.errors);
+  REQUIRE(swapped.code == 0);
+  CHECK(contains(swapped.errors,
+                 "has no decoder.layers.0.self_attn.gate_proj.weight and 1 other parameter of attentions: "
+                 "begun anew"));
+  const TensorMap softmax = read_checkpoint(project.checkpoint("softmax", 4)).parameters;
+  const TensorMap start = read_checkpoint(project.checkpoint("swapped", 0)).parameters;
+  CHECK(start.size() == softmax.size() + 2);
+  for (const auto& [name, tensor] : softmax) {
+    CAPTURE(name);
+    const auto expected = tensor.span<float>(), found = start.at(name).span<float>();
+    CHECK(std::equal(expected.begin(), expected.end(), found.begin(), found.end()));
+  }
+
+  // And back: what softmax has no use for is left out.
+  const test::Outcome back = project.train(
+      "back", {"train.init_from=swapped", "attention.kind=softmax", "train.new_attention=true", "train.max_steps=0"});
+  CAPTURE(back.errors);
+  REQUIRE(back.code == 0);
+  CHECK(contains(back.errors, "decoder.layers.0.self_attn.gate_proj.bias and 1 other parameter of attentions left out"));
+  CHECK(read_checkpoint(project.checkpoint("back", 0)).parameters.size() == softmax.size());
+  // Another width is no matter of attention.
+  CHECK(project.train("wide", {"train.init_from=softmax", "model.ffn_dim=33", "train.new_attention=true"}).code == 2);
+}
+
 TEST_CASE("Both tasks are planned, checked and timed") {
   const FineTuningProject project;
   CHECK(project.tune("none", {}, {"--dry-run"}).code == 0);

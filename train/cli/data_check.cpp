@@ -115,10 +115,10 @@ std::string format_names() {
 }
 
 std::string guess_format(const std::filesystem::path& path) {
+  if (is_pattern(path.string())) return "plain";
   if (const LabelledTextFormat* format = guess_labelled_text_format(path)) return format->name;
   if (const std::string_view format = guess_labelled_format(path); !format.empty()) return std::string(format);
-  check<InputError>(!plain_texts(path).empty() || is_pattern(path.string()), path.string(),
-                    ": looks like none of the known formats: ", format_names());
+  check<InputError>(!plain_texts(path).empty(), path.string(), ": looks like none of the known formats: ", format_names());
   return "plain";
 }
 

@@ -20,6 +20,8 @@ constexpr Verb kVerbs[] = {
     {"sweep", "train and score every combination of a sweep file, and compare", run_sweep},
     {"eval", "score a checkpoint", run_eval, false, true},
     {"generate", "write text from a decoder", run_generate, true},
+    {"import", "make a checkpoint of another program's model", run_import},
+    {"export", "write a decoder for another program", run_export},
     {"inspect", "what a config asks for, or what a checkpoint holds", run_inspect},
     {"report", "tables, curves and attention matrices of runs and sweeps", run_report},
     {"bench", "measure this machine, an attention or a training step", run_bench_verb},

@@ -33,7 +33,9 @@ int run_config_verb(int argc, char** argv);  // config_verb.cpp
 int run_data_verb(int argc, char** argv);    // data_verb.cpp
 int run_doctor(int argc, char** argv);       // doctor.cpp
 int run_eval(int argc, char** argv);         // eval_verb.cpp
+int run_export(int argc, char** argv);       // export_verb.cpp
 int run_generate(int argc, char** argv);     // generate_verb.cpp
+int run_import(int argc, char** argv);       // import_verb.cpp
 int run_inspect(int argc, char** argv);      // inspect_verb.cpp
 int run_report(int argc, char** argv);       // report_verb.cpp
 int run_sweep(int argc, char** argv);        // sweep_verb.cpp

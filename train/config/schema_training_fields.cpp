@@ -63,6 +63,10 @@ constexpr Field kFields[] = {
     text<&C::train, &T::init_from>("train.init_from", nullptr,
                                    "run, checkpoint or .safetensors file whose parameters, and tokenizer where "
                                    "task.tokenizer_folder is empty, a new run begins with; a resumed run does not read it"),
+    boolean<&C::train, &T::new_attention>(
+        "train.new_attention",
+        "with init_from: the keys of [attention] may be others than there; parameters of the "
+        "attention that only one of the two has are left out or begin anew"),
     integer<&C::train, &T::max_steps>("train.max_steps", 0, kMaxSteps, "optimizer steps of the run"),
     integer<&C::train, &T::batch_size>("train.batch_size", 1, kMaxWidth,
                                        "sequences a step, all micro-batches and shards together"),

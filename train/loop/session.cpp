@@ -28,9 +28,12 @@ struct Start {
 Start start_of(const Config& config, const std::optional<EarlierRun>& earlier, const Warn& warn) {
   if (config.train.init_from.empty()) return {config};
   if (earlier && earlier->checkpointed) return {adopt_settings(config, *earlier->checkpointed)};
-  ModelFile weights = read_initial_weights(config.train.init_from, warn);
+  ModelFile weights = read_initial_weights(config.train.init_from, config, warn);
   std::string folder = config.task.tokenizer_folder.empty() ? weights.config.task.tokenizer_folder : std::string();
-  Config own = adopt_settings(config, weights.config);
+  Config source = weights.config;
+  // Another attention has its own length.
+  if (config.train.new_attention) source.model.attention = config.model.attention;
+  Config own = adopt_settings(config, source);
   return {std::move(own), std::move(folder), std::move(weights)};
 }
 
@@ -44,8 +47,9 @@ Config with_tokenizer(Config config, const Start& start, const fs::path& run, bo
   return config;
 }
 
-/// How often `sequences` > 0 of the training order hold the whole data.
+/// How often `sequences` of the training order hold the whole data.
 double epochs_of(const Task& task, std::int64_t sequences) {
+  if (sequences == 0) return 0;
   std::int64_t later = sequences;
   while (task.position_of(later).epoch == 0) later *= 2;
   const DataPosition position = task.position_of(later);
@@ -81,7 +85,7 @@ Session prepare(SessionRequest request, const Warn& warn, const std::function<vo
   if (request.plan_only && !start.weights) return session;
   auto model = std::make_unique<Model>(config.model, static_cast<std::uint64_t>(config.train.seed));
   if (start.weights) {
-    load_initial_weights(*start.weights, config, *model);
+    for (const std::string& remark : load_initial_weights(*start.weights, config, *model)) warn(remark);
     session.initial_weights = start.weights->weights;
     // Other data is what it is for; another tokenizer than that of the weights is not.
     if (!start.tokenizer_folder.empty())

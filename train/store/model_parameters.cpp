@@ -2,8 +2,10 @@
 
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 
 #include "core/error.h"
+#include "core/kernels/optimizer.h"
 
 namespace cosformer {
 
@@ -18,6 +20,16 @@ void check_parameters(const std::vector<Parameter>& parameters, const TensorMap&
   }
   for (const auto& [name, tensor] : weights) {
     check<InputError>(known.contains(name), source, ": tensor \"", name, "\" belongs to no parameter of the config's model");
+  }
+}
+
+void check_usable(const std::vector<Parameter>& parameters, const TensorMap& weights, const std::string& source) {
+  check_parameters(parameters, weights, source);
+  for (const auto& [name, tensor] : weights) {
+    const Tensor dense = tensor.contiguous();
+    const bool finite = dispatch_float(
+        dense.dtype(), [&dense]<class T>(T) { return all_finite(std::as_const(dense).data<T>(), dense.size()); });
+    check<InputError>(finite, source, ": tensor '", name, "' has values that are infinite or not a number");
   }
 }
 

@@ -13,6 +13,9 @@ namespace cosformer {
 /// Throws InputError that begins with `source` if a tensor is missing, unknown or of another shape.
 void check_parameters(const std::vector<Parameter>& parameters, const TensorMap& weights, const std::string& source);
 
+/// `check_parameters`, and throws InputError for a value that is infinite or not a number.
+void check_usable(const std::vector<Parameter>& parameters, const TensorMap& weights, const std::string& source);
+
 /// Copies `weights` into the model's parameters after `check_parameters`.
 void load_parameters(const std::vector<Parameter>& parameters, const TensorMap& weights, const std::string& source);
 

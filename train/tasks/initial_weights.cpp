@@ -7,7 +7,6 @@
 #include <unordered_set>
 
 #include "core/error.h"
-#include "core/kernels/optimizer.h"
 #include "layers/attention/reweighting_length.h"
 #include "train/store/model_parameters.h"
 
@@ -28,6 +27,18 @@ bool is_compared(std::string_view key) {
          std::ranges::find(kFreeKeys, key) == std::end(kFreeKeys);
 }
 
+/// Whether a parameter is of an attention, whatever its kind.
+bool is_of_attention(std::string_view name) {
+  return name.find(".self_attn.") != std::string_view::npos || name.find(".encoder_attn.") != std::string_view::npos;
+}
+
+/// " and 3 others", of which the first is named.
+std::string others(const std::vector<std::string>& names) {
+  return names.size() == 1 ? std::string()
+                           : concat(" and ", names.size() - 1, names.size() == 2 ? " other parameter" : " other parameters",
+                                    " of attentions");
+}
+
 /// Whether the weights have every parameter of the model below `prefix`, and it has one.
 bool fits(const std::vector<Parameter>& parameters, const TensorMap& weights, std::string_view prefix) {
   bool any = false;
@@ -42,9 +53,9 @@ bool fits(const std::vector<Parameter>& parameters, const TensorMap& weights, st
 
 }  // namespace
 
-ModelFile read_initial_weights(const std::filesystem::path& path, const Warn& warn) {
+ModelFile read_initial_weights(const std::filesystem::path& path, const Config& config, const Warn& warn) {
   try {
-    return read_model_file(path, std::nullopt, {}, warn, "expected a run, one of its checkpoints or its weights");
+    return read_model_file(path, std::nullopt, {}, warn, &config);
   } catch (const InputError& error) {
     throw InputError(concat("train.init_from: ", error.what()));
   }
@@ -61,16 +72,22 @@ Config adopt_settings(Config config, const Config& source) {
   return config;
 }
 
-void load_initial_weights(const ModelFile& file, const Config& config, const Model& model) {
+std::vector<std::string> load_initial_weights(const ModelFile& file, const Config& config, const Model& model) {
   const std::string source = concat("train.init_from: ", file.weights.string());
-  for (const ConfigDifference& difference : differences(file.config, config)) {
+  // Of weights without a config names and shapes are all that can be compared.
+  const Config& theirs = file.holds_config ? file.config : config;
+  for (const ConfigDifference& difference : differences(theirs, config)) {
+    const bool is_attention = difference.key.starts_with("attention.");
+    if (is_attention && config.train.new_attention) continue;
     check<InputError>(!is_compared(difference.key), source, ": ", difference.key, " is ", difference.first, " there and ",
-                      difference.second, " in this config");
+                      difference.second, " in this config",
+                      is_attention ? "; train.new_attention = true allows another attention" : "");
   }
   const TensorMap weights = weights_by_parameter(file, model);
   TensorMap taken;
   std::vector<Parameter> targets;
   std::unordered_set<std::string_view> wanted;
+  std::vector<std::string> anew, left_out;  // parameters of attentions that only one side has
   std::array<bool, std::size(kHeads)> head_fits;
   std::ranges::transform(kHeads, head_fits.begin(),
                          [&](std::string_view prefix) { return fits(model.parameters(), weights, prefix); });
@@ -78,21 +95,28 @@ void load_initial_weights(const ModelFile& file, const Config& config, const Mod
     const auto head =
         std::ranges::find_if(kHeads, [&](std::string_view prefix) { return parameter.name.starts_with(prefix); });
     if (head != std::end(kHeads) && !head_fits[static_cast<std::size_t>(head - std::begin(kHeads))]) continue;
+    if (config.train.new_attention && is_of_attention(parameter.name) && !weights.contains(parameter.name)) {
+      anew.push_back(parameter.name);
+      continue;
+    }
     targets.push_back(parameter);
     wanted.insert(parameter.name);
   }
   for (const auto& [name, tensor] : weights) {
     const bool of_head =
         std::ranges::any_of(kHeads, [&name = name](std::string_view prefix) { return name.starts_with(prefix); });
-    if (!of_head || wanted.contains(name)) taken.emplace(name, tensor);
+    if (config.train.new_attention && is_of_attention(name) && !wanted.contains(name)) {
+      left_out.push_back(name);
+    } else if (!of_head || wanted.contains(name)) {
+      taken.emplace(name, tensor);
+    }
   }
-  check_parameters(targets, taken, source);
-  for (const auto& [name, tensor] : taken) {
-    const bool finite = dispatch_float(
-        tensor.dtype(), [&tensor = tensor]<class T>(T) { return all_finite(tensor.data<T>(), tensor.size()); });
-    check<InputError>(finite, source, ": tensor '", name, "' has values that are infinite or not a number");
-  }
+  check_usable(targets, taken, source);
   load_parameters(targets, taken, source);
+  std::vector<std::string> remarks;
+  if (!anew.empty()) remarks.push_back(concat(source, ": has no ", anew[0], others(anew), ": begun anew"));
+  if (!left_out.empty()) remarks.push_back(concat(source, ": ", left_out[0], others(left_out), " left out"));
+  return remarks;
 }
 
 }  // namespace cosformer

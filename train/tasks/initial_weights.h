@@ -8,9 +8,9 @@
 
 namespace cosformer {
 
-/// Reads what `train.init_from` names: a run's best checkpoint, a checkpoint or a file of weights that holds its config.
-/// Throws InputError that begins with train.init_from.
-ModelFile read_initial_weights(const std::filesystem::path& path, const Warn& warn);
+/// Reads what `train.init_from` names: a run's best checkpoint, a checkpoint or a file of weights. Weights that hold no
+/// config are taken for those of a model of `config`. Throws InputError that begins with train.init_from.
+ModelFile read_initial_weights(const std::filesystem::path& path, const Config& config, const Warn& warn);
 
 /// The config of a new run that begins with the weights of a run with the config `source`: if it names no tokenizer
 /// folder, the tokenizer is that of `source` (its kind; where the files are is for the caller to say), and if it leaves
@@ -20,7 +20,8 @@ Config adopt_settings(Config config, const Config& source);
 /// Copies the parameters that have the same name and shape in `model`. The heads of pre-training and classification
 /// (lm_head, classification_head) are taken whole or not at all: one that does not fit stays as it is made. Throws
 /// InputError, one line, if architectures differ (the key of the config), or if another parameter is missing, of
-/// another shape or not finite.
-void load_initial_weights(const ModelFile& file, const Config& config, const Model& model);
+/// another shape or not finite. With train.new_attention the attentions may differ; what of them only one side has is left
+/// out or stays as it is made. Returns what a user should know, one line each.
+std::vector<std::string> load_initial_weights(const ModelFile& file, const Config& config, const Model& model);
 
 }  // namespace cosformer

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "core/error.h"
-#include "core/kernels/optimizer.h"
 #include "data/tokenizers/registry.h"
 #include "train/store/model_parameters.h"
 #include "train/tasks/task_tokenizer.h"
@@ -15,13 +14,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The tokenizer folder of the run that `weights` (RUN/checkpoints/step-…[/model.safetensors]) belongs to; empty for weights
-/// outside a run.
+/// The tokenizer folder in the checkpoint `weights` (an imported one has its own) or in the run that it belongs to
+/// (RUN/checkpoints/step-…[/model.safetensors]); empty if there is none.
 fs::path tokenizer_of_run(const fs::path& weights) {
   fs::path folder = fs::absolute(weights).lexically_normal();
-  for (int up = 0; up < 3; ++up) {
-    folder = folder.parent_path();
+  for (int up = 0; up <= 3; ++up) {
     if (fs::is_directory(folder / kTokenizerFolder)) return folder / kTokenizerFolder;
+    folder = folder.parent_path();
   }
   return {};
 }
@@ -36,7 +35,7 @@ bool has_same_elements(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 ModelFile read_model_file(const fs::path& path, const std::optional<fs::path>& config_file,
-                          std::span<const std::string> overrides, const Warn& warn, std::string_view without_config) {
+                          std::span<const std::string> overrides, const Warn& warn, const Config* without_config) {
   ModelFile file;
   file.weights = find_weights(path, warn);
   Weights weights = read_weights(file.weights);
@@ -46,8 +45,12 @@ ModelFile read_model_file(const fs::path& path, const std::optional<fs::path>& c
   file.identity = std::move(weights.identity);
   if (config_file) {
     file.config = load_config(*config_file, overrides);
+  } else if (!weights.config && without_config != nullptr) {
+    file.config = *without_config;
+    file.holds_config = false;
   } else {
-    check<InputError>(weights.config.has_value(), file.weights.string(), ": the file holds no config; ", without_config);
+    check<InputError>(weights.config.has_value(), file.weights.string(),
+                      ": the file holds no config; name one with --config CONFIG.toml");
     file.config = config_from_json(*weights.config, overrides, file.weights.string());
   }
   std::vector<std::string> of_this_machine;
@@ -98,14 +101,9 @@ std::unique_ptr<Model> make_model(const ModelFile& file, const ModelConfig& conf
   // A file's config may ask for any size: nothing is allocated for it before the file's tensors are seen to fit.
   const Model shapes(config, seed, DType::float32, ParameterValues::shapes_only);
   const TensorMap weights = weights_by_parameter(file, shapes);
-  check_parameters(shapes.parameters(), weights, file.weights.string());
+  check_usable(shapes.parameters(), weights, file.weights.string());
   auto model = std::make_unique<Model>(config, seed);
   load_parameters(model->parameters(), weights, file.weights.string());
-  for (const Parameter& parameter : model->parameters()) {
-    const Tensor& value = parameter.variable.value();
-    check<InputError>(all_finite(value.data<float>(), value.size()), file.weights.string(), ": tensor '", parameter.name,
-                      "' has values that are infinite or not a number");
-  }
   return model;
 }
 

@@ -20,17 +20,17 @@ struct ModelFile {
   TensorMap parameters;
   std::map<std::string, std::string> unusable;  ///< see TensorFile
   Config config;
+  bool holds_config = true;          ///< false: `config` is the one that was given for weights without one
   std::optional<std::int64_t> step;  ///< where the file has it
   RunIdentity identity;              ///< of the run that trained the weights, if its checkpoint has it
 };
 
 /// Reads the weights that `path` names: of a run its best checkpoint. The config comes from the file's metadata, or from
 /// `config_file` if that is given, with `overrides` on top. A run's own tokenizer is used unless `overrides` name another
-/// folder. `train.threads` belongs to the machine that trained: only `overrides` can set it. `without_config` advises
-/// whoever has weights that hold no config. Throws InputError, one line.
+/// folder. `train.threads` belongs to the machine that trained: only `overrides` can set it. Weights that hold no config are
+/// taken for those of a model of `without_config`, or refused if it is null. Throws InputError, one line.
 ModelFile read_model_file(const std::filesystem::path& path, const std::optional<std::filesystem::path>& config_file,
-                          std::span<const std::string> overrides, const Warn& warn,
-                          std::string_view without_config = "name one with --config CONFIG.toml");
+                          std::span<const std::string> overrides, const Warn& warn, const Config* without_config = nullptr);
 
 /// Warns of each content that `now` has in common with the run that trained the weights of `file`, and that is another.
 void warn_of_other_contents(const ModelFile& file, const RunIdentity& now, const Warn& warn);
