@@ -43,9 +43,10 @@ std::optional<TextCorpus> read_cache(const fs::path& cache) {
     corpus.documents = number("documents");
     corpus.content = digest_from_json(facts.at("content"), cache.string());
     corpus.remark = facts.at("remark").get<std::string>();
+    // Read, not mapped: pages that a mapping touches count as this process's memory.
+    if (digest_file(cache / kTokenFile) != digest_from_json(facts.at("tokens"), cache.string())) return std::nullopt;
     const auto file = std::make_shared<const MappedFile>(cache / kTokenFile);
     const std::string_view bytes = file->bytes();
-    if (digest_of(bytes) != digest_from_json(facts.at("tokens"), cache.string())) return std::nullopt;
     corpus.tokens =
         TokenArray({reinterpret_cast<const std::int32_t*>(bytes.data()), bytes.size() / sizeof(std::int32_t)}, file);
     return corpus;
