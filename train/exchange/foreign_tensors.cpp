@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <ranges>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "core/error.h"
@@ -110,10 +110,12 @@ std::vector<std::string> grouped_names(const std::vector<std::string>& names) {
   std::map<std::string, std::size_t> counts;
   for (const std::string& name : names) {
     std::string pattern;
-    for (const auto part : std::views::split(name, '.')) {
-      const std::string text(part.begin(), part.end());
-      const bool is_number = !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-      pattern += (pattern.empty() ? "" : ".") + (is_number ? std::string("*") : text);
+    for (std::string_view rest = name; !rest.empty();) {
+      const std::string_view part = rest.substr(0, rest.find('.'));
+      rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+      const bool is_number = !part.empty() && std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; });
+      if (!pattern.empty()) pattern += '.';
+      pattern += is_number ? std::string_view("*") : part;
     }
     ++counts[pattern];
   }

@@ -130,13 +130,15 @@ std::vector<std::string_view> apply_behavior(const std::vector<Stretch>& stretch
   std::vector<std::string_view> pieces;
   bool previous = false;
   if (behavior == SplitBehavior::merged_with_next) {
-    for (auto stretch = stretches.rbegin(); stretch != stretches.rend(); ++stretch) {
-      if (stretch->is_match && !previous && !pieces.empty()) {
-        pieces.back() = joined(stretch->text, pieces.back());
+    std::vector<Stretch> backwards = stretches;
+    std::ranges::reverse(backwards);
+    for (const Stretch& stretch : backwards) {
+      if (stretch.is_match && !previous && !pieces.empty()) {
+        pieces.back() = joined(stretch.text, pieces.back());
       } else {
-        pieces.push_back(stretch->text);
+        pieces.push_back(stretch.text);
       }
-      previous = stretch->is_match;
+      previous = stretch.is_match;
     }
     std::ranges::reverse(pieces);
     return pieces;
