@@ -9,7 +9,7 @@
 #include "train/loop/gradient_step.h"
 #include "train/loop/leaf_division.h"
 #include "train/loop/shared_step.h"
-#include "train/loop/step_tree.h"
+#include "autograd/step_tree.h"
 
 namespace cosformer {
 

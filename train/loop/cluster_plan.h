@@ -21,7 +21,7 @@ struct ClusterRequest {
 
 struct ClusterPlan {
   ClusterRequest request;
-  std::int64_t leaves = 0;           ///< parts of a step (train/loop/step_tree.h)
+  std::int64_t leaves = 0;           ///< parts of a step (autograd/step_tree.h)
   std::int64_t leaves_per_rank = 0;  ///< of the busiest
   double compute_seconds = 0;        ///< of a step
   double reduce_seconds = 0;         ///< gradients to the owners of the parameters

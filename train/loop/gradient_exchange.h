@@ -8,7 +8,7 @@
 
 #include "core/communicator.h"
 #include "train/loop/parameter_slices.h"
-#include "train/loop/step_tree.h"
+#include "autograd/step_tree.h"
 
 namespace cosformer {
 

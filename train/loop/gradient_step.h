@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "autograd/backward.h"
-#include "train/loop/step_tree.h"
+#include "autograd/step_tree.h"
 #include "train/loop/step_work.h"
 #include "train/tasks/task.h"
 
@@ -20,7 +20,7 @@ struct StepGradients {
 };
 
 /// The gradients of step `step` (from 1): sequences (step - 1) · batch_size … of the training order, cut into
-/// `accumulation` micro-batches of `shards` shards. Their sums are made in a fixed tree (train/loop/step_tree.h), so the
+/// `accumulation` micro-batches of `shards` shards. Their sums are made in a fixed tree (autograd/step_tree.h), so the
 /// bits do not depend on the number of threads.
 StepGradients compute_step_gradients(const Task& task, const Model& model, const TrainConfig& config, std::int64_t step);
 

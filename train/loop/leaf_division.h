@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "train/loop/step_tree.h"
+#include "autograd/step_tree.h"
 
 namespace cosformer {
 

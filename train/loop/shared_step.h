@@ -31,7 +31,7 @@ struct StepResult {
   StepNote note;
 };
 
-/// The parameters are on every rank, and so are their values after an update. The leaves of a step (train/loop/step_tree.h)
+/// The parameters are on every rank, and so are their values after an update. The leaves of a step (autograd/step_tree.h)
 /// are divided among the ranks by what they cost; the sums of gradients, the optimizer's state and the update by owner
 /// (train/loop/parameter_slices.h). All values have the bits that one process computes. Every function is collective.
 class SharedStep {

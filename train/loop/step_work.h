@@ -12,7 +12,7 @@
 
 namespace cosformer {
 
-/// A shard of a micro-batch: a leaf of the step's tree (train/loop/step_tree.h).
+/// A shard of a micro-batch: a leaf of the step's tree (autograd/step_tree.h).
 struct Leaf {
   std::int64_t micro = 0, shard = 0, shards = 0;
 };

@@ -1,4 +1,4 @@
-#include "train/loop/step_tree.h"
+#include "autograd/step_tree.h"
 
 #include <algorithm>
 #include <bit>
