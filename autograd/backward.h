@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "autograd/variable.h"
@@ -44,6 +45,9 @@ class InputGradients {
   bool wants(std::size_t k) const { return slots_[k] != nullptr; }
   /// Adds `gradient` to that of input `k`.
   void add(std::size_t k, Tensor gradient);
+  /// Takes away the gradient that has come to input `k` so far, to be added to elsewhere and brought back by `add`;
+  /// undefined if there is none.
+  Tensor take(std::size_t k) { return wants(k) ? std::exchange(*slots_[k], Tensor()) : Tensor(); }
 
   /// Where a kernel puts the gradient of input `k`: null if none is wanted. It is to be added to if another gradient of the
   /// same variable has come or comes beside it. The kernel must run before `add` is called.

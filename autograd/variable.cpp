@@ -25,12 +25,19 @@ Variable Variable::from_operation(const char* name, Tensor value, std::initializ
 
 std::vector<Variable> Variable::from_operation(const char* name, const std::vector<Tensor>& values,
                                                std::span<const Variable* const> inputs, Node::Backward backward) {
+  std::vector<Node::Edge> edges;
+  for (const Variable* input : inputs) edges.push_back({input->node(), input->output()});
+  return from_operation(name, values, std::move(edges), std::move(backward));
+}
+
+std::vector<Variable> Variable::from_operation(const char* name, const std::vector<Tensor>& values,
+                                               std::vector<Node::Edge> inputs, Node::Backward backward) {
   if (Profile* profile = active_profile()) profile->lap(name, ProfileHalf::forward);
   std::vector<Variable> outputs(values.begin(), values.end());
-  if (std::ranges::none_of(inputs, [](const Variable* input) { return input->requires_grad(); })) return outputs;
+  if (std::ranges::none_of(inputs, [](const Node::Edge& input) { return input.node != nullptr; })) return outputs;
   const auto node = std::make_shared<Node>();
   node->name = name;
-  for (const Variable* input : inputs) node->inputs.push_back({input->node(), input->output()});
+  node->inputs = std::move(inputs);
   node->backward = std::move(backward);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     node->outputs.push_back({outputs[i].shape(), outputs[i].dtype()});

@@ -71,6 +71,9 @@ class Variable {
   /// The outputs of an operation that has several: its closure runs once, when all their gradients are known.
   static std::vector<Variable> from_operation(const char* name, const std::vector<Tensor>& values,
                                               std::span<const Variable* const> inputs, Node::Backward backward);
+  /// The same from outputs of other nodes instead of variables; `inputs` without a node are constants.
+  static std::vector<Variable> from_operation(const char* name, const std::vector<Tensor>& values,
+                                              std::vector<Node::Edge> inputs, Node::Backward backward);
 
  private:
   Tensor value_;

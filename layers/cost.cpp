@@ -179,12 +179,24 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
   // A gated unit has two layers before its product.
   const double inner = config.ffn_kind == FeedForwardKind::mlp ? 2 * ffn : 3 * ffn;
   const double layer = fused ? 6 * dim + ffn : 8 * dim + inner;
-  double saved = 0;
+  double saved = 0, dearest = 0;
   const double ends = (config.embedding_norm ? 3 : 2) * dim;
-  if (config.kind != ModelKind::decoder) saved += layers * (layer + attention_of_place(AttentionPlace::encoder).mean) + ends;
-  if (config.kind != ModelKind::encoder) saved += layers * (layer + attention.mean) + ends;
-  if (config.kind == ModelKind::encoder_decoder)
-    saved += layers * (6 * dim + attention_of_place(AttentionPlace::cross).mean);
+  const auto add_layers = [&](double numbers, double most) {
+    saved += layers * (load.recompute_layers ? dim : numbers) + ends;
+    dearest = std::max(dearest, most);
+  };
+  if (config.kind != ModelKind::decoder) {
+    const StackCost own = attention_of_place(AttentionPlace::encoder);
+    add_layers(layer + own.mean, layer + own.most);
+  }
+  if (config.kind != ModelKind::encoder) {
+    StackCost own{layer + attention.mean, layer + attention.most};
+    if (config.kind == ModelKind::encoder_decoder) {
+      const StackCost cross = attention_of_place(AttentionPlace::cross);
+      own = {own.mean + 6 * dim + cross.mean, own.most + 6 * dim + cross.most};
+    }
+    add_layers(own.mean, own.most);
+  }
 
   // What the most demanding operation of the backward pass works with while all that is kept: the loss with its tile of
   // logits, or the last layer.
@@ -199,7 +211,9 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
   const double block =
       fused ? std::max(2 * dim, 5 * dim + attention.most - ffn) : std::max(dim + inner, 4 * dim + attention.most - inner);
   const auto threads = static_cast<double>(std::min(load.threads, load.rows * config.num_heads));
-  const double working = std::max(loss, tokens * block + threads * by_thread);
+  // What is computed again is there for one layer at a time.
+  const double again = load.recompute_layers ? dearest : 0;
+  const double working = std::max(loss, tokens * (block + again) + threads * by_thread);
 
   MemoryEstimate estimate;
   estimate.parameters = elements * kFloatBytes;

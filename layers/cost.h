@@ -44,6 +44,7 @@ struct GraphLoad {
   std::int64_t at_once = 1;        ///< graphs that run side by side
   std::int64_t threads = 1;        ///< that work on one graph
   std::int64_t gradient_sets = 1;  ///< gradients of shards that are not yet added up
+  bool recompute_layers = false;   ///< see Pass::recompute_layers
 };
 
 /// `elements` parameters with `moments` numbers of optimizer state each. float32. Throws InputError for options that fit no

@@ -21,6 +21,7 @@ struct Pass {
   std::uint64_t seed = 0;         ///< of dropout
   std::uint64_t noise_index = 0;  ///< tells apart the dropout masks of steps, micro batches and shards
   std::int64_t step = 0;          ///< training steps before this one: what is drawn anew in training is a function of it
+  bool recompute_layers = false;  ///< activations within a layer are not kept but computed again in the backward pass
 
   /// Where every attention writes what it saw, in passes whose attention is to be looked at.
   std::map<std::string, AttentionRecord>* attention_records = nullptr;

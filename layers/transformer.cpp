@@ -3,6 +3,7 @@
 #include <cmath>
 #include <string>
 
+#include "autograd/recompute.h"
 #include "core/error.h"
 
 namespace cosformer {
@@ -69,7 +70,13 @@ Variable Transformer::forward(const Tensor& ids, const SharedPaddingMask& mask, 
       consecutive ? embed_positions_.forward(tokens, 0, pass)
                   : embed_positions_.forward_at(tokens, Tensor::from<std::int32_t>(ids.shape(), mask->positions), pass);
   Variable x = dropout_.forward(layernorm_embedding_ ? layernorm_embedding_->forward(embedded, pass) : embedded, pass);
-  for (const TransformerLayer& layer : layers_) x = layer.forward(x, attention_mask, encoder, pass);
+  for (const TransformerLayer& layer : layers_) {
+    const auto run = [&layer, attention_mask, encoder_mask = encoder.mask, pass](std::span<const Variable> inputs) {
+      return layer.forward(inputs[0], attention_mask, {inputs[1], encoder_mask}, pass);
+    };
+    const std::vector<Variable> inputs = {x, encoder.hidden};
+    x = pass.recompute_layers ? recompute(inputs, run) : run(inputs);
+  }
   return layer_norm_ ? layer_norm_->forward(x, pass) : x;
 }
 

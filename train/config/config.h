@@ -44,6 +44,9 @@ struct TaskConfig {
   double label_smoothing = 0.0;  ///< translation: share of a target that all classes have in equal parts
 };
 
+/// What the backward pass computes again instead of keeping it.
+enum class Recompute : std::uint8_t { none, layers };
+
 struct TrainConfig {
   std::string init_from;       ///< run or checkpoint whose parameters a new run begins with; empty = none
   bool new_attention = false;  ///< the attention of a run that begins with init_from may be another one
@@ -52,6 +55,7 @@ struct TrainConfig {
   std::int64_t accumulation = 1;  ///< micro-batches a step
   std::int64_t shards = 0;        ///< pieces of a micro-batch that run side by side; 0 = chosen from the config
   std::int64_t threads = 0;       ///< 0 = all
+  Recompute recompute = Recompute::none;
   std::int64_t seed = 1;
   std::int64_t log_every = 10;
   std::int64_t eval_every = 500;          ///< 0 = only at the end

@@ -15,6 +15,11 @@ void set_betas(Config& config, const ConfigValue& value) {
   config.optimizer.betas = {betas[0], betas[1]};
 }
 
+constexpr struct {
+  std::string_view name;
+  Recompute value;
+} kRecomputes[] = {{"none", Recompute::none}, {"layers", Recompute::layers}};
+
 using C = Config;
 using O = OptimizerConfig;
 using S = ScheduleConfig;
@@ -75,6 +80,10 @@ constexpr Field kFields[] = {
     automatic<&C::train, &T::shards>("train.shards", 1, 4096,
                                      "pieces of a micro-batch that run side by side, each on one thread"),
     integer<&C::train, &T::threads>("train.threads", 0, 4096, "threads; 0: all. The result does not depend on it"),
+    choice<kRecomputes, &C::train, &T::recompute>(
+        "train.recompute",
+        "what the backward pass computes again instead of keeping it: with \"layers\" only the layers' inputs are kept, for "
+        "about a third more arithmetic. The result does not depend on it"),
     integer<&C::train, &T::seed>("train.seed", 0, kMaxSeed, "of parameters, data order and dropout"),
     integer<&C::train, &T::log_every>("train.log_every", 1, kMaxSteps, "steps between training records"),
     integer<&C::train, &T::eval_every>("train.eval_every", 0, kMaxSteps, "steps between evaluations; 0: only at the end"),

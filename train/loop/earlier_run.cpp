@@ -80,7 +80,8 @@ Config with_changes(Config checkpointed, const Config& written, const RunIdentit
 bool may_change_on_resume(std::string_view key) {
   constexpr std::string_view kFree[] = {"train.max_steps",        "train.max_minutes",         "train.patience",
                                         "train.threads",          "train.log_every",           "train.eval_every",
-                                        "train.eval_max_batches", "train.max_nonfinite_steps", "schedule.decay_steps"};
+                                        "train.eval_max_batches", "train.max_nonfinite_steps", "schedule.decay_steps",
+                                        "train.recompute"};
   return std::ranges::find(kFree, key) != std::end(kFree) || key.starts_with("checkpoint.") || key.starts_with("logging.");
 }
 

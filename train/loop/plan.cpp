@@ -51,7 +51,8 @@ RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::in
        .seq_len = seq_len,
        .at_once = std::min<std::int64_t>(plan.shards, num_threads()),
        .threads = plan.shards == 1 ? num_threads() : 1,
-       .gradient_sets = gradient_sets(step_leaves(model_config, config.train), plan.shards == 1 ? 1 : num_threads())});
+       .gradient_sets = gradient_sets(step_leaves(model_config, config.train), plan.shards == 1 ? 1 : num_threads()),
+       .recompute_layers = config.train.recompute == Recompute::layers});
   return plan;
 }
 

@@ -69,7 +69,8 @@ Gradients StepWork::run(std::int64_t index, double& loss, const LeafDone& last_d
                     .record_gradients = true,
                     .seed = static_cast<std::uint64_t>(config_.seed),
                     .noise_index = static_cast<std::uint64_t>(first_ + micro_offset + row),
-                    .step = step_ - 1};
+                    .step = step_ - 1,
+                    .recompute_layers = config_.recompute == Recompute::layers};
     const Variable graph = batch.loss(model_, {row, std::min(at_once, first_row + count - row)}, factor, pass);
     loss += graph.value().item();
     const bool is_last = row + at_once >= first_row + count;
