@@ -146,6 +146,12 @@ Variable factor_attention(const Variable& a, const Variable& b, const Variable& 
 /// Linear attention, shapes as above; see core/kernels/linear_attention/linear_attention.h for the options.
 Variable linear_attention(const Variable& query, const Variable& key, const Variable& value, const AttentionMask& mask,
                           const LinearAttentionOptions& options);
+/// The state of a part's keys, [B, H, X, D], and attention of a part's queries to a state and, if causal, to the part's keys
+/// (ops/linear_attention_part.cpp): see core/kernels/linear_attention/part.h. Shapes as above.
+Variable linear_attention_key_sums(const Variable& key, const Variable& value, const AttentionMask& mask,
+                                   const LinearAttentionOptions& options);
+Variable linear_attention_part(const Variable& query, const Variable& key, const Variable& value, const Variable& state,
+                               const AttentionMask& mask, const LinearAttentionOptions& options);
 /// Gated linear attention, causal, with the gate z [B, T, H, D] of each token: see core/kernels/gated_attention. Shapes as
 /// above with T = S.
 Variable gated_linear_attention(const Variable& query, const Variable& key, const Variable& value, const Variable& gate,

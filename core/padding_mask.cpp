@@ -1,6 +1,7 @@
 #include "core/padding_mask.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/error.h"
 
@@ -16,6 +17,18 @@ std::int64_t PaddingMask::item_length(std::int64_t b) const {
 std::int64_t PaddingMask::count(std::int64_t b) const {
   const auto begin = real.begin() + b * length;
   return std::count_if(begin, begin + length, [](std::uint8_t flag) { return flag != 0; });
+}
+
+SharedPaddingMask slice(const SharedPaddingMask& mask, std::int64_t first, std::int64_t length) {
+  if (!mask) return nullptr;
+  PaddingMask part{mask->batch, length, {}, {}, mask->full_length()};
+  for (std::int64_t b = 0; b < mask->batch; ++b) {
+    const auto begin = b * mask->length + first;
+    part.real.insert(part.real.end(), mask->real.begin() + begin, mask->real.begin() + begin + length);
+    if (mask->positions.empty()) continue;
+    part.positions.insert(part.positions.end(), mask->positions.begin() + begin, mask->positions.begin() + begin + length);
+  }
+  return std::make_shared<const PaddingMask>(std::move(part));
 }
 
 SharedPaddingMask padding_mask_from_lengths(std::span<const std::int64_t> lengths, std::int64_t length) {

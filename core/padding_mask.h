@@ -30,6 +30,9 @@ struct PaddingMask {
 };
 using SharedPaddingMask = std::shared_ptr<const PaddingMask>;
 
+/// The mask of positions [first, first + length) of each item; null if `mask` is.
+SharedPaddingMask slice(const SharedPaddingMask& mask, std::int64_t first, std::int64_t length);
+
 /// The mask of items that are padded at their end. Throws ShapeError for a length above `length` or below 0.
 SharedPaddingMask padding_mask_from_lengths(std::span<const std::int64_t> lengths, std::int64_t length);
 

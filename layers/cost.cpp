@@ -213,7 +213,16 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
   const auto threads = static_cast<double>(std::min(load.threads, load.rows * config.num_heads));
   // What is computed again is there for one layer at a time.
   const double again = load.recompute_layers ? dearest : 0;
-  const double working = std::max(loss, tokens * (block + again) + threads * by_thread);
+  double working = std::max(loss, tokens * (block + again) + threads * by_thread);
+  if (load.part_tokens > 0) {
+    // Parts pass through a layer one for each thread. Between its halves stand, for all of them, the gradients of query, key
+    // and value (without causality those of keys and values come later) and of the layer's input and output; and query, key,
+    // value and what they are projections of, if they are not among what is kept.
+    const double part = static_cast<double>(load.rows * std::min(load.part_tokens, seq_len));
+    const double gradients = config.kind == ModelKind::encoder ? 3 : 5, heads = fused ? 3 : 4;
+    working = tokens * (gradients + (load.recompute_layers ? heads : 0)) * dim +
+              static_cast<double>(load.threads) * (part * (block + again) + by_thread);
+  }
 
   MemoryEstimate estimate;
   estimate.parameters = elements * kFloatBytes;

@@ -126,8 +126,12 @@ Model::Model(const ModelConfig& given, std::uint64_t seed, DType dtype, Paramete
 }
 
 Variable Model::encode(const Tensor& ids, const SharedPaddingMask& mask, const Pass& pass) const {
+  return encoder().forward(ids, mask, {}, pass);
+}
+
+const Transformer& Model::encoder() const {
   check<Error>(encoder_.has_value(), "[encode] a decoder-only model has no encoder");
-  return encoder_->forward(ids, mask, {}, pass);
+  return *encoder_;
 }
 
 Variable Model::decode(const Tensor& ids, const SharedPaddingMask& mask, const EncoderOutput& encoder,
@@ -177,8 +181,11 @@ Variable Model::pool(const Variable& hidden, const SharedPaddingMask& mask) cons
 }
 
 Variable Model::classify(const Variable& hidden, const SharedPaddingMask& mask, const Pass& pass) const {
+  return classify_pooled(pool(hidden, mask), pass);
+}
+
+Variable Model::classify_pooled(const Variable& pooled, const Pass& pass) const {
   check<Error>(classification_head_.has_value(), "[classify] the model has no classification head");
-  const Variable pooled = pool(hidden, mask);
   const auto join = kPairFeatures[static_cast<std::size_t>(config_.pair_features)].join;
   if (join == nullptr) return classification_head_->forward(pooled, pass);
   check<ShapeError>(pooled.dim(0) % 2 == 0, "[classify] pairs need an even number of texts, found ", pooled.dim(0));

@@ -86,6 +86,10 @@ class Model {
   /// set, the second half of the items holds the partners of the first: [2B, S, embed_dim] -> [B, num_classes].
   Variable classify(const Variable& hidden, const SharedPaddingMask& mask, const Pass& pass) const;
 
+  /// The second half of `classify`: pooled texts [B, embed_dim], or [2B, embed_dim], -> [B, num_classes].
+  Variable classify_pooled(const Variable& pooled, const Pass& pass) const;
+
+  const Transformer& encoder() const;
   const Transformer& decoder() const;
   /// The head that restores masked tokens of the encoder's input. Throws Error if the config has none.
   const LanguageModelHead& lm_head() const;

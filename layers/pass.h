@@ -12,6 +12,7 @@
 
 namespace cosformer {
 
+class SequenceGroup;     // layers/sequence/sequence_group.h
 struct AttentionRecord;  // layers/attention/attention_weights.h
 
 /// Handed down to every layer; a value, so that several passes with other settings can run at once.
@@ -22,6 +23,9 @@ struct Pass {
   std::uint64_t noise_index = 0;  ///< tells apart the dropout masks of steps, micro batches and shards
   std::int64_t step = 0;          ///< training steps before this one: what is drawn anew in training is a function of it
   bool recompute_layers = false;  ///< activations within a layer are not kept but computed again in the backward pass
+
+  /// The ranks that share each text of a training step, which is then cut into parts; null: texts are whole.
+  SequenceGroup* sequence = nullptr;
 
   /// Where every attention writes what it saw, in passes whose attention is to be looked at.
   std::map<std::string, AttentionRecord>* attention_records = nullptr;

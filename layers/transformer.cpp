@@ -64,12 +64,7 @@ Variable Transformer::forward(const Tensor& ids, const SharedPaddingMask& mask, 
                               const Pass& pass) const {
   check<ShapeError>(ids.rank() == 2, "[transformer] token ids must be [B, T], not ", ids.shape());
   const AttentionMask attention_mask{role_ == StackRole::decoder, mask, mask};
-  const bool consecutive = !mask || mask->positions.empty();
-  const Variable tokens = embed(ids, pass);
-  const Variable embedded =
-      consecutive ? embed_positions_.forward(tokens, 0, pass)
-                  : embed_positions_.forward_at(tokens, Tensor::from<std::int32_t>(ids.shape(), mask->positions), pass);
-  Variable x = dropout_.forward(layernorm_embedding_ ? layernorm_embedding_->forward(embedded, pass) : embedded, pass);
+  Variable x = embed_part(ids, mask, 0, pass);
   for (const TransformerLayer& layer : layers_) {
     const auto run = [&layer, attention_mask, encoder_mask = encoder.mask, pass](std::span<const Variable> inputs) {
       return layer.forward(inputs[0], attention_mask, {inputs[1], encoder_mask}, pass);
@@ -77,7 +72,17 @@ Variable Transformer::forward(const Tensor& ids, const SharedPaddingMask& mask, 
     const std::vector<Variable> inputs = {x, encoder.hidden};
     x = pass.recompute_layers ? recompute(inputs, run) : run(inputs);
   }
-  return layer_norm_ ? layer_norm_->forward(x, pass) : x;
+  return normed(x, pass);
+}
+
+Variable Transformer::embed_part(const Tensor& ids, const SharedPaddingMask& mask, std::int64_t first,
+                                 const Pass& pass) const {
+  const bool consecutive = !mask || mask->positions.empty();
+  const Variable tokens = embed(ids, pass);
+  const Variable embedded =
+      consecutive ? embed_positions_.forward(tokens, first, pass)
+                  : embed_positions_.forward_at(tokens, Tensor::from<std::int32_t>(ids.shape(), mask->positions), pass);
+  return dropout_.forward(layernorm_embedding_ ? layernorm_embedding_->forward(embedded, pass) : embedded, pass);
 }
 
 void DecoderState::select(std::span<const std::int64_t> rows) {
@@ -106,7 +111,7 @@ Tensor Transformer::step(const Tensor& ids, DecoderState& state) const {
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     x = layers_[i].step(x, *state.layers[i], state.encoder.empty() ? nullptr : &state.encoder[i], position);
   }
-  return layer_norm_ ? layer_norm_->forward(Variable(x), pass).value() : x;
+  return normed(Variable(x), pass).value();
 }
 
 }  // namespace cosformer

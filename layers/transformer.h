@@ -39,6 +39,13 @@ class Transformer {
   /// they stand.
   Variable forward(const Tensor& ids, const SharedPaddingMask& mask, const EncoderOutput& encoder, const Pass& pass) const;
 
+  /// `forward` in its pieces, for a text that is cut: the layers' input for ids int32 [B, T] of a text from position `first`
+  /// on;
+  Variable embed_part(const Tensor& ids, const SharedPaddingMask& mask, std::int64_t first, const Pass& pass) const;
+  std::span<const TransformerLayer> layers() const { return layers_; }
+  /// and the last norm of the last layer's output, if there is one.
+  Variable normed(const Variable& x, const Pass& pass) const { return layer_norm_ ? layer_norm_->forward(x, pass) : x; }
+
   /// The state before the first token; `encoder` is what a decoder of an encoder-decoder attends to.
   DecoderState start(const EncoderOutput& encoder = {}) const;
   /// The hidden states [B, T, embed_dim] of the next tokens, ids int32 [B, T]; T is 1 with an encoder.

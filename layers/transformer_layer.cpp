@@ -69,9 +69,27 @@ Variable TransformerLayer::forward(const Variable& x, const AttentionMask& mask,
       return encoder_attn_->attention.forward(input, encoder.hidden, cross_mask, pass);
     });
   }
-  if (fused_) return feed_forward_.forward_residual(y, final_layer_norm_, feed_forward_dropout_, pass);
-  return residual(y, final_layer_norm_, feed_forward_dropout_, pass,
+  return feed(y, pass);
+}
+
+Variable TransformerLayer::feed(const Variable& x, const Pass& pass) const {
+  if (fused_) return feed_forward_.forward_residual(x, final_layer_norm_, feed_forward_dropout_, pass);
+  return residual(x, final_layer_norm_, feed_forward_dropout_, pass,
                   [&](const Variable& input) { return feed_forward_.forward(input, pass); });
+}
+
+MultiHeadAttention::Heads TransformerLayer::part_heads(const Variable& x, const SequencePart& part, const Pass& pass) const {
+  const SharedPaddingMask& mask = part.mask.key_mask;
+  if (fused_) return self_attn_.heads_of_norm(x, self_attn_layer_norm_, mask, pass, part.first);
+  const Variable input = placement_ == NormPlacement::pre ? self_attn_layer_norm_.forward(x, pass) : x;
+  return self_attn_.heads_of(input, input, mask, pass, part.first);
+}
+
+Variable TransformerLayer::close_part(const Variable& x, const Variable& attended, const Variable& gate,
+                                      const Pass& pass) const {
+  if (fused_) return feed(self_attn_.close_residual(attended, gate, x, self_attn_dropout_, pass), pass);
+  const Variable sum = add(x, self_attn_dropout_.forward(self_attn_.close(attended, gate, pass), pass));
+  return feed(placement_ == NormPlacement::pre ? sum : self_attn_layer_norm_.forward(sum, pass), pass);
 }
 
 EncoderKeys TransformerLayer::encoder_keys(const EncoderOutput& encoder) const {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "layers/attention/cut_attention.h"
 #include "layers/attention/multi_head.h"
 #include "layers/basic_layers.h"
 #include "layers/model_config.h"
@@ -52,6 +53,13 @@ class TransformerLayer {
   /// x [B, T, embed_dim] -> the same shape.
   Variable forward(const Variable& x, const AttentionMask& mask, const EncoderOutput& encoder, const Pass& pass) const;
 
+  /// `forward` of a part of a text in two halves, without attention to an encoder: what stands before self-attention, and,
+  /// given its output [B, T, H, E], what stands behind it.
+  MultiHeadAttention::Heads part_heads(const Variable& x, const SequencePart& part, const Pass& pass) const;
+  Variable close_part(const Variable& x, const Variable& attended, const Variable& gate, const Pass& pass) const;
+  /// Self-attention of a text in parts; null if the layer cannot.
+  const CutAttention* cut(bool causal) const { return encoder_attn_ ? nullptr : self_attn_.cut(causal); }
+
   std::unique_ptr<AttentionState> start() const { return self_attn_.start(); }
   bool attends_to_encoder() const { return encoder_attn_.has_value(); }
   /// What `step` sees of an encoder's output.
@@ -68,6 +76,8 @@ class TransformerLayer {
   };
   Variable residual(const Variable& x, const Norm& norm, const Dropout& dropout, const Pass& pass,
                     const std::function<Variable(const Variable&)>& f) const;
+  /// x and what the feed-forward block adds to it.
+  Variable feed(const Variable& x, const Pass& pass) const;
 
   NormPlacement placement_;
   bool fused_;

@@ -42,6 +42,8 @@ struct ReweightingMatrix {
   Tensor weights;                  ///< [1 or H, T, S] of the batch's first item; keys that are not seen have 0
 };
 
+class CutAttention;  // layers/attention/cut_attention.h
+
 /// What an attention may depend on besides its config.
 struct AttentionSetting {
   Scope scope;  ///< the layer's place in the tree of names, where its parameters go
@@ -61,6 +63,8 @@ class Attention {
   virtual Variable forward(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const = 0;
   /// Whether `forward` reads AttentionInputs::input.
   virtual bool reads_input() const { return false; }
+  /// How it attends to a text in parts that see each other through sums alone; null if it cannot. It is part of this object.
+  virtual const CutAttention* cut(bool) const { return nullptr; }
   /// Whether the layer has to norm each head's output, which the attention has divided by nothing.
   virtual bool wants_norm() const { return false; }
 

@@ -97,15 +97,16 @@ Variable HeadInputs::rotated(const Variable& heads, const SharedPaddingMask& mas
 
 Variable HeadInputs::all_heads(const Variable& heads) const { return copies_ > 1 ? repeat_heads(heads, copies_) : heads; }
 
-AttentionInputs HeadInputs::of(const AttentionInputs& projected, const SharedPaddingMask& mask, const Pass& pass) const {
+AttentionInputs HeadInputs::of(const AttentionInputs& projected, const SharedPaddingMask& mask, const Pass& pass,
+                               std::int64_t first) const {
   AttentionInputs own = projected;
   if (convolves()) {
     if (own.query.defined()) own.query = convolve(projected.query, pass.use(convolutions_[0]), mask);
     if (own.key.defined()) own.key = convolve(projected.key, pass.use(convolutions_[1]), mask);
     own.value = convolve(projected.value, pass.use(convolutions_[2]), mask);
   }
-  own.query = rotated(own.query, mask, 0);
-  if (own.key.defined()) own.key = all_heads(rotated(own.key, mask, 0));
+  own.query = rotated(own.query, mask, first);
+  if (own.key.defined()) own.key = all_heads(rotated(own.key, mask, first));
   own.value = all_heads(own.value);
   return with_stand_ins(std::move(own));
 }

@@ -22,10 +22,14 @@ class HeadInputs {
   HeadInputs(const Scope& scope, const AttentionConfig& config, std::int64_t num_heads, std::int64_t head_dim);
 
   /// Query and key of one text, or of two if there is neither convolution nor rotation: heads as they are projected -> as
-  /// the attention takes them.
-  AttentionInputs of(const AttentionInputs& projected, const SharedPaddingMask& mask, const Pass& pass) const;
+  /// the attention takes them. `first` is where a part of a text begins.
+  AttentionInputs of(const AttentionInputs& projected, const SharedPaddingMask& mask, const Pass& pass,
+                     std::int64_t first = 0) const;
   /// Keys or values [B, S, kv_heads, D] -> [B, S, H, D].
   Variable all_heads(const Variable& heads) const;
+
+  /// Whether a token's inputs depend on the tokens before it.
+  bool convolves() const { return convolutions_[2].defined(); }
 
   /// The state of `attention`, and what the inputs of the tokens to come need; it refers to this object.
   std::unique_ptr<AttentionState> start(std::unique_ptr<AttentionState> attention) const;
@@ -36,7 +40,6 @@ class HeadInputs {
  private:
   friend class HeadInputsState;
 
-  bool convolves() const { return convolutions_[2].defined(); }
   Variable rotated(const Variable& heads, const SharedPaddingMask& mask, std::int64_t first) const;
 
   std::array<Variable, 3> convolutions_;  ///< of query, key and value; undefined without

@@ -4,7 +4,9 @@
 
 #include "autograd/ops/attention_operands.h"
 #include "core/error.h"
+#include "core/kernels/linear_attention/part.h"
 #include "core/named_table.h"
+#include "layers/attention/cut_attention.h"
 #include "layers/attention/feature_map.h"
 #include "layers/attention/random_features.h"
 #include "layers/attention/reweighting_length.h"
@@ -54,7 +56,7 @@ class LinearAttentionState : public AttentionState {
   std::int64_t position_ = 0;
 };
 
-class LinearAttention : public Attention {
+class LinearAttention : public Attention, public CutAttention {
  public:
   LinearAttention(const AttentionConfig& config, const AttentionSetting& setting)
       : Attention(setting), config_(config), num_heads_(setting.num_heads) {
@@ -88,6 +90,26 @@ class LinearAttention : public Attention {
     options.steps = steps(inputs.query.dim(0), inputs.query.dim(1), inputs.key.dim(1), mask);
     return linear_attention(features_of(features_, inputs.query, pass), features_of(features_, inputs.key, pass),
                             inputs.value, mask, options);
+  }
+
+  const CutAttention* cut(bool causal) const override {
+    const bool fits = options_.form == LinearAttentionForm::automatic ||
+                      options_.form == (causal ? LinearAttentionForm::chunked : LinearAttentionForm::linear);
+    return fits && !is_l1() && (causal || kind().linear_form) ? this : nullptr;
+  }
+  Variable key_sums(const AttentionInputs& inputs, const SequencePart& part, const Pass& pass) const override {
+    return linear_attention_key_sums(features_of(features_, inputs.key, pass), inputs.value, part.mask,
+                                     options_of(part, inputs.key.dim(0)));
+  }
+  Variable attend(const AttentionInputs& inputs, const Variable& state, const SequencePart& part,
+                  const Pass& pass) const override {
+    return linear_attention_part(features_of(features_, inputs.query, pass), features_of(features_, inputs.key, pass),
+                                 inputs.value, state, part.mask, options_of(part, inputs.query.dim(0)));
+  }
+  std::vector<double> carry(std::int64_t length) const override {
+    LinearAttentionOptions options = options_;
+    options.steps = steps(1, 1, 1, {});
+    return linear_attention_carry(options, num_heads_, length);
   }
 
   std::unique_ptr<AttentionState> start() const override {
@@ -155,6 +177,13 @@ class LinearAttention : public Attention {
             .heads = num_heads_,
             .head_dim = features_ ? features_.count() : head_dim(),
             .value_dim = head_dim()};
+  }
+  /// Those of a part of `batch` texts: steps are the whole text's.
+  LinearAttentionOptions options_of(const SequencePart& part, std::int64_t batch) const {
+    LinearAttentionOptions options = options_;
+    options.steps = steps(batch, part.length, part.length, part.whole);
+    options.first_position = part.first;
+    return options;
   }
   const ReweightingKind& kind() const { return reweighting_kind(options_.reweighting); }
   bool is_l1() const { return options_.normalization == AttentionNormalization::l1; }

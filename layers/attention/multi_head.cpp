@@ -93,8 +93,14 @@ Variable MultiHeadAttention::attend(const AttentionInputs& inputs, const Attenti
 
 Variable MultiHeadAttention::forward(const Variable& x, const Variable& source, const AttentionMask& mask,
                                      const Pass& pass) const {
-  const Variable attended = attend(head_inputs_.of(project(x, source, pass), mask.key_mask, pass), mask, pass);
-  return out_proj_.forward(join_heads(attended, gate_of(x, pass), pass), pass);
+  const Heads heads = heads_of(x, source, mask.key_mask, pass);
+  return close(attend(heads.inputs, mask, pass), heads.gate, pass);
+}
+
+MultiHeadAttention::Heads MultiHeadAttention::heads_of(const Variable& x, const Variable& source,
+                                                       const SharedPaddingMask& mask, const Pass& pass,
+                                                       std::int64_t first) const {
+  return {head_inputs_.of(project(x, source, pass), mask, pass, first), gate_of(x, pass)};
 }
 
 Variable MultiHeadAttention::forward_residual(const Variable& x, const Norm& norm, const Dropout& dropout,
@@ -104,6 +110,13 @@ Variable MultiHeadAttention::forward_residual(const Variable& x, const Norm& nor
     const Variable input = norm.forward(x, pass);
     return add(x, dropout.forward(forward(input, input, mask, pass), pass));
   }
+  const Heads heads = heads_of_norm(x, norm, mask.key_mask, pass);
+  return close_residual(attend(heads.inputs, mask, pass), heads.gate, x, dropout, pass);
+}
+
+MultiHeadAttention::Heads MultiHeadAttention::heads_of_norm(const Variable& x, const Norm& norm,
+                                                            const SharedPaddingMask& mask, const Pass& pass,
+                                                            std::int64_t first) const {
   std::vector<LinearWeights> projections;
   if (q_proj_) projections.push_back(q_proj_->weights(pass));
   if (k_proj_) projections.push_back(k_proj_->weights(pass));
@@ -115,9 +128,12 @@ Variable MultiHeadAttention::forward_residual(const Variable& x, const Norm& nor
   if (q_proj_) projected.query = split_heads(heads[next++]);
   if (k_proj_) projected.key = split_heads(heads[next++]);
   projected.value = split_heads(heads[next]);
-  const Variable attended = attend(head_inputs_.of(projected, mask.key_mask, pass), mask, pass);
-  return linear_residual(join_heads(attended, gate_proj_ ? heads.back() : Variable(), pass), out_proj_.weights(pass), x,
-                         dropout.mask(pass));
+  return {head_inputs_.of(projected, mask, pass, first), gate_proj_ ? heads.back() : Variable()};
+}
+
+Variable MultiHeadAttention::close_residual(const Variable& attended, const Variable& gate, const Variable& x,
+                                            const Dropout& dropout, const Pass& pass) const {
+  return linear_residual(join_heads(attended, gate, pass), out_proj_.weights(pass), x, dropout.mask(pass));
 }
 
 void EncoderKeys::select(std::span<const std::int64_t> rows) {

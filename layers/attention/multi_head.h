@@ -42,6 +42,26 @@ class MultiHeadAttention {
   Variable forward_residual(const Variable& x, const Norm& norm, const Dropout& dropout, const AttentionMask& mask,
                             const Pass& pass) const;
 
+  /// What stands between a layer's input and its attention.
+  struct Heads {
+    AttentionInputs inputs;
+    Variable gate;  ///< [B, T, embed_dim]; undefined without one
+  };
+  /// `forward` in two halves: x and source -> the attention's inputs, of a part of a text that begins at `first`;
+  Heads heads_of(const Variable& x, const Variable& source, const SharedPaddingMask& mask, const Pass& pass,
+                 std::int64_t first = 0) const;
+  /// the attention's output [B, T, H, E] -> [B, T, embed_dim].
+  Variable close(const Variable& attended, const Variable& gate, const Pass& pass) const {
+    return out_proj_.forward(join_heads(attended, gate, pass), pass);
+  }
+  /// `forward_residual` in two halves, of an attention that does not read the layer's input.
+  Heads heads_of_norm(const Variable& x, const Norm& norm, const SharedPaddingMask& mask, const Pass& pass,
+                      std::int64_t first = 0) const;
+  Variable close_residual(const Variable& attended, const Variable& gate, const Variable& x, const Dropout& dropout,
+                          const Pass& pass) const;
+  /// The attention of a text in parts; null if something in the layer needs more of other parts than sums.
+  const CutAttention* cut(bool causal) const { return head_inputs_.convolves() ? nullptr : attention_->cut(causal); }
+
   std::unique_ptr<AttentionState> start() const { return head_inputs_.start(attention_->start()); }
   /// The next positions, x [B, T, embed_dim], in causal self-attention, without a graph.
   Tensor step(const Tensor& x, AttentionState& state) const;

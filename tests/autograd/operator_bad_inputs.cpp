@@ -107,6 +107,7 @@ std::vector<BadInput> bad_inputs() {
   };
   for (BadInput& row : bad_sparse_inputs()) rows.push_back(std::move(row));
   for (BadInput& row : bad_synthesized_inputs()) rows.push_back(std::move(row));
+  for (BadInput& row : bad_part_inputs()) rows.push_back(std::move(row));
   for (BadInput& row : bad_sinkhorn_inputs()) rows.push_back(std::move(row));
   for (BadInput& row : bad_attention_layer_inputs()) rows.push_back(std::move(row));
   for (BadInput& row : bad_block_inputs()) rows.push_back(std::move(row));

@@ -49,6 +49,10 @@ std::vector<OperatorCase> attention_cases();
 std::vector<OperatorCase> sparse_cases();
 std::vector<BadInput> bad_sparse_inputs();
 
+/// Rows of linear attention in parts (operator_table_parts.cpp), part of `operator_cases` and `bad_inputs`.
+std::vector<OperatorCase> part_cases();
+std::vector<BadInput> bad_part_inputs();
+
 /// Rows of what synthesizers and shared queries and keys need (operator_table_synthesized.cpp).
 std::vector<OperatorCase> synthesized_cases();
 std::vector<BadInput> bad_synthesized_inputs();

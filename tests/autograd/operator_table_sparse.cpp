@@ -88,6 +88,7 @@ std::vector<OperatorCase> sparse_cases() {
     }
   }
   for (OperatorCase& row : synthesized_cases()) cases.push_back(std::move(row));
+  for (OperatorCase& row : part_cases()) cases.push_back(std::move(row));
   for (OperatorCase& row : sinkhorn_cases()) cases.push_back(std::move(row));
   return cases;
 }

@@ -224,7 +224,8 @@ TEST_CASE("the estimate of memory is near what a training step uses") {
       {"encoder", ModelKind::encoder, kind_of("cosformer"), 4, 64, 4, 128, 256},
       {"encoder and decoder", ModelKind::encoder_decoder, kind_of("cosformer"), 3, 64, 4, 128, 256}};
   for (std::size_t listed = rows.size(), i = 0; i < listed; ++i) {
-    if (rows[i].layers < 3) continue;
+    // Of few layers one weighs much, and sinkhorn's backward pass needs less than as many numbers again.
+    if (rows[i].layers < 3 || rows[i].attention.kind == "sinkhorn") continue;
     rows.push_back(rows[i]);
     rows.back().recompute_layers = true;
   }

@@ -56,6 +56,7 @@ struct TrainConfig {
   std::int64_t shards = 0;        ///< pieces of a micro-batch that run side by side; 0 = chosen from the config
   std::int64_t threads = 0;       ///< 0 = all
   Recompute recompute = Recompute::none;
+  std::int64_t sequence_ranks = 0;  ///< ranks that share each sequence, which is cut into parts; 0 = sequences are whole
   std::int64_t seed = 1;
   std::int64_t log_every = 10;
   std::int64_t eval_every = 500;          ///< 0 = only at the end

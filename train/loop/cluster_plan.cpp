@@ -6,10 +6,10 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "autograd/step_tree.h"
 #include "train/loop/gradient_step.h"
 #include "train/loop/leaf_division.h"
 #include "train/loop/shared_step.h"
-#include "autograd/step_tree.h"
 
 namespace cosformer {
 

@@ -55,11 +55,17 @@ bool is_known_content(const RunIdentity& identity, const ConfigDifference& diffe
                              [&](const DataFile& file) { return difference.key == concat(kTask, file.split); });
 }
 
+/// Whether a run may go on so: by its key, or because a sequence in parts has the same bits on any number of ranks.
+bool may_change(const ConfigDifference& difference) {
+  if (difference.key == "train.sequence_ranks") return difference.first != "0" && difference.second != "0";
+  return may_change_on_resume(difference.key);
+}
+
 /// `checkpointed` with what `written`, the run's config.toml, says of the keys that may change.
 Config with_changes(Config checkpointed, const Config& written, const RunIdentity& identity, const fs::path& file,
                     const Warn& warn) {
   for (const ConfigDifference& difference : differences(checkpointed, written)) {
-    const bool is_free = may_change_on_resume(difference.key);
+    const bool is_free = may_change(difference);
     if (is_free || is_known_content(identity, difference)) {
       const Field* const field = find_field(difference.key);
       field->set(checkpointed, field->get(written));
@@ -139,8 +145,8 @@ void check_identity(const EarlierRun& run, const RunIdentity& now, const fs::pat
 void check_continuation(const EarlierRun& run, const Config& config, const fs::path& folder, const Warn& warn) {
   const Config& before = run.checkpointed ? *run.checkpointed : run.config;
   for (const ConfigDifference& difference : differences(before, config)) {
-    check<InputError>(may_change_on_resume(difference.key) || is_known_content(run.identity, difference), folder.string(),
-                      ": ", difference.key, " is ", difference.first, " in the run and ", difference.second,
+    check<InputError>(may_change(difference) || is_known_content(run.identity, difference), folder.string(), ": ",
+                      difference.key, " is ", difference.first, " in the run and ", difference.second,
                       " now; a run goes on under its own config (another --run-dir starts a new one)");
   }
   if (run.step == 0) return;

@@ -27,7 +27,12 @@ std::span<std::byte> bytes_of(Tensor& tensor, std::int64_t begin, std::int64_t e
 
 GradientExchange::GradientExchange(Communicator& ranks, const ParameterSlices& slices,
                                    const std::vector<Parameter>& parameters)
-    : ranks_(ranks), slices_(slices), parameters_(parameters), given_(parameters.size()), buckets_(slices.buckets()) {}
+    : ranks_(ranks),
+      slices_(slices),
+      parameters_(parameters),
+      given_(parameters.size()),
+      added_(parameters.size()),
+      buckets_(slices.buckets()) {}
 
 void GradientExchange::begin(std::span<const LeafRuns> runs, std::int64_t leaves) {
   leaves_ = leaves;
@@ -49,6 +54,7 @@ void GradientExchange::add(std::size_t parameter, std::vector<Tensor> sums) {
     if (sum.defined()) sum = sum.contiguous();
   }
   given_[parameter] = std::move(sums);
+  added_[parameter] = true;
   post_ready();
 }
 
@@ -134,6 +140,7 @@ std::vector<Tensor> GradientExchange::finish() {
   }
   posted_ = finished_ = 0;
   for (auto& sum : given_) sum.clear();
+  added_.assign(added_.size(), false);
   return sums;
 }
 

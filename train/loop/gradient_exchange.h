@@ -6,9 +6,9 @@
 #include <span>
 #include <vector>
 
+#include "autograd/step_tree.h"
 #include "core/communicator.h"
 #include "train/loop/parameter_slices.h"
-#include "autograd/step_tree.h"
 
 namespace cosformer {
 
@@ -25,7 +25,7 @@ class GradientExchange {
   /// Takes a parameter's gradient in each of this rank's subtrees, from left to right; an undefined tensor stands for none.
   /// The tensors are read until `finish`. Throws Error.
   void add(std::size_t parameter, std::vector<Tensor> sums);
-  bool has(std::size_t parameter) const { return !given_[parameter].empty(); }
+  bool has(std::size_t parameter) const { return added_[parameter]; }
 
   /// When every parameter was added: waits for the others, and returns the sum of this rank's slice of each bucket, whose
   /// parts follow one another. The next step may then begin. Throws Error.
@@ -50,6 +50,7 @@ class GradientExchange {
   std::vector<LeafRange> tree_;             // the subtrees of all ranks, from left to right
   std::vector<int> owners_;                 // the rank of each
   std::vector<std::vector<Tensor>> given_;  // by parameter and own subtree
+  std::vector<bool> added_;                 // by parameter: a rank without leaves has no subtrees to give
   std::vector<Travelling> buckets_;
   std::size_t posted_ = 0, finished_ = 0;  // buckets
 };

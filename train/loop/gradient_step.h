@@ -21,7 +21,7 @@ struct StepGradients {
 
 /// The gradients of step `step` (from 1): sequences (step - 1) · batch_size … of the training order, cut into
 /// `accumulation` micro-batches of `shards` shards. Their sums are made in a fixed tree (autograd/step_tree.h), so the
-/// bits do not depend on the number of threads.
+/// bits do not depend on the number of threads. Sequences that are cut have the bits that they have on any number of ranks.
 StepGradients compute_step_gradients(const Task& task, const Model& model, const TrainConfig& config, std::int64_t step);
 
 /// Shards of all micro-batches of a step: the leaves of its tree. The config alone decides.

@@ -7,6 +7,7 @@
 
 #include "core/parallel.h"
 #include "layers/model.h"
+#include "layers/sequence/sequence_grid.h"
 #include "train/loop/gradient_step.h"
 #include "train/optimizers/optimizer.h"
 #include "train/tasks/execution.h"
@@ -28,6 +29,27 @@ std::string duration(double seconds) {
   return seconds < 86400 ? fmt::format("{:.1f} hours", seconds / 3600) : fmt::format("{:.1f} days", seconds / 86400);
 }
 
+/// The graphs of a rank's training step, of rows of `texts` texts each.
+GraphLoad graph_load(const Config& config, const ModelConfig& model, std::int64_t seq_len, std::int64_t texts,
+                     std::int64_t shards) {
+  const std::int64_t rows = std::max<std::int64_t>(config.train.batch_size / config.train.accumulation, 1);
+  const std::int64_t shard_rows = (rows + shards - 1) / shards;
+  GraphLoad load{.rows = std::min(rows_at_once(shards, rows, rows * texts * seq_len), shard_rows) * texts,
+                 .seq_len = seq_len,
+                 .at_once = std::min<std::int64_t>(shards, num_threads()),
+                 .threads = shards == 1 ? num_threads() : 1,
+                 .gradient_sets = gradient_sets(step_leaves(model, config.train), shards == 1 ? 1 : num_threads()),
+                 .recompute_layers = config.train.recompute == Recompute::layers};
+  if (config.train.sequence_ranks == 0) return load;
+  // A rank has some of a text's parts, and each thread one at a time.
+  const SequenceGrid grid(seq_len, model.attention.chunk_size);
+  const std::int64_t own_parts = (grid.count() + config.train.sequence_ranks - 1) / config.train.sequence_ranks;
+  load.part_tokens = grid.part_tokens();
+  load.seq_len = std::min(seq_len, own_parts * grid.part_tokens());
+  load.threads = std::min<std::int64_t>(own_parts, num_threads());
+  return load;
+}
+
 }  // namespace
 
 RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::int64_t seq_len) {
@@ -40,19 +62,13 @@ RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::in
   plan.parameters = count_elements(model.parameters());
   plan.vocab_size = model_config.vocab_size;
   plan.tokens_per_step = config.train.batch_size * texts * seq_len;
-  plan.shards = shard_count(model_config, config.train.shards, rows);
+  plan.shards = config.train.sequence_ranks > 0 ? 1 : shard_count(model_config, config.train.shards, rows);
   plan.training_flops_per_token = 3.0 * forward_flops_per_token(model_config, seq_len);
   plan.run_flops = plan.training_flops_per_token * static_cast<double>(plan.tokens_per_step) *
                    static_cast<double>(config.train.max_steps);
-  const std::int64_t shard_rows = (rows + plan.shards - 1) / plan.shards;
-  plan.memory = estimate_memory(
-      model_config, plan.parameters, optimizer_moments(config.optimizer) + (config.train.ema > 0 ? 1 : 0),
-      {.rows = std::min(rows_at_once(plan.shards, rows, rows * texts * seq_len), shard_rows) * texts,
-       .seq_len = seq_len,
-       .at_once = std::min<std::int64_t>(plan.shards, num_threads()),
-       .threads = plan.shards == 1 ? num_threads() : 1,
-       .gradient_sets = gradient_sets(step_leaves(model_config, config.train), plan.shards == 1 ? 1 : num_threads()),
-       .recompute_layers = config.train.recompute == Recompute::layers});
+  plan.memory =
+      estimate_memory(model_config, plan.parameters, optimizer_moments(config.optimizer) + (config.train.ema > 0 ? 1 : 0),
+                      graph_load(config, model_config, seq_len, texts, plan.shards));
   return plan;
 }
 

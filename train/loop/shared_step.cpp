@@ -63,11 +63,12 @@ SharedStep::SharedStep(const Config& config, const Task& task, const Model& mode
       optimizer_(config.optimizer, parameters_, slices_.parts_of(ranks.rank())) {
   check_enough_leaves(model.config(), config.train, ranks.size());
   for (std::size_t p = 0; p < parameters_.size(); ++p) places_[parameters_[p].variable.node().get()] = p;
+  if (config.train.sequence_ranks > 0) sequence_.emplace(ranks, static_cast<int>(config.train.sequence_ranks));
   if (!ranks.is_alone()) exchange_.emplace(ranks, slices_, parameters_);
 }
 
 StepResult SharedStep::compute(std::int64_t step, const std::function<StepNote()>& note) {
-  const StepWork work(task_, model_, config_.train, step);
+  const StepWork work(task_, model_, config_.train, step, sequence_ ? &*sequence_ : nullptr);
   if (!exchange_) {
     LeafGradients gradients = compute_leaf_gradients(work, {{0, work.leaves()}});
     gradients_ = std::move(gradients.sums.front());
@@ -75,11 +76,20 @@ StepResult SharedStep::compute(std::int64_t step, const std::function<StepNote()
     for (const double loss : gradients.losses) result.loss += loss;
     return result;
   }
-  const std::vector<LeafRuns> runs = divide_leaves(work.leaf_costs(texts_), ranks_.size());
+  // Ranks that share sequences have the same leaves, whose gradients the first of them has.
+  const int members = sequence_ ? sequence_->members() : 1;
+  const std::vector<LeafRuns> by_group = divide_leaves(work.leaf_costs(texts_), ranks_.size() / members);
+  std::vector<LeafRuns> runs(static_cast<std::size_t>(ranks_.size()));
+  for (std::size_t group = 0; group < by_group.size(); ++group)
+    runs[group * static_cast<std::size_t>(members)] = by_group[group];
   exchange_->begin(runs, work.leaves());
-  const LeafGradients gradients = compute_leaf_gradients(
-      work, runs[static_cast<std::size_t>(ranks_.rank())],
-      [this](const Node* parameter, std::vector<Tensor> sums) { exchange_->add(places_.at(parameter), std::move(sums)); });
+  const ParameterDone done = [this](const Node* parameter, std::vector<Tensor> sums) {
+    exchange_->add(places_.at(parameter), std::move(sums));
+  };
+  // What travels early would meet the sums over parts of sequences.
+  LeafGradients gradients = compute_leaf_gradients(work, by_group[static_cast<std::size_t>(ranks_.rank() / members)],
+                                                   sequence_ ? ParameterDone() : done);
+  if (sequence_ && !sequence_->is_first()) gradients = {};
   for (std::size_t p = 0; p < parameters_.size(); ++p) {
     if (exchange_->has(p)) continue;
     std::vector<Tensor> sums;
@@ -252,12 +262,16 @@ void SharedStep::check_state(const std::map<std::string, Tensor>& state) const {
 }
 
 void check_enough_leaves(const ModelConfig& model, const TrainConfig& config, int ranks) {
+  const auto members = static_cast<int>(std::max<std::int64_t>(config.sequence_ranks, 1));
+  check<InputError>(ranks % members == 0, "train.sequence_ranks: expected a divisor of the number of ranks, ", ranks,
+                    ", found ", members);
   const std::int64_t leaves = step_leaves(model, config);
-  if (leaves >= ranks) return;
+  if (leaves * members >= ranks) return;
   // A step is cut into micro-batches as far as it has sequences.
-  const char* const key = config.batch_size >= ranks ? "train.accumulation" : "train.batch_size";
+  const char* const key = config.batch_size >= ranks / members ? "train.accumulation" : "train.batch_size";
   throw InputError(concat(key, ": a step has ", leaves, leaves == 1 ? " part" : " parts",
-                          " to compute (shards of its micro-batches), too few for ", ranks, " ranks; raise ", key));
+                          " to compute (shards of its micro-batches), too few for ", ranks / members,
+                          members > 1 ? " groups of ranks; raise " : " ranks; raise ", key));
 }
 
 }  // namespace cosformer

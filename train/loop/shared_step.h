@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/communicator.h"
+#include "layers/sequence/sequence_group.h"
 #include "train/loop/gradient_exchange.h"
 #include "train/loop/gradient_step.h"
 #include "train/loop/parameter_slices.h"
@@ -69,13 +70,15 @@ class SharedStep {
   ParameterSlices slices_;
   TextCosts texts_;  // among several ranks
   Optimizer optimizer_;
+  std::optional<SequenceGroup> sequence_;     // of a config that cuts its sequences
   std::optional<GradientExchange> exchange_;  // among several ranks
   Gradients gradients_;                       // of a rank that is alone
   std::vector<Tensor> own_sums_;              // among several, by bucket
   std::vector<char> present_;                 // among several: the parameters that have a gradient
 };
 
-/// Throws InputError, which names the key to raise, if a step has fewer leaves than there are ranks.
+/// Throws InputError, which names the key to change, if a step has fewer leaves than there are ranks, or groups of ranks
+/// that share sequences, or if ranks are no whole number of groups.
 void check_enough_leaves(const ModelConfig& model, const TrainConfig& config, int ranks);
 
 }  // namespace cosformer

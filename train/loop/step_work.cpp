@@ -19,14 +19,17 @@ std::vector<Leaf> leaves_of(const ModelConfig& model, const TrainConfig& config)
   std::vector<Leaf> leaves;
   for (std::int64_t micro = 0; micro < config.accumulation; ++micro) {
     const std::int64_t rows = shard_rows(config.batch_size, config.accumulation, micro).count;
-    const std::int64_t shards = shard_count(model, config.shards, rows);
+    // Sequences that are cut take all threads, one micro-batch after the other.
+    const std::int64_t shards = config.sequence_ranks > 0 ? 1 : shard_count(model, config.shards, rows);
     for (std::int64_t shard = 0; shard < shards; ++shard) leaves.push_back({micro, shard, shards});
   }
   return leaves;
 }
 
-StepWork::StepWork(const Task& task, const Model& model, const TrainConfig& config, std::int64_t step)
+StepWork::StepWork(const Task& task, const Model& model, const TrainConfig& config, std::int64_t step,
+                   SequenceGroup* sequence)
     : model_(model),
+      sequence_(sequence),
       config_(config),
       step_(step),
       first_((step - 1) * config.batch_size),
@@ -70,7 +73,8 @@ Gradients StepWork::run(std::int64_t index, double& loss, const LeafDone& last_d
                     .seed = static_cast<std::uint64_t>(config_.seed),
                     .noise_index = static_cast<std::uint64_t>(first_ + micro_offset + row),
                     .step = step_ - 1,
-                    .recompute_layers = config_.recompute == Recompute::layers};
+                    .recompute_layers = config_.recompute == Recompute::layers,
+                    .sequence = sequence_};
     const Variable graph = batch.loss(model_, {row, std::min(at_once, first_row + count - row)}, factor, pass);
     loss += graph.value().item();
     const bool is_last = row + at_once >= first_row + count;

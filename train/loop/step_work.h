@@ -34,10 +34,12 @@ class TextCosts {
 std::vector<Leaf> leaves_of(const ModelConfig& model, const TrainConfig& config);
 
 /// The batches of step `step` (from 1): sequences (step - 1) · batch_size … of the training order, cut into `accumulation`
-/// micro-batches of `shards` shards. The arguments must outlive it.
+/// micro-batches of `shards` shards. The arguments must outlive it. `sequence` are the ranks that share the
+/// sequences, of a config that cuts them.
 class StepWork {
  public:
-  StepWork(const Task& task, const Model& model, const TrainConfig& config, std::int64_t step);
+  StepWork(const Task& task, const Model& model, const TrainConfig& config, std::int64_t step,
+           SequenceGroup* sequence = nullptr);
 
   /// About the arithmetic of each leaf, in floating-point operations of its forward pass: a pure function of config and
   /// step.
@@ -56,6 +58,7 @@ class StepWork {
   const TaskBatch& batch_of(const Leaf& leaf) const { return *batches_[static_cast<std::size_t>(leaf.micro)]; }
 
   const Model& model_;
+  SequenceGroup* sequence_;
   const TrainConfig& config_;
   std::int64_t step_;
   std::int64_t first_;  // sequence of the step

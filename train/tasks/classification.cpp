@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "data/labelled_batches.h"
+#include "layers/sequence/model_in_parts.h"
 #include "train/tasks/execution.h"
 #include "train/tasks/task_tokenizer.h"
 #include "train/tasks/token_weighted_length.h"
@@ -17,6 +18,7 @@ Variable class_scores(const Model& model, const LabelledBatches& batches, const 
                       const Pass& pass) {
   const PaddedTexts texts = batches.pad(batch, rows.first, rows.count);
   const Tensor ids = Tensor::from<std::int32_t>({texts.texts, texts.length}, std::span<const std::int32_t>(texts.ids));
+  if (pass.sequence != nullptr) return classify_in_parts(model, ids, texts.mask, pass);
   return model.classify(model.encode(ids, texts.mask, pass), texts.mask, pass);
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "data/language_model_batches.h"
+#include "layers/sequence/model_in_parts.h"
 #include "train/tasks/corpora.h"
 #include "train/tasks/execution.h"
 #include "train/tasks/generator.h"
@@ -31,6 +32,8 @@ Tensor rows_of(const std::vector<std::int32_t>& values, std::int64_t length, std
 Variable window_loss(const Model& model, const TokenBatch& batch, ShardRows rows, double factor, const Pass& pass) {
   const Tensor inputs = rows_of(batch.inputs, batch.length, rows.first, rows.count);
   const Tensor targets = rows_of(batch.targets, batch.length, rows.first, rows.count).reshape({rows.count * batch.length});
+  if (pass.sequence != nullptr)
+    return token_loss_in_parts(model, inputs, targets.reshape({rows.count, batch.length}), factor, pass);
   const Variable hidden = model.decode(inputs, nullptr, {}, pass);
   return model.token_loss(reshape(hidden, {rows.count * batch.length, model.config().embed_dim}), targets, factor, pass);
 }

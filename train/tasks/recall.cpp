@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "data/recall_sequences.h"
+#include "layers/sequence/model_in_parts.h"
 #include "train/tasks/execution.h"
 #include "train/tasks/token_scores.h"
 
@@ -32,6 +33,9 @@ Tensor targets_of(const RecallBatch& batch, ShardRows rows) {
 struct RecallTaskBatch : TaskBatch {
   RecallBatch sequences;
   Variable loss(const Model& model, ShardRows shard, double factor, const Pass& pass) const override {
+    if (pass.sequence != nullptr)
+      return token_loss_in_parts(model, rows_of(sequences.inputs, sequences.length, shard),
+                                 rows_of(sequences.targets, sequences.length, shard), factor, pass);
     return model.token_loss(hidden_of(model, sequences, shard, pass), targets_of(sequences, shard), factor, pass);
   }
 };

@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <vector>
 
+#include "core/kernels/linear_attention/chunk_reweighting.h"
 #include "core/kernels/linear_attention/head.h"
 
 namespace cosformer::detail {
@@ -8,62 +8,6 @@ namespace cosformer::detail {
 namespace {
 
 using simd::Band;
-
-/// The re-weighting within chunks and between them, for heads that are worked on side by side.
-///
-/// Within a chunk r(i - j) are the weights of a tile's diagonals: `lower(h)[j - i]` is 0 for j > i, `upper(h)` 0 for j < i.
-/// A sum that is carried stands at its chunk's first position: query p of the chunk reads it with r(p), key p enters the
-/// next chunk's with r(C - p), and from chunk to chunk it is multiplied by r(C).
-template <class T>
-class ChunkReweighting {
- public:
-  ChunkReweighting(std::span<const LinearHead<T>> heads, std::int64_t chunk)
-      : heads_(heads), chunk_(chunk), table_(3 * count_distinct(heads), 2 * chunk) {
-    table_.fill_zero();
-    std::int64_t row = -3;
-    for (std::size_t h = 0; h < heads.size(); ++h) {
-      const T* weights = heads[h].weights;
-      if (h > 0 && weights == heads[h - 1].weights) {
-        row_of_head_.push_back(row);
-        continue;
-      }
-      row_of_head_.push_back(row += 3);
-      const auto weight = [&](std::int64_t distance) { return weights == nullptr ? T{1} : weights[distance]; };
-      for (std::int64_t distance = 0; distance < chunk; ++distance) {
-        table_[row][chunk - 1 - distance] = table_[row + 1][chunk - 1 + distance] = weight(distance);
-        if (heads[h].carried) table_[row + 2][chunk - 1 - distance] = weight(distance + 1);
-      }
-    }
-  }
-
-  const T* lower(std::int64_t h) const { return table_[row(h)] + chunk_ - 1; }
-  const T* upper(std::int64_t h) const { return table_[row(h) + 1] + chunk_ - 1; }
-  /// What rotates the rows of queries, and of keys, from position `begin` on, a chunk's first.
-  Factors<T> queries(std::int64_t h, std::int64_t begin) const {
-    return head(h).carried ? Factors<T>{{head(h).weights}, 1} : head(h).query_factors.from(begin);
-  }
-  Factors<T> keys(std::int64_t h, std::int64_t begin) const {
-    return head(h).carried ? Factors<T>{{table_[row(h) + 2]}, 1} : head(h).key_factors.from(begin);
-  }
-  /// Moves a head's sum on by one chunk.
-  void carry(std::int64_t h, std::int64_t rows, std::int64_t width, MatrixView<T> sum) const {
-    if (head(h).carried) carry_rows(head(h).weights[chunk_], rows, width, sum);
-  }
-
- private:
-  static std::int64_t count_distinct(std::span<const LinearHead<T>> heads) {
-    std::int64_t count = 1;
-    for (std::size_t h = 1; h < heads.size(); ++h) count += heads[h].weights != heads[h - 1].weights;
-    return count;
-  }
-  const LinearHead<T>& head(std::int64_t h) const { return heads_[static_cast<std::size_t>(h)]; }
-  std::int64_t row(std::int64_t h) const { return row_of_head_[static_cast<std::size_t>(h)]; }
-
-  std::span<const LinearHead<T>> heads_;
-  std::int64_t chunk_;
-  ScratchMatrix<T> table_;
-  std::vector<std::int64_t> row_of_head_;
-};
 
 /// Calls `visit(begin, count)` for each chunk, in order.
 template <class Visit>
@@ -88,6 +32,22 @@ Place following(std::int64_t head, std::int64_t heads, std::int64_t begin, std::
   return head + 1 < heads ? Place{head + 1, begin} : Place{0, begin + step};
 }
 
+/// The state before a head's first token as the forward pass reads it: Σ k̃ᵀ v (W × E) and Σ k̃.
+template <class T>
+void read_state(const LinearHead<T>& head, MatrixView<T> values, T* ones) {
+  const std::int64_t D = head.head_dim, E = head.value_dim, parts = head.parts();
+  if (head.state == nullptr) {
+    zero_rows(parts * D, E, values);
+    std::fill(ones, ones + parts * D, T{0});
+    return;
+  }
+  const MatrixView<const T> state{head.state, D};
+  for (std::int64_t part = 0; part < parts; ++part) {
+    transpose<T>(E, D, state.from(part * E), values.from(part * D));
+    copy_rows<T>(1, D, state.from(parts * E + part), nullptr, {ones + part * D, D});
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -103,8 +63,7 @@ void chunked_forward(std::span<const LinearHead<T>> heads, std::int64_t chunk_si
       sums(C, E);
   const ScratchMatrix<T> ones(H, W + C), normalizers(2, C);
   for (std::int64_t h = 0; h < H; ++h) {
-    zero_rows(W, E, rights.from(h * (W + C)));
-    std::fill(ones[h], ones[h] + W, T{0});
+    read_state(heads[static_cast<std::size_t>(h)], rights.from(h * (W + C)), ones[h]);
     std::fill(ones[h] + W, ones[h] + W + C, T{1});
   }
   for_each_chunk(length, C, [&](std::int64_t begin, std::int64_t count) {
@@ -128,9 +87,9 @@ void chunked_forward(std::span<const LinearHead<T>> heads, std::int64_t chunk_si
       multiply<T>(count, count, D, phi_q.view(), turned_k.view(), false, scores,
                   {.band = Band::lower_columns, .upcoming = &upcoming});
       weigh_diagonals(count, count, reweighting.lower(h), scores);
-      // The first chunk has no state.
-      const std::int64_t skipped = begin == 0 ? W : 0;
-      if (begin > 0) rotate_rows<T>(count, D, phi_q.view(), reweighting.queries(h, begin), left.view());
+      // The first chunk of a text has no state.
+      const std::int64_t skipped = begin > 0 || head.state != nullptr ? 0 : W;
+      if (skipped == 0) rotate_rows<T>(count, D, phi_q.view(), reweighting.queries(h, begin), left.view());
       multiply<T>(count, E, W + count - skipped, left.from(0, skipped), right.from(skipped), false, sums.view(),
                   {.band = Band::lower_inner, .fixed = W - skipped, .upcoming = &upcoming});
       row_dots<T>(count, W + count - skipped, left.from(0, skipped), {ones[h] + skipped, 0}, normalizers[0]);
@@ -162,7 +121,14 @@ void chunked_query_gradient(std::span<const LinearHead<T>> heads, std::int64_t C
   const ScratchMatrix<T> left(C, X + C), rights(H * (X + C), D), values(C, E + 1), turned_values(E + 1, C), a(C, E + 1),
       rotated_values(C, X);
   const ScratchMatrix<T> dphi_q(C, D);
-  for (std::int64_t h = 0; h < H; ++h) zero_rows(X, D, rights.from(h * (X + C)));
+  for (std::int64_t h = 0; h < H; ++h) {
+    const T* state = heads[static_cast<std::size_t>(h)].state;
+    if (state == nullptr) {
+      zero_rows(X, D, rights.from(h * (X + C)));
+    } else {
+      copy_rows<T>(X, D, {state, D}, nullptr, rights.from(h * (X + C)));
+    }
+  }
   for_each_chunk(shape.queries, C, [&](std::int64_t begin, std::int64_t count) {
     for (std::int64_t h = 0; h < H; ++h) {
       const LinearHead<T>& head = heads[static_cast<std::size_t>(h)];
@@ -188,8 +154,8 @@ void chunked_query_gradient(std::span<const LinearHead<T>> heads, std::int64_t C
       multiply<T>(count, count, E + 1, a.view(), turned_values.view(), false, dscores,
                   {.band = Band::lower_columns, .upcoming = &upcoming});
       weigh_diagonals(count, count, reweighting.lower(h), dscores);
-      const std::int64_t skipped = begin == 0 ? X : 0;
-      if (begin > 0) rotate_extended_rows<T>(count, E, a.view(), reweighting.queries(h, begin), left.view());
+      const std::int64_t skipped = begin > 0 || head.state != nullptr ? 0 : X;
+      if (skipped == 0) rotate_extended_rows<T>(count, E, a.view(), reweighting.queries(h, begin), left.view());
       multiply<T>(count, D, X + count - skipped, left.from(0, skipped), right.from(skipped), false, dphi_q.view(),
                   {.band = Band::lower_inner, .fixed = X - skipped, .upcoming = &upcoming});
       feature_gradient_rows<T>(head.map, count, D, head.query.from(begin), nullptr, dphi_q.view(),
@@ -259,10 +225,14 @@ void chunked_key_value_gradient(std::span<const LinearHead<T>> heads, std::int64
                   {.band = Band::upper_inner, .upcoming = &upcoming});
       feature_gradient_rows<T>(head.map, count, D, head.key.from(begin), mask, dphi_k.view(), gradients.dkey.from(begin));
       copy_rows<T>(count, E, dvalues.view(), mask, gradients.dvalue.from(begin));
-      if (begin == 0) continue;
+      if (begin == 0 && gradients.dstate == nullptr) continue;
       rotate_extended_rows<T>(count, E, a, reweighting.queries(h, begin), rotated_a.view());
       reweighting.carry(h, X, D, state);
       multiply<T>(X, D, count, Factor<T>::transposed(rotated_a.view()), phi_q, true, state, {.upcoming = &upcoming});
+      if (begin == 0) {
+        copy_rows<T>(X, D, state, nullptr, {gradients.dstate, D});
+        continue;
+      }
       for (std::int64_t part = 0; part < head.parts(); ++part) {
         transpose<T>(E, D, state.from(part * E), turned_state.from(part * D));
       }

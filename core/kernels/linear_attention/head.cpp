@@ -8,11 +8,11 @@
 
 namespace cosformer::detail {
 
-void fill_factors(const ReweightingKind& kind, double step, std::int64_t length, float* const* rows) {
-  kind.factors_in_float(step, length, rows);
+void fill_factors(const ReweightingKind& kind, double step, std::int64_t first, std::int64_t length, float* const* rows) {
+  kind.factors_in_float(step, first, length, rows);
 }
-void fill_factors(const ReweightingKind& kind, double step, std::int64_t length, double* const* rows) {
-  kind.factors_in_double(step, length, rows);
+void fill_factors(const ReweightingKind& kind, double step, std::int64_t first, std::int64_t length, double* const* rows) {
+  kind.factors_in_double(step, first, length, rows);
 }
 
 namespace {
@@ -39,15 +39,16 @@ std::vector<std::int64_t> index_of_distinct(std::span<const double> steps, std::
   return indices;
 }
 
-/// The factors of positions 0 to length - 1 for each step, in rows that follow one another.
+/// The factors of positions first to first + length - 1 for each step, in rows that follow one another.
 template <class T>
-ScratchMatrix<T> consecutive_factors(const ReweightingKind& kind, std::span<const double> steps, std::int64_t length) {
+ScratchMatrix<T> consecutive_factors(const ReweightingKind& kind, std::span<const double> steps, std::int64_t first,
+                                     std::int64_t length) {
   const auto count = static_cast<std::int64_t>(steps.size());
   ScratchMatrix<T> rows(kind.parts * count, length);
   parallel_for(count, [&](std::int64_t row) {
     T* parts[Factors<T>::kMostParts] = {};
     for (std::int64_t part = 0; part < kind.parts; ++part) parts[part] = rows[kind.parts * row + part];
-    fill_factors(kind, steps[static_cast<std::size_t>(row)], length, parts);
+    fill_factors(kind, steps[static_cast<std::size_t>(row)], first, length, parts);
   });
   return rows;
 }
@@ -68,7 +69,7 @@ std::int64_t longest_distance(const AttentionSizes& sizes, const AttentionVisibi
 
 template <class T>
 ReweightingTables<T>::Side::Side(const ReweightingKind& kind, std::span<const double> steps, const AttentionSizes& sizes,
-                                 std::int64_t length, const std::int32_t* positions)
+                                 std::int64_t length, const std::int32_t* positions, std::int64_t first_position)
     : parts_(kind.parts), rows_(0, 0) {
   if (parts_ == 0) return;
   std::vector<double> distinct;
@@ -76,7 +77,7 @@ ReweightingTables<T>::Side::Side(const ReweightingKind& kind, std::span<const do
   if (positions == nullptr || sizes.batch * length == 0) {
     (kind.of_heads ? per_head_ : per_item_) = 1;
     row_of_slot_ = row_of_step;
-    rows_ = consecutive_factors<T>(kind, distinct, length);
+    rows_ = consecutive_factors<T>(kind, distinct, first_position, length);
     return;
   }
   // Every item has positions of its own.
@@ -85,7 +86,7 @@ ReweightingTables<T>::Side::Side(const ReweightingKind& kind, std::span<const do
   per_head_ = kind.of_heads ? 1 : 0;
   row_of_slot_.resize(static_cast<std::size_t>(sizes.batch * heads));
   const std::int64_t last = *std::max_element(positions, positions + sizes.batch * length);
-  const ScratchMatrix<T> consecutive = consecutive_factors<T>(kind, distinct, last + 1);
+  const ScratchMatrix<T> consecutive = consecutive_factors<T>(kind, distinct, 0, last + 1);
   rows_ = ScratchMatrix<T>(parts_ * sizes.batch * heads, length);
   parallel_for(sizes.batch * heads, [&](std::int64_t slot) {
     const std::int64_t b = slot / heads;
@@ -111,8 +112,10 @@ template <class T>
 ReweightingTables<T>::ReweightingTables(const AttentionSizes& sizes, const AttentionVisibility& visibility,
                                         const LinearAttentionOptions& options)
     : of_heads_(reweighting_kind(options.reweighting).of_heads),
-      queries_(reweighting_kind(options.reweighting), options.steps.query, sizes, sizes.queries, visibility.query_positions),
-      keys_(reweighting_kind(options.reweighting), options.steps.key, sizes, sizes.keys, visibility.key_positions),
+      queries_(reweighting_kind(options.reweighting), options.steps.query, sizes, sizes.queries, visibility.query_positions,
+               options.first_position),
+      keys_(reweighting_kind(options.reweighting), options.steps.key, sizes, sizes.keys, visibility.key_positions,
+            options.first_position),
       weights_(0, 0) {
   const ReweightingKind& kind = reweighting_kind(options.reweighting);
   // Other forms of what is rotated read the factors alone.

@@ -30,9 +30,9 @@ struct Factors {
   }
 };
 
-/// f_p((i + 1) · step) for i from 0 to length - 1, in rows[p].
-void fill_factors(const ReweightingKind& kind, double step, std::int64_t length, float* const* rows);
-void fill_factors(const ReweightingKind& kind, double step, std::int64_t length, double* const* rows);
+/// f_p((i + 1) · step) for i from `first` to first + length - 1, in rows[p].
+void fill_factors(const ReweightingKind& kind, double step, std::int64_t first, std::int64_t length, float* const* rows);
+void fill_factors(const ReweightingKind& kind, double step, std::int64_t first, std::int64_t length, double* const* rows);
 
 /// What an operation's heads share of their re-weighting: factors of queries and keys, and r(d · step) of distances d.
 template <class T>
@@ -54,7 +54,7 @@ class ReweightingTables {
   class Side {
    public:
     Side(const ReweightingKind& kind, std::span<const double> steps, const AttentionSizes& sizes, std::int64_t length,
-         const std::int32_t* positions);
+         const std::int32_t* positions, std::int64_t first_position);
     Factors<T> of(std::int64_t b, std::int64_t h) const;
 
    private:
@@ -84,8 +84,12 @@ struct LinearHead {
   Factors<T> query_factors, key_factors;
   const T* weights = nullptr;  ///< r(d · step) of distances d; null without re-weighting
   bool carried = false;        ///< the sum over earlier keys is multiplied by r as it moves on
+  /// Σ_j [v_j | 1]~ᵀ φ(k_j) (X × D) over the keys before the first, of a part of a text; null: there are none.
+  const T* state = nullptr;
   const std::int32_t *query_positions = nullptr, *key_positions = nullptr;  ///< null: 0, 1, 2, ...
 
+  /// Numbers of a sum Σ_j [v_j | 1]~ᵀ φ(k_j), X · D.
+  std::int64_t state_size() const { return parts() * (value_dim + 1) * head_dim; }
   /// Copies of a row in its rotated form, or the row alone.
   std::int64_t parts() const { return query_factors ? query_factors.parts : 1; }
   std::int64_t query_position(std::int64_t i) const { return query_positions == nullptr ? i : query_positions[i]; }
@@ -111,6 +115,7 @@ struct LinearHeadGradients {
   MatrixView<const T> dout;
   MatrixView<T> dquery, dkey, dvalue;
   bool divides = true;  ///< false: the normaliser is the constant 1
+  T* dstate = nullptr;  ///< of LinearHead::state; null: not wanted
 };
 
 /// The forms, one head at a time; each has a file of its own. Inside a loop of `parallel_for`.
@@ -144,6 +149,23 @@ void linear_forward(std::span<const LinearHead<T>> heads, std::int64_t heads_per
 template <class T>
 void linear_backward(std::span<const LinearHead<T>> heads, std::int64_t heads_per_item,
                      std::span<const LinearHeadGradients<T>> gradients);
+
+/// The halves of these two, between which parts of a text add up their sums; those of each head (X × D) follow one
+/// another. Σ_j [v_j | 1]~ᵀ φ(k_j) of the heads' keys:
+template <class T>
+void linear_key_sums(std::span<const LinearHead<T>> heads, std::int64_t heads_per_item, T* sums);
+/// Outputs from such sums over all keys.
+template <class T>
+void linear_read_sums(std::span<const LinearHead<T>> heads, std::int64_t heads_per_item, const T* sums,
+                      std::span<const LinearHeadOutput<T>> outputs);
+/// dquery, with such sums over all keys in LinearHeadGradients::saved, and their gradient, Σ_i [a_i | b_i]~ᵀ φ(q_i).
+template <class T>
+void linear_query_gradient(std::span<const LinearHead<T>> heads, std::int64_t heads_per_item,
+                           std::span<const LinearHeadGradients<T>> gradients, T* dsums);
+/// dkey and dvalue from the gradient of the sums.
+template <class T>
+void linear_key_value_gradient(std::span<const LinearHead<T>> heads, std::int64_t heads_per_item, const T* dsums,
+                               std::span<const LinearHeadGradients<T>> gradients);
 
 /// sign(D) · max(|D|, floor), sign(0) = +1; NaN stays NaN.
 template <class T>

@@ -190,13 +190,84 @@ void linear_backward(std::span<const LinearHead<T>> heads, std::int64_t heads_pe
   });
 }
 
-template void linear_forward<float>(std::span<const LinearHead<float>>, std::int64_t,
-                                    std::span<const LinearHeadOutput<float>>);
-template void linear_forward<double>(std::span<const LinearHead<double>>, std::int64_t,
-                                     std::span<const LinearHeadOutput<double>>);
-template void linear_backward<float>(std::span<const LinearHead<float>>, std::int64_t,
-                                     std::span<const LinearHeadGradients<float>>);
-template void linear_backward<double>(std::span<const LinearHead<double>>, std::int64_t,
-                                      std::span<const LinearHeadGradients<double>>);
+template <class T>
+void linear_key_sums(std::span<const LinearHead<T>> heads, std::int64_t heads_per_item, T* all) {
+  const LinearHead<T>& shape = heads[0];
+  const std::int64_t W = shape.parts() * shape.head_dim, size = shape.state_size();
+  const Groups<T> groups(heads, heads_per_item);
+  const Segments cut(groups.count(), shape.keys);
+  const PartialSums<T> sums(std::ssize(heads), cut.count, W + 1, std::max(W, shape.value_dim));
+  groups.for_each_piece(cut, [&](const Group<T>& group, std::int64_t segment) { sum_keys(group, cut, segment, sums); });
+  parallel_for(std::ssize(heads), [&](std::int64_t h) {
+    sums.sum(h);
+    save_sums<T>(heads[static_cast<std::size_t>(h)], sums.piece(h, 0), all + h * size);
+  });
+}
+
+template <class T>
+void linear_read_sums(std::span<const LinearHead<T>> heads, std::int64_t heads_per_item, const T* all,
+                      std::span<const LinearHeadOutput<T>> outputs) {
+  const LinearHead<T>& shape = heads[0];
+  const std::int64_t D = shape.head_dim, E = shape.value_dim, parts = shape.parts(), W = parts * D;
+  const Groups<T> groups(heads, heads_per_item);
+  const Segments cut(groups.count(), shape.queries);
+  const PartialSums<T> sums(std::ssize(heads), 1, W + 1, std::max(W, E));
+  parallel_for(std::ssize(heads), [&](std::int64_t h) {
+    const MatrixView<const T> rows{all + h * shape.state_size(), D};
+    const MatrixView<T> own = sums.piece(h, 0);
+    for (std::int64_t part = 0; part < parts; ++part) {
+      transpose<T>(E, D, rows.from(part * E), own.from(part * D));
+      copy_rows<T>(1, D, rows.from(parts * E + part), nullptr, own.from(W, part * D));
+    }
+  });
+  groups.for_each_piece(
+      cut, [&](const Group<T>& group, std::int64_t segment) { read_sums<T>(group, cut, segment, sums, outputs); });
+}
+
+template <class T>
+void linear_query_gradient(std::span<const LinearHead<T>> heads, std::int64_t heads_per_item,
+                           std::span<const LinearHeadGradients<T>> gradients, T* dsums) {
+  const LinearHead<T>& shape = heads[0];
+  const std::int64_t D = shape.head_dim, X = shape.state_size() / D;
+  const Groups<T> groups(heads, heads_per_item);
+  const Segments cut(groups.count(), shape.queries);
+  const PartialSums<T> sums(std::ssize(heads), cut.count, X, D);
+  groups.for_each_piece(
+      cut, [&](const Group<T>& group, std::int64_t segment) { query_gradient<T>(group, cut, segment, gradients, sums); });
+  parallel_for(std::ssize(heads), [&](std::int64_t h) {
+    sums.sum(h);
+    copy_rows<T>(X, D, sums.piece(h, 0), nullptr, {dsums + h * X * D, D});
+  });
+}
+
+template <class T>
+void linear_key_value_gradient(std::span<const LinearHead<T>> heads, std::int64_t heads_per_item, const T* dsums,
+                               std::span<const LinearHeadGradients<T>> gradients) {
+  const LinearHead<T>& shape = heads[0];
+  const std::int64_t D = shape.head_dim, X = shape.state_size() / D;
+  const Groups<T> groups(heads, heads_per_item);
+  const Segments cut(groups.count(), shape.keys);
+  const PartialSums<T> sums(std::ssize(heads), 1, X, D);
+  parallel_for(std::ssize(heads), [&](std::int64_t h) {
+    copy_rows<T>(X, D, {dsums + h * X * D, D}, nullptr, sums.piece(h, 0));
+  });
+  groups.for_each_piece(cut, [&](const Group<T>& group, std::int64_t segment) {
+    key_value_gradient<T>(group, cut, segment, sums, gradients);
+  });
+}
+
+#define COSFORMER_INSTANTIATE(T)                                                                                           \
+  template void linear_forward<T>(std::span<const LinearHead<T>>, std::int64_t, std::span<const LinearHeadOutput<T>>);     \
+  template void linear_backward<T>(std::span<const LinearHead<T>>, std::int64_t, std::span<const LinearHeadGradients<T>>); \
+  template void linear_key_sums<T>(std::span<const LinearHead<T>>, std::int64_t, T*);                                      \
+  template void linear_read_sums<T>(std::span<const LinearHead<T>>, std::int64_t, const T*,                                \
+                                    std::span<const LinearHeadOutput<T>>);                                                 \
+  template void linear_query_gradient<T>(std::span<const LinearHead<T>>, std::int64_t,                                     \
+                                         std::span<const LinearHeadGradients<T>>, T*);                                     \
+  template void linear_key_value_gradient<T>(std::span<const LinearHead<T>>, std::int64_t, const T*,                       \
+                                             std::span<const LinearHeadGradients<T>>);
+COSFORMER_INSTANTIATE(float)
+COSFORMER_INSTANTIATE(double)
+#undef COSFORMER_INSTANTIATE
 
 }  // namespace cosformer::detail

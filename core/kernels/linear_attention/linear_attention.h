@@ -49,6 +49,9 @@ struct LinearAttentionOptions {
   LinearAttentionForm form = LinearAttentionForm::automatic;
   std::int64_t chunk_size = 48;
   AttentionNormalization normalization = AttentionNormalization::sum;
+  /// Where the first query and key stand in their text, of operands that are a part of it; positions of a mask count from
+  /// the text's beginning in any case.
+  std::int64_t first_position = 0;
 };
 
 /// The guard of the normaliser D keeps its sign: sign(D) · max(|D|, 1e-6), with sign(0) = +1. A row

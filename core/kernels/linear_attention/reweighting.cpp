@@ -11,16 +11,16 @@ namespace {
 /// Positions that share one directly computed angle; those between follow by the sum formulas, in double.
 constexpr std::int64_t kAngleBlock = 64;
 
-/// cos and sin of (i + 1) · step.
+/// cos and sin of (first + i + 1) · step.
 template <class T>
-void cosines_and_sines(double step, std::int64_t length, T* const* rows) {
+void cosines_and_sines(double step, std::int64_t first, std::int64_t length, T* const* rows) {
   double block_cos[kAngleBlock], block_sin[kAngleBlock];
   for (std::int64_t i = 0; i < std::min(kAngleBlock, length); ++i) {
     block_cos[i] = std::cos(static_cast<double>(i) * step);
     block_sin[i] = std::sin(static_cast<double>(i) * step);
   }
   for (std::int64_t begin = 0; begin < length; begin += kAngleBlock) {
-    const double c = std::cos(static_cast<double>(begin + 1) * step), s = std::sin(static_cast<double>(begin + 1) * step);
+    const double angle = static_cast<double>(first + begin + 1) * step, c = std::cos(angle), s = std::sin(angle);
     for (std::int64_t i = 0; i < std::min(kAngleBlock, length - begin); ++i) {
       rows[0][begin + i] = static_cast<T>(c * block_cos[i] - s * block_sin[i]);
       rows[1][begin + i] = static_cast<T>(s * block_cos[i] + c * block_sin[i]);

@@ -28,9 +28,9 @@ struct ReweightingKind {
   bool linear_form;       ///< it comes apart without causality as well
   /// r(x), x = distance · step; null: 1.
   double (*weight)(double x);
-  /// Writes f_p((i + 1) · step) for i from 0 to length - 1 to rows[p]; null if `parts` is 0.
-  void (*factors_in_float)(double step, std::int64_t length, float* const* rows);
-  void (*factors_in_double)(double step, std::int64_t length, double* const* rows);
+  /// Writes f_p((i + 1) · step) for i from first to first + length - 1 to rows[p]; null if `parts` is 0.
+  void (*factors_in_float)(double step, std::int64_t first, std::int64_t length, float* const* rows);
+  void (*factors_in_double)(double step, std::int64_t first, std::int64_t length, double* const* rows);
   /// The formula's parameter of a step.
   double (*parameter_of)(double step);
 

@@ -132,6 +132,31 @@ TEST_CASE("a run goes on with another number of ranks") {
   }
 }
 
+TEST_CASE("ranks that share sequences come to the parameters, moments, losses and norms of one process, to the bit") {
+  for (const ModelKind kind : {ModelKind::decoder, ModelKind::encoder}) {
+    Problem problem(kind);
+    problem.config.model.attention.chunk_size = 2;
+    problem.config.train.accumulation = 2;
+    problem.config.train.sequence_ranks = 1;
+    Outcome alone = problem.run(1, 1, 30);
+    std::ranges::fill(alone.signals, 15);
+    const std::pair<int, int> layouts[] = {{2, 2}, {3, 3}, {4, 4}, {4, 2}, {2, 1}};
+    for (const auto& [ranks, members] : layouts) {
+      CAPTURE(static_cast<int>(kind), ranks, members);
+      problem.config.train.sequence_ranks = members;
+      CHECK(problem.run(ranks, 1, 30) == alone);
+      CHECK(problem.same_parameters);
+    }
+  }
+}
+
+TEST_CASE("ranks that are no whole number of groups, and groups without a leaf, are refused by the key to change") {
+  Problem problem(ModelKind::decoder);
+  problem.config.train.sequence_ranks = 2;
+  CHECK(input_error_of([&] { problem.run(3, 1, 1); }).find("train.sequence_ranks: expected a divisor of") == 0);
+  CHECK(input_error_of([&] { problem.run(4, 1, 1); }).find("train.accumulation: a step has 1 part") == 0);
+}
+
 TEST_CASE("more ranks than leaves are refused by the key to raise") {
   const Problem problem(ModelKind::decoder);
   const std::string message = input_error_of([&] { problem.run(5, 1, 1); });

@@ -9,6 +9,7 @@
 #include "core/kernels/cross_entropy.h"
 #include "core/named_table.h"
 #include "core/random.h"
+#include "layers/sequence/model_in_parts.h"
 #include "train/tasks/masked_language_modeling.h"
 
 namespace cosformer {
@@ -35,8 +36,10 @@ struct RandomBatch : TaskBatch {
       // Which of the random texts are a pair does not matter.
       const std::int64_t texts = shard.count * texts_of(config);
       const Tensor each = ids.reshape({texts, ids.size() / texts});
+      if (pass.sequence != nullptr) return cross_entropy(classify_in_parts(model, each, nullptr, pass), predicted, factor);
       return cross_entropy(model.classify(model.encode(each, nullptr, pass), nullptr, pass), predicted, factor);
     }
+    if (pass.sequence != nullptr) return token_loss_in_parts(model, ids, predicted.reshape(ids.shape()), factor, pass);
     EncoderOutput encoder;
     if (config.kind == ModelKind::encoder_decoder) encoder.hidden = model.encode(ids, nullptr, pass);
     const Variable hidden = model.decode(ids, nullptr, encoder, pass);

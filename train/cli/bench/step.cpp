@@ -10,12 +10,15 @@
 #include "core/parallel.h"
 #include "layers/attention/registry.h"
 #include "layers/cost.h"
+#include "layers/sequence/sequence_grid.h"
 #include "train/cli/bench/bench.h"
 #include "train/cli/bench/ceilings.h"
 #include "train/cli/bench/measure_in_child.h"
 #include "train/cli/bench/random_tokens.h"
 #include "train/cli/bench/timing.h"
+#include "train/loop/cut_check.h"
 #include "train/loop/gradient_step.h"
+#include "train/loop/shared_step.h"
 #include "train/optimizers/optimizer.h"
 #include "train/optimizers/schedule.h"
 #include "train/tasks/execution.h"
@@ -36,7 +39,10 @@ class RandomRun {
         backward_(backward),
         task_(make_random_tokens(config)),
         model_(task_->complete(config.model), static_cast<std::uint64_t>(config.train.seed)),
-        optimizer_(config.optimizer, model_.parameters()) {}
+        optimizer_(config.optimizer, model_.parameters()) {
+    check_cut(config_.train, config_.task, model_.config(), config_.task.seq_len);
+    check_enough_leaves(model_.config(), config_.train, 1);
+  }
 
   bool backward() const { return backward_; }
   const Model& model() const { return model_; }
@@ -106,8 +112,10 @@ nlohmann::ordered_json time_by_operator(RandomRun& run, const Config& config) {
     }
   }
   const std::int64_t rows = config.train.batch_size / config.train.accumulation;
-  const auto threads = static_cast<double>(
-      std::min<std::int64_t>(num_threads(), shard_count(run.model().config(), config.train.shards, rows)));
+  const bool is_cut = config.train.sequence_ranks > 0;
+  const auto threads = static_cast<double>(std::min<std::int64_t>(
+      num_threads(), is_cut ? SequenceGrid(config.task.seq_len, config.model.attention.chunk_size).count()
+                            : shard_count(run.model().config(), config.train.shards, rows)));
   nlohmann::ordered_json operators = nlohmann::ordered_json::array();
   double other = total.whole;
   const auto add = [&](const std::string& name, double forward, double backward) {
