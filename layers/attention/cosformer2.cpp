@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/kernels/linear_attention/linear_attention.h"
 #include "core/named_table.h"
-#include "layers/attention/select_rows.h"
+#include "layers/attention/recurrent_state.h"
 #include "layers/attention/variants.h"
 
 namespace cosformer {
@@ -19,34 +19,18 @@ Variable features_of(const Variable& heads, const Variable& theta, const SharedP
   return cosine_features(gated_product(heads, heads, ScalarFunction::sigmoid), theta, mask, first);
 }
 
-class Cosformer2State : public AttentionState {
+class Cosformer2State : public LinearState {
  public:
-  Cosformer2State(LinearAttentionOptions options, Variable theta) : options_(std::move(options)), theta_(std::move(theta)) {}
+  Cosformer2State(LinearAttentionOptions options, Variable theta)
+      : LinearState(std::move(options)), theta_(std::move(theta)) {}
 
   Tensor step(const AttentionInputs& inputs) override {
-    const Tensor q = features_of(inputs.query, theta_, nullptr, position_).value(),
-                 k = features_of(inputs.key, theta_, nullptr, position_).value(), v = inputs.value.value();
-    const AttentionSizes sizes{q.dim(0), 1, 1, q.dim(2), q.dim(3), v.dim(3)};
-    if (!state_.defined()) {
-      state_ = Tensor::zeros({sizes.batch, sizes.heads, linear_attention_state_size(sizes, options_)}, q.dtype());
-    }
-    Tensor out = Tensor::empty({sizes.batch, 1, sizes.heads, sizes.value_dim}, q.dtype());
-    dispatch_float(q.dtype(), [&]<class T>(T) {
-      linear_attention_step<T>(sizes, options_, position_, heads_of<T>(q), heads_of<T>(k), heads_of<T>(v), state_.data<T>(),
-                               mutable_heads_of<T>(out));
-    });
-    ++position_;
-    return out;
-  }
-  void select(std::span<const std::int64_t> rows) override {
-    if (state_.defined()) state_ = select_rows(state_, rows);
+    return advance_linear(features_of(inputs.query, theta_, nullptr, position_).value(),
+                          features_of(inputs.key, theta_, nullptr, position_).value(), inputs.value.value());
   }
 
  private:
-  LinearAttentionOptions options_;
   Variable theta_;
-  Tensor state_;
-  std::int64_t position_ = 0;
 };
 
 /// The angle per position of channel c among all E of a layer: base^(−2c/E).

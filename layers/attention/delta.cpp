@@ -9,7 +9,7 @@
 #include "autograd/ops/attention_operands.h"
 #include "core/error.h"
 #include "core/kernels/delta_attention/delta_attention.h"
-#include "layers/attention/select_rows.h"
+#include "layers/attention/recurrent_state.h"
 #include "layers/attention/variants.h"
 
 namespace cosformer {
@@ -35,7 +35,7 @@ struct Control {
   Variable decay;  ///< log α; undefined without
 };
 
-class DeltaState : public AttentionState {
+class DeltaState : public RecurrentState {
  public:
   /// `control` is that of a token's input; it refers to the attention, which outlives its states.
   DeltaState(std::function<Control(const Variable&)> control, double scale) : control_(std::move(control)), scale_(scale) {}
@@ -45,23 +45,16 @@ class DeltaState : public AttentionState {
     const Control control = control_(inputs.input);
     const Tensor beta = control.beta.value().contiguous(),
                  decay = control.decay.defined() ? control.decay.value().contiguous() : Tensor();
-    const AttentionSizes sizes{q.dim(0), 1, 1, q.dim(2), q.dim(3), v.dim(3)};
-    if (!state_.defined()) state_ = Tensor::zeros({sizes.batch, sizes.heads, sizes.head_dim, sizes.value_dim}, q.dtype());
-    Tensor out = Tensor::empty({sizes.batch, 1, sizes.heads, sizes.value_dim}, q.dtype());
-    dispatch_float(q.dtype(), [&]<class T>(T) {
+    const AttentionSizes sizes = token_sizes(q, v);
+    return advance(sizes, q.dtype(), sizes.head_dim * sizes.value_dim, [&]<class T>(T* state, const auto& out) {
       delta_attention_step<T>(sizes, static_cast<T>(scale_), heads_of<T>(q), heads_of<T>(k), heads_of<T>(v), beta.data<T>(),
-                              decay.defined() ? decay.data<T>() : nullptr, state_.data<T>(), mutable_heads_of<T>(out));
+                              decay.defined() ? decay.data<T>() : nullptr, state, out);
     });
-    return out;
-  }
-  void select(std::span<const std::int64_t> rows) override {
-    if (state_.defined()) state_ = select_rows(state_, rows);
   }
 
  private:
   std::function<Control(const Variable&)> control_;
   double scale_;
-  Tensor state_;
 };
 
 /// The parameters of log α = −e^rate · softplus(proj(x) + bias): `decay_proj` [H, embed_dim], `decay_rate` and `decay_bias`

@@ -6,7 +6,7 @@
 #include "autograd/ops/attention_operands.h"
 #include "core/error.h"
 #include "core/kernels/gated_attention/gated_linear_attention.h"
-#include "layers/attention/select_rows.h"
+#include "layers/attention/recurrent_state.h"
 #include "layers/attention/variants.h"
 #include "layers/basic_layers.h"
 
@@ -17,7 +17,7 @@ namespace {
 /// Inner width of the gate's two projections, the paper's.
 constexpr std::int64_t kGateRank = 16;
 
-class GatedState : public AttentionState {
+class GatedState : public RecurrentState {
  public:
   /// `gate` gives the gate of a token's input; it refers to the attention, which outlives its states.
   GatedState(std::function<Variable(const Variable&)> gate, double scale) : gate_(std::move(gate)), scale_(scale) {}
@@ -25,23 +25,16 @@ class GatedState : public AttentionState {
   Tensor step(const AttentionInputs& inputs) override {
     const Tensor q = inputs.query.value(), k = inputs.key.value(), v = inputs.value.value();
     const Tensor z = gate_(inputs.input).value();
-    const AttentionSizes sizes{q.dim(0), 1, 1, q.dim(2), q.dim(3), v.dim(3)};
-    if (!state_.defined()) state_ = Tensor::zeros({sizes.batch, sizes.heads, sizes.head_dim, sizes.value_dim}, q.dtype());
-    Tensor out = Tensor::empty({sizes.batch, 1, sizes.heads, sizes.value_dim}, q.dtype());
-    dispatch_float(q.dtype(), [&]<class T>(T) {
+    const AttentionSizes sizes = token_sizes(q, v);
+    return advance(sizes, q.dtype(), sizes.head_dim * sizes.value_dim, [&]<class T>(T* state, const auto& out) {
       gated_linear_attention_step<T>(sizes, static_cast<T>(scale_), heads_of<T>(q), heads_of<T>(k), heads_of<T>(v),
-                                     heads_of<T>(z), state_.data<T>(), mutable_heads_of<T>(out));
+                                     heads_of<T>(z), state, out);
     });
-    return out;
-  }
-  void select(std::span<const std::int64_t> rows) override {
-    if (state_.defined()) state_ = select_rows(state_, rows);
   }
 
  private:
   std::function<Variable(const Variable&)> gate_;
   double scale_;
-  Tensor state_;
 };
 
 class GatedLinearAttention : public Attention {

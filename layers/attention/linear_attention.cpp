@@ -9,8 +9,8 @@
 #include "layers/attention/cut_attention.h"
 #include "layers/attention/feature_map.h"
 #include "layers/attention/random_features.h"
+#include "layers/attention/recurrent_state.h"
 #include "layers/attention/reweighting_length.h"
-#include "layers/attention/select_rows.h"
 #include "layers/attention/variants.h"
 
 namespace cosformer {
@@ -23,37 +23,20 @@ Variable features_of(const RandomDirections& directions, const Variable& x, cons
 }
 
 /// One recurrent state per head; see linear_attention_step.
-class LinearAttentionState : public AttentionState {
+class LinearAttentionState : public LinearState {
  public:
   LinearAttentionState(LinearAttentionOptions options, RandomDirections features, const AttentionConfig& config)
-      : options_(std::move(options)), features_(std::move(features)), config_(config) {}
+      : LinearState(std::move(options)), features_(std::move(features)), config_(config) {}
 
   Tensor step(const AttentionInputs& inputs) override {
-    const Tensor q = features_of(features_, inputs.query, {}).value(), k = features_of(features_, inputs.key, {}).value(),
-                 v = inputs.value.value();
-    const AttentionSizes sizes{q.dim(0), 1, 1, q.dim(2), q.dim(3), v.dim(3)};
-    options_.steps = reweighting_steps(config_, reweighting_kind(options_.reweighting), sizes.heads, sizes.batch, 1, 1, {});
-    if (!state_.defined()) {
-      state_ = Tensor::zeros({sizes.batch, sizes.heads, linear_attention_state_size(sizes, options_)}, q.dtype());
-    }
-    Tensor out = Tensor::empty({sizes.batch, 1, sizes.heads, sizes.value_dim}, q.dtype());
-    dispatch_float(q.dtype(), [&]<class T>(T) {
-      linear_attention_step<T>(sizes, options_, position_, heads_of<T>(q), heads_of<T>(k), heads_of<T>(v), state_.data<T>(),
-                               mutable_heads_of<T>(out));
-    });
-    ++position_;
-    return out;
-  }
-  void select(std::span<const std::int64_t> rows) override {
-    if (state_.defined()) state_ = select_rows(state_, rows);
+    const Tensor q = features_of(features_, inputs.query, {}).value(), k = features_of(features_, inputs.key, {}).value();
+    options_.steps = reweighting_steps(config_, reweighting_kind(options_.reweighting), q.dim(2), q.dim(0), 1, 1, {});
+    return advance_linear(q, k, inputs.value.value());
   }
 
  private:
-  LinearAttentionOptions options_;
   RandomDirections features_;
   AttentionConfig config_;
-  Tensor state_;
-  std::int64_t position_ = 0;
 };
 
 class LinearAttention : public Attention, public CutAttention {

@@ -8,7 +8,7 @@
 #include "core/kernels/feature_attention/feature_attention.h"
 #include "core/named_table.h"
 #include "layers/attention/random_features.h"
-#include "layers/attention/select_rows.h"
+#include "layers/attention/recurrent_state.h"
 #include "layers/attention/variants.h"
 #include "layers/basic_layers.h"
 
@@ -25,7 +25,7 @@ struct Operands {
   Variable query, key, value, gate;
 };
 
-class RfaState : public AttentionState {
+class RfaState : public RecurrentState {
  public:
   /// `operands` refers to the attention, which outlives its states.
   explicit RfaState(std::function<Operands(const AttentionInputs&)> operands) : operands_(std::move(operands)) {}
@@ -33,26 +33,17 @@ class RfaState : public AttentionState {
   Tensor step(const AttentionInputs& inputs) override {
     const Operands given = operands_(inputs);
     const Tensor q = given.query.value(), k = given.key.value(), v = given.value.value();
-    const AttentionSizes sizes{q.dim(0), 1, 1, q.dim(2), q.dim(3), v.dim(3)};
-    if (!state_.defined()) {
-      state_ = Tensor::zeros({sizes.batch, sizes.heads, feature_attention_state_size(sizes.head_dim, sizes.value_dim)},
-                             q.dtype());
-    }
-    Tensor out = Tensor::empty({sizes.batch, 1, sizes.heads, sizes.value_dim}, q.dtype());
-    dispatch_float(q.dtype(), [&]<class T>(T) {
+    const AttentionSizes sizes = token_sizes(q, v);
+    const std::int64_t numbers = feature_attention_state_size(sizes.head_dim, sizes.value_dim);
+    return advance(sizes, q.dtype(), numbers, [&]<class T>(T* state, const auto& out) {
       const Heads<const T> a = given.gate.defined() ? heads_of<T>(given.gate.value()) : Heads<const T>{};
-      feature_attention_step<T>(sizes, static_cast<T>(kFloor), heads_of<T>(q), heads_of<T>(k), heads_of<T>(v), a,
-                                state_.data<T>(), mutable_heads_of<T>(out));
+      feature_attention_step<T>(sizes, static_cast<T>(kFloor), heads_of<T>(q), heads_of<T>(k), heads_of<T>(v), a, state,
+                                out);
     });
-    return out;
-  }
-  void select(std::span<const std::int64_t> rows) override {
-    if (state_.defined()) state_ = select_rows(state_, rows);
   }
 
  private:
   std::function<Operands(const AttentionInputs&)> operands_;
-  Tensor state_;
 };
 
 class RandomFeatureAttention : public Attention {

@@ -1,0 +1,64 @@
+#pragma once
+/// \file
+/// States of a fixed size per head, for generation token by token.
+
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "autograd/ops/attention_operands.h"
+#include "core/kernels/linear_attention/linear_attention.h"
+#include "layers/attention/attention.h"
+#include "layers/attention/select_rows.h"
+
+namespace cosformer {
+
+/// Numbers per head that one token after the other changes, zeros before the first.
+class RecurrentState : public AttentionState {
+ public:
+  void select(std::span<const std::int64_t> rows) final {
+    if (state_.defined()) state_ = select_rows(state_, rows);
+  }
+
+ protected:
+  /// The sizes of one token: query [B, 1, H, D], value [B, 1, H, E].
+  static AttentionSizes token_sizes(const Tensor& query, const Tensor& value) {
+    return {query.dim(0), 1, 1, query.dim(2), query.dim(3), value.dim(3)};
+  }
+
+  /// The token's output [B, 1, H, E], which `step(state, out)` writes: `state` is a T* to the `numbers` of all heads, `out`
+  /// what `mutable_heads_of<T>` gives, T the type of `dtype`.
+  template <class Step>
+  Tensor advance(const AttentionSizes& sizes, DType dtype, std::int64_t numbers, const Step& step) {
+    if (!state_.defined()) state_ = Tensor::zeros({sizes.batch, sizes.heads, numbers}, dtype);
+    Tensor out = Tensor::empty({sizes.batch, 1, sizes.heads, sizes.value_dim}, dtype);
+    dispatch_float(dtype, [&]<class T>(T) { step(state_.data<T>(), mutable_heads_of<T>(out)); });
+    return out;
+  }
+
+ private:
+  Tensor state_;
+};
+
+/// The state of linear attention; see linear_attention_step.
+class LinearState : public RecurrentState {
+ protected:
+  explicit LinearState(LinearAttentionOptions options) : options_(std::move(options)) {}
+
+  /// The output for the next position.
+  Tensor advance_linear(const Tensor& query, const Tensor& key, const Tensor& value) {
+    const AttentionSizes sizes = token_sizes(query, value);
+    Tensor result =
+        advance(sizes, query.dtype(), linear_attention_state_size(sizes, options_), [&]<class T>(T* state, const auto& out) {
+          linear_attention_step<T>(sizes, options_, position_, heads_of<T>(query), heads_of<T>(key), heads_of<T>(value),
+                                   state, out);
+        });
+    ++position_;
+    return result;
+  }
+
+  LinearAttentionOptions options_;
+  std::int64_t position_ = 0;
+};
+
+}  // namespace cosformer
