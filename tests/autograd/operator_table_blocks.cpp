@@ -107,13 +107,16 @@ OperatorCase convolution_case(const char* sample, std::int64_t batch, std::int64
               }};
 }
 
+/// Tokens that are all real, at positions of their own; none without positions.
+SharedPaddingMask mask_of(std::int64_t batch, std::int64_t length, const std::vector<std::int32_t>& positions) {
+  if (positions.empty()) return nullptr;
+  const std::vector<std::uint8_t> real(positions.size(), 1);
+  return std::make_shared<const PaddingMask>(PaddingMask{batch, length, real, positions, 200});
+}
+
 OperatorCase rotation_case(const char* sample, std::int64_t batch, std::int64_t length, std::int64_t heads,
                            std::int64_t head_dim, std::int64_t first, std::vector<std::int32_t> positions = {}) {
-  SharedPaddingMask mask;
-  if (!positions.empty()) {
-    const std::vector<std::uint8_t> real(positions.size(), 1);
-    mask = std::make_shared<const PaddingMask>(PaddingMask{batch, length, real, positions, 200});
-  }
+  const SharedPaddingMask mask = mask_of(batch, length, positions);
   const auto rows = static_cast<std::size_t>(batch * length), H = static_cast<std::size_t>(heads),
              D = static_cast<std::size_t>(head_dim);
   return {.op = "rotate_positions",
@@ -143,11 +146,7 @@ OperatorCase rotation_case(const char* sample, std::int64_t batch, std::int64_t 
 
 OperatorCase cosine_case(const char* sample, std::int64_t batch, std::int64_t length, std::int64_t heads,
                          std::int64_t head_dim, std::int64_t first, std::vector<std::int32_t> positions = {}) {
-  SharedPaddingMask mask;
-  if (!positions.empty()) {
-    const std::vector<std::uint8_t> real(positions.size(), 1);
-    mask = std::make_shared<const PaddingMask>(PaddingMask{batch, length, real, positions, 200});
-  }
+  const SharedPaddingMask mask = mask_of(batch, length, positions);
   const auto rows = static_cast<std::size_t>(batch * length), H = static_cast<std::size_t>(heads),
              D = static_cast<std::size_t>(head_dim), N = static_cast<std::size_t>(length);
   return {.op = "cosine_features",

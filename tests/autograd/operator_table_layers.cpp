@@ -10,13 +10,44 @@ namespace {
 
 using Inputs = std::span<const Variable>;
 
+/// Sizes of a causal attention that goes token by token, and which tokens are real; all if `real` is empty.
+struct Recurrence {
+  std::int64_t batch, length, heads, head_dim, value_dim;
+  std::vector<std::uint8_t> real;
+
+  AttentionMask mask() const {
+    AttentionMask mask{.causal = true, .key_mask = {}, .query_mask = {}};
+    if (!real.empty()) mask.key_mask = std::make_shared<const PaddingMask>(PaddingMask{batch, length, real});
+    return mask;
+  }
+
+  /// The outputs [B, N, H, E] of `token(row, counts, state, out)`: the row of [B, N, H], whether it is real, the head's
+  /// state [D, E], which begins with zeros, and the row's output.
+  template <class Token>
+  Values outputs(const Token& token) const {
+    const auto B = static_cast<std::size_t>(batch), N = static_cast<std::size_t>(length),
+               H = static_cast<std::size_t>(heads), D = static_cast<std::size_t>(head_dim),
+               E = static_cast<std::size_t>(value_dim);
+    Values out(B * N * H * E);
+    for (std::size_t b = 0; b < B; ++b) {
+      for (std::size_t h = 0; h < H; ++h) {
+        std::vector<double> state(D * E);
+        for (std::size_t t = 0; t < N; ++t) {
+          const std::size_t row = (b * N + t) * H + h;
+          token(row, real.empty() || real[b * N + t] != 0, state, out.data() + row * E);
+        }
+      }
+    }
+    return out;
+  }
+};
+
 /// The state of gated linear attention, token by token: inputs query, key, value, gate.
 OperatorCase gated_case(const char* sample, std::int64_t batch, std::int64_t length, std::int64_t heads,
                         std::int64_t head_dim, std::int64_t value_dim, std::vector<std::uint8_t> real = {}) {
-  AttentionMask mask{.causal = true, .key_mask = {}, .query_mask = {}};
-  if (!real.empty()) mask.key_mask = std::make_shared<const PaddingMask>(PaddingMask{batch, length, real});
-  const auto B = static_cast<std::size_t>(batch), N = static_cast<std::size_t>(length), H = static_cast<std::size_t>(heads),
-             D = static_cast<std::size_t>(head_dim), E = static_cast<std::size_t>(value_dim);
+  const Recurrence sizes{batch, length, heads, head_dim, value_dim, std::move(real)};
+  const AttentionMask mask = sizes.mask();
+  const auto D = static_cast<std::size_t>(head_dim), E = static_cast<std::size_t>(value_dim);
   const Shape keys{batch, length, heads, head_dim}, values{batch, length, heads, value_dim};
   return {.op = "gated_linear_attention",
           .sample = sample,
@@ -24,25 +55,16 @@ OperatorCase gated_case(const char* sample, std::int64_t batch, std::int64_t len
           .apply = [=](Inputs in) { return gated_linear_attention(in[0], in[1], in[2], in[3], mask, 0.7); },
           .reference =
               [=](const std::vector<Values>& in) {
-                Values out(B * N * H * E);
-                for (std::size_t b = 0; b < B; ++b) {
-                  for (std::size_t h = 0; h < H; ++h) {
-                    std::vector<double> state(D * E);
-                    for (std::size_t t = 0; t < N; ++t) {
-                      const std::size_t row = (b * N + t) * H + h;
-                      const bool counts = real.empty() || real[b * N + t] != 0;
-                      for (std::size_t d = 0; d < D; ++d) {
-                        const double alpha = counts ? std::pow(1 / (1 + std::exp(-in[3][row * D + d])), 1.0 / 16) : 1;
-                        for (std::size_t e = 0; e < E; ++e) {
-                          double& s = state[d * E + e];
-                          s = alpha * s + (counts ? in[1][row * D + d] * in[2][row * E + e] : 0);
-                          out[row * E + e] += 0.7 * in[0][row * D + d] * s;
-                        }
-                      }
+                return sizes.outputs([&](std::size_t row, bool counts, std::vector<double>& state, double* out) {
+                  for (std::size_t d = 0; d < D; ++d) {
+                    const double alpha = counts ? std::pow(1 / (1 + std::exp(-in[3][row * D + d])), 1.0 / 16) : 1;
+                    for (std::size_t e = 0; e < E; ++e) {
+                      double& s = state[d * E + e];
+                      s = alpha * s + (counts ? in[1][row * D + d] * in[2][row * E + e] : 0);
+                      out[e] += 0.7 * in[0][row * D + d] * s;
                     }
                   }
-                }
-                return out;
+                });
               },
           .low = -3,
           .high = 3,
@@ -52,10 +74,9 @@ OperatorCase gated_case(const char* sample, std::int64_t batch, std::int64_t len
 /// The delta rule, token by token: inputs query, key, value, beta and, if it decays, log α.
 OperatorCase delta_case(bool decays, const std::string& sample, std::int64_t batch, std::int64_t length, std::int64_t heads,
                         std::int64_t head_dim, std::int64_t value_dim, std::vector<std::uint8_t> real = {}) {
-  AttentionMask mask{.causal = true, .key_mask = {}, .query_mask = {}};
-  if (!real.empty()) mask.key_mask = std::make_shared<const PaddingMask>(PaddingMask{batch, length, real});
-  const auto B = static_cast<std::size_t>(batch), N = static_cast<std::size_t>(length), H = static_cast<std::size_t>(heads),
-             D = static_cast<std::size_t>(head_dim), E = static_cast<std::size_t>(value_dim);
+  const Recurrence sizes{batch, length, heads, head_dim, value_dim, std::move(real)};
+  const AttentionMask mask = sizes.mask();
+  const auto D = static_cast<std::size_t>(head_dim), E = static_cast<std::size_t>(value_dim);
   const Shape keys{batch, length, heads, head_dim}, values{batch, length, heads, value_dim};
   std::vector<Shape> shapes{keys, keys, values, {batch, length, heads}};
   if (decays) shapes.push_back({batch, length, heads});
@@ -66,26 +87,17 @@ OperatorCase delta_case(bool decays, const std::string& sample, std::int64_t bat
               [=](Inputs in) { return delta_attention(in[0], in[1], in[2], in[3], decays ? in[4] : Variable(), mask, 0.7); },
           .reference =
               [=](const std::vector<Values>& in) {
-                Values out(B * N * H * E);
-                for (std::size_t b = 0; b < B; ++b) {
-                  for (std::size_t h = 0; h < H; ++h) {
-                    std::vector<double> state(D * E);
-                    for (std::size_t t = 0; t < N; ++t) {
-                      const std::size_t row = (b * N + t) * H + h;
-                      const bool counts = real.empty() || real[b * N + t] != 0;
-                      for (double& s : state) s *= decays && counts ? std::exp(in[4][row]) : 1;
-                      for (std::size_t e = 0; e < E; ++e) {
-                        double error = in[2][row * E + e];
-                        for (std::size_t d = 0; d < D; ++d) error -= in[1][row * D + d] * state[d * E + e];
-                        for (std::size_t d = 0; d < D; ++d) {
-                          if (counts) state[d * E + e] += in[3][row] * in[1][row * D + d] * error;
-                          out[row * E + e] += 0.7 * in[0][row * D + d] * state[d * E + e];
-                        }
-                      }
+                return sizes.outputs([&](std::size_t row, bool counts, std::vector<double>& state, double* out) {
+                  for (double& s : state) s *= decays && counts ? std::exp(in[4][row]) : 1;
+                  for (std::size_t e = 0; e < E; ++e) {
+                    double error = in[2][row * E + e];
+                    for (std::size_t d = 0; d < D; ++d) error -= in[1][row * D + d] * state[d * E + e];
+                    for (std::size_t d = 0; d < D; ++d) {
+                      if (counts) state[d * E + e] += in[3][row] * in[1][row * D + d] * error;
+                      out[e] += 0.7 * in[0][row * D + d] * state[d * E + e];
                     }
                   }
-                }
-                return out;
+                });
               },
           .low = -0.6,
           .high = 0.6,

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/error.h"
 #include "core/kernels/attention/attention_gradients.h"
+#include "core/kernels/attention/recurrent_checks.h"
 #include "core/kernels/delta_attention/chunk.h"
 #include "core/parallel.h"
 
@@ -25,14 +25,6 @@ using detail::rows_of;
 using detail::ScratchMatrix;
 using detail::transpose;
 using detail::zero_rows;
-
-void check_arguments(const AttentionSizes& sizes, const AttentionVisibility& visibility) {
-  check<ShapeError>(visibility.causal && sizes.queries == sizes.keys,
-                    "[delta attention] is causal, with as many keys as queries");
-  check<ShapeError>(visibility.window < 0, "[delta attention] a window is not supported");
-  check<ShapeError>(sizes.head_dim >= 1 && sizes.value_dim >= 1,
-                    "[delta attention] head_dim and value_dim must be at least 1");
-}
 
 template <class T>
 void forward_head(const DeltaHead<T>& head, MatrixView<T> out) {
@@ -219,7 +211,7 @@ template <class T>
 void delta_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
                              Heads<const T> query, Heads<const T> key, Heads<const T> value, const T* beta, const T* decay,
                              Heads<T> out) {
-  check_arguments(sizes, visibility);
+  detail::check_recurrence("delta attention", sizes, visibility);
   for_each_head<T>(
       sizes, visibility, scale, query, key, value, beta, decay,
       [&](std::int64_t b, std::int64_t h, const DeltaHead<T>& head) { forward_head(head, rows_of(out, b, h)); });
@@ -230,7 +222,7 @@ void delta_attention_backward(const AttentionSizes& sizes, const AttentionVisibi
                               Heads<const T> query, Heads<const T> key, Heads<const T> value, const T* beta, const T* decay,
                               Heads<const T> dout, const Gradient<T>& dquery, const Gradient<T>& dkey,
                               const Gradient<T>& dvalue, const Gradient<T>& dbeta, const Gradient<T>& ddecay) {
-  check_arguments(sizes, visibility);
+  detail::check_recurrence("delta attention", sizes, visibility);
   const detail::WrittenGradients<T> written(sizes, dquery, dkey, dvalue);
   const detail::WrittenGradient<T> betas(dbeta, sizes.batch, sizes.keys, sizes.heads, 1);
   const detail::WrittenGradient<T> decays(ddecay, sizes.batch, decay == nullptr ? 0 : sizes.keys, sizes.heads, 1);

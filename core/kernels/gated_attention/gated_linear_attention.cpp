@@ -4,8 +4,8 @@
 #include <cmath>
 #include <vector>
 
-#include "core/error.h"
 #include "core/kernels/attention/attention_gradients.h"
+#include "core/kernels/attention/recurrent_checks.h"
 #include "core/kernels/gated_attention/chunk.h"
 #include "core/parallel.h"
 
@@ -29,14 +29,6 @@ using detail::rows_of;
 using detail::score_keys;
 using detail::ScratchMatrix;
 using detail::transpose;
-
-void check_arguments(const AttentionSizes& sizes, const AttentionVisibility& visibility) {
-  check<ShapeError>(visibility.causal && sizes.queries == sizes.keys,
-                    "[gated linear attention] is causal, with as many keys as queries");
-  check<ShapeError>(visibility.window < 0, "[gated linear attention] a window is not supported");
-  check<ShapeError>(sizes.head_dim >= 1 && sizes.value_dim >= 1,
-                    "[gated linear attention] head_dim and value_dim must be at least 1");
-}
 
 template <class T>
 void forward_head(const GatedHead<T>& head, MatrixView<T> out) {
@@ -168,7 +160,7 @@ template <class T>
 void gated_linear_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
                                     Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<const T> gate,
                                     Heads<T> out) {
-  check_arguments(sizes, visibility);
+  detail::check_recurrence("gated linear attention", sizes, visibility);
   for_each_head<T>(
       sizes, visibility, scale, query, key, value, gate,
       [&](std::int64_t b, std::int64_t h, const GatedHead<T>& head) { forward_head(head, rows_of(out, b, h)); });
@@ -179,7 +171,7 @@ void gated_linear_attention_backward(const AttentionSizes& sizes, const Attentio
                                      Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<const T> gate,
                                      Heads<const T> dout, const Gradient<T>& dquery, const Gradient<T>& dkey,
                                      const Gradient<T>& dvalue, const Gradient<T>& dgate) {
-  check_arguments(sizes, visibility);
+  detail::check_recurrence("gated linear attention", sizes, visibility);
   const detail::WrittenGradients<T> written(sizes, dquery, dkey, dvalue);
   const detail::WrittenGradient<T> gates(dgate, sizes.batch, sizes.keys, sizes.heads, sizes.head_dim);
   for_each_head<T>(sizes, visibility, scale, query, key, value, gate,
