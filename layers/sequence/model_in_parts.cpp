@@ -60,12 +60,12 @@ std::optional<CutProblem> find_cut_problem(const ModelConfig& config) {
   if (found == layers.end()) return std::nullopt;
   const AttentionPlace place = causal ? AttentionPlace::decoder_self : AttentionPlace::encoder;
   const std::string kind = attention_of_layer(config, place, found - layers.begin()).kind;
-  return CutProblem{
-      config.attention.layers.empty() ? "attention.kind" : "attention.layers",
-      concat('"', kind,
-             "\", as the config has it, does not read the rest of a text through sums alone; \"cosformer\" and "
-             "\"linear\" do, unless attention.normalization is \"l1\" or attention.form names a form that does "
-             "not")};
+  return CutProblem{config.attention.layers.empty() ? "attention.kind" : "attention.layers",
+                    concat('"', kind,
+                           "\", as the config has it, does not read the rest of a text through sums alone; \"cosformer\", "
+                           "\"linear\" and \"transnormer\" do, unless attention.normalization is \"l1\" or attention.form "
+                           "names a form that does "
+                           "not")};
 }
 
 Variable token_loss_in_parts(const Model& model, const Tensor& ids, const Tensor& targets, double factor, const Pass& pass) {

@@ -1,6 +1,4 @@
 // What identifies data: equal for equal contents wherever they lie, another for any change.
-#include <zlib.h>
-
 #include "core/checksum.h"
 #include "data/labelled_sequences.h"
 #include "data/lra/pathfinder.h"
@@ -10,6 +8,7 @@
 #include "data/tokenizers/registry.h"
 #include "tests/catch.h"
 #include "tests/data/data_support.h"
+#include "tests/data/gzip_files.h"
 #include "tests/data/plain_png.h"
 
 namespace cosformer::test {
@@ -57,9 +56,7 @@ TEST_CASE("the content of parallel texts is their lines, compressed or not, with
   folder.write("a.de", "eins\nzwei\n");
   folder.write("a.en", "one\r\ntwo");
   folder.write("b.de", "eins\nzwie\n");
-  const gzFile file = gzopen((folder.path() / "b.en.gz").c_str(), "wb");
-  REQUIRE(gzwrite(file, "one\ntwo\n", 8) == 8);
-  REQUIRE(gzclose(file) == Z_OK);
+  write_gzip(folder.path() / "b.en.gz", "one\ntwo\n");
   const auto load = [&](const char* name) {
     return load_parallel_text(find_parallel_files(folder.path() / name, "de", "en"));
   };

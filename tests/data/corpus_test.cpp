@@ -1,6 +1,4 @@
 // Corpora of many files: which files, what is in them, and their token ids.
-#include <zlib.h>
-
 #include <fstream>
 
 #include "data/corpus/byte_source.h"
@@ -9,6 +7,7 @@
 #include "data/tokenizers/registry.h"
 #include "data/utf8.h"
 #include "tests/data/data_support.h"
+#include "tests/data/gzip_files.h"
 
 using namespace cosformer;
 using namespace cosformer::test;
@@ -16,20 +15,6 @@ using Catch::Matchers::StartsWith;
 using test::Contains;
 
 namespace {
-
-std::string gzipped(const std::string& text) {
-  z_stream stream{};
-  REQUIRE(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-  std::string packed(deflateBound(&stream, static_cast<uLong>(text.size())) + 64, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
-  stream.avail_out = static_cast<uInt>(packed.size());
-  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-  packed.resize(stream.total_out);
-  deflateEnd(&stream);
-  return packed;
-}
 
 /// "one two\n" as `zstd` packs it: a frame of one raw block (RFC 8878).
 std::string zstd_packed() {

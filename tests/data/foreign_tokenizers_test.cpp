@@ -7,6 +7,7 @@
 #include "data/tokenizers/sentencepiece_tokenizer.h"
 #include "data/utf8.h"
 #include "tests/data/data_support.h"
+#include "tests/support/input_error.h"
 
 using namespace cosformer;
 using namespace cosformer::test;
@@ -27,12 +28,7 @@ std::string from_hex(const std::string& hex) {
 
 /// What a tokenizer.json, changed, is refused with; empty if it is not refused.
 std::string error_of(const json& document) {
-  try {
-    HuggingFaceTokenizer(document.dump(), "t.json");
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
+  return input_error_of([&] { HuggingFaceTokenizer(document.dump(), "t.json"); });
 }
 
 }  // namespace
@@ -47,11 +43,18 @@ TEST_CASE("a tokenizer of another library gives that library's ids for a hard co
     const auto tokenizer = load_tokenizer(is_sentencepiece ? "sentencepiece" : "huggingface", folder.path());
     const json expected = read_json(folder.path() / "expected.json");
     REQUIRE(expected["ids"].size() == texts.size());
+    CHECK_THROWS_AS(tokenizer->decode(std::vector<std::int32_t>{-1}), InputError);
+    CHECK_THROWS_AS(tokenizer->decode(std::vector<std::int32_t>{static_cast<std::int32_t>(tokenizer->vocab_size())}),
+                    InputError);
+    const ScratchFolder copy;
+    write_files(copy.path(), tokenizer->files());
+    const auto again = load_tokenizer(tokenizer->kind(), copy.path());
     for (std::size_t i = 0; i < texts.size(); ++i) {
       const std::string text = from_hex(texts[i]);
       CAPTURE(folder.path().string(), i, text);
       const std::vector<std::int32_t> ids = tokenizer->encode(text);
       CHECK(ids == expected["ids"][i].get<std::vector<std::int32_t>>());
+      CHECK(again->encode(text) == ids);
       const std::string decoded = tokenizer->decode(ids);
       // Theirs replaces the bytes of a character that was cut; ours keeps them for what may follow.
       if (find_invalid_utf8(decoded) == std::string::npos) CHECK(decoded == expected["decoded"][i].get<std::string>());

@@ -1,7 +1,5 @@
 #include "data/texts/labelled_texts.h"
 
-#include <zlib.h>
-
 #include <map>
 #include <set>
 
@@ -9,6 +7,7 @@
 #include "data/tokenizers/byte_tokenizer.h"
 #include "tests/catch.h"
 #include "tests/data/data_support.h"
+#include "tests/data/gzip_files.h"
 
 namespace cosformer::test {
 
@@ -19,13 +18,6 @@ LabelledTexts load(const char* format, const std::filesystem::path& path, Split 
   const LabelledTextFormat* found = find_labelled_text_format(format);
   REQUIRE(found != nullptr);
   return found->load(path, part, options);
-}
-
-void write_gzip(const std::filesystem::path& path, const std::string& content) {
-  const gzFile file = gzopen(path.c_str(), "wb");
-  REQUIRE(file != nullptr);
-  REQUIRE(gzwrite(file, content.data(), static_cast<unsigned>(content.size())) == static_cast<int>(content.size()));
-  REQUIRE(gzclose(file) == Z_OK);
 }
 
 std::string guess(const std::filesystem::path& path) {

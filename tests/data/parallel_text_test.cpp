@@ -1,7 +1,5 @@
 #include "data/parallel_text.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <iterator>
 #include <sstream>
@@ -11,6 +9,7 @@
 #include "data/tokenizers/registry.h"
 #include "tests/catch.h"
 #include "tests/data/data_support.h"
+#include "tests/data/gzip_files.h"
 #include "tests/data/memory_files.h"
 
 namespace cosformer::test {
@@ -20,13 +19,6 @@ using Catch::Matchers::StartsWith;
 using test::Contains;
 
 namespace {
-
-void write_gzip(const std::filesystem::path& path, const std::string& content) {
-  const gzFile file = gzopen(path.c_str(), "wb");
-  REQUIRE(file != nullptr);
-  REQUIRE(gzwrite(file, content.data(), static_cast<unsigned>(content.size())) == static_cast<int>(content.size()));
-  REQUIRE(gzclose(file) == Z_OK);
-}
 
 ParallelText load(const ScratchFolder& folder) {
   return load_parallel_text(find_parallel_files(folder.path() / "train", "de", "en"));

@@ -89,8 +89,10 @@ TEST_CASE("a decoder is exported for another program, and comes back with the sa
   const test::Outcome linear = project.call({"export", "linear", "-o", "linear_out", "--json"});
   REQUIRE(linear.code == 0);
   CHECK(nlohmann::json::parse(linear.output)["architecture"] == "cosformer");
-  CHECK(test::read_bytes(project / "linear_out/modeling_cosformer.py") ==
-        test::read_bytes(COSFORMER_SOURCE_DIR "/train/exchange/modeling_cosformer.py"));
+  for (const std::string name : {"modeling_cosformer.py", "attention_cosformer.py"}) {
+    CHECK(test::read_bytes(project / ("linear_out/" + name)) ==
+          test::read_bytes(COSFORMER_SOURCE_DIR "/train/exchange/" + name));
+  }
   REQUIRE(project.train("other", {"attention.kind=gated", "train.max_steps=1"}).code == 0);
   const test::Outcome refused = project.call({"export", "other", "-o", "other_out"});
   CHECK(refused.code == 2);

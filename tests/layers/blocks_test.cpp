@@ -57,7 +57,9 @@ void for_each_config(ModelKind kind, const std::function<void(const ModelConfig&
       config.num_layers = 2;
       block.change(config);
       if (kind == ModelKind::encoder) config.attention.short_convolution = 0;
-      if (find_attention_problem(config)) continue;
+      const bool refused = config.positions == Positions::alibi && attention == std::string_view("cosformer");
+      REQUIRE(find_attention_problem(config).has_value() == refused);
+      if (refused) continue;
       CAPTURE(block.name, attention);
       visit(config);
     }

@@ -27,6 +27,7 @@ Values losses(const Model& model, const Tensor& hidden, const Tensor& targets) {
 template <class Visit>
 void for_each_decoder(Visit&& visit) {
   const ThreadCountScope one_thread(1);
+  int visited = 0;
   for (const Variant& variant : attention_variants(ModelKind::decoder)) {
     if (!variant.never_negative()) continue;
     CAPTURE(variant.name);
@@ -34,7 +35,9 @@ void for_each_decoder(Visit&& visit) {
     config.num_layers = 2;
     config.positions = Positions::none;
     visit(Model(config, 7, DType::float64));
+    ++visited;
   }
+  CHECK(visited > 20);
 }
 
 }  // namespace

@@ -181,7 +181,8 @@ TEST_CASE("what cannot be cut is refused by the key at fault") {
     return problem ? problem->key : "";
   };
   CHECK(key_of([](ModelConfig&) {}).empty());
-  for (const char* kind : {"softmax", "local", "longformer", "reformer", "sparse"})
+  CHECK(key_of([](ModelConfig& own) { own.attention.kind = "transnormer"; }).empty());
+  for (const char* kind : {"softmax", "local", "longformer", "reformer", "sparse", "gated", "delta", "cosformer2", "rfa"})
     CHECK(key_of([&](ModelConfig& own) { own.attention.kind = kind; }) == "attention.kind");
   const auto linear = [](const char* map, const char* reweighting, const char* normalization, const char* form) {
     return [=](ModelConfig& own) {

@@ -6,6 +6,7 @@
 
 #include "layers/model.h"
 #include "tests/catch.h"
+#include "tests/support/input_error.h"
 #include "tests/support/require_close.h"
 #include "tests/train/run_support.h"
 #include "train/store/model_parameters.h"
@@ -51,12 +52,7 @@ class Copy {
   }
   /// What the import says of the folder.
   std::string error() const {
-    try {
-      import_model(path(), std::nullopt);
-    } catch (const InputError& error) {
-      return error.what();
-    }
-    return "";
+    return input_error_of([&] { import_model(path(), std::nullopt); });
   }
 
  private:

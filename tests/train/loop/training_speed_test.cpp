@@ -56,7 +56,10 @@ TEST_CASE("a speed is found for few layers and many, with shards and without, an
   config.model.attention.layers = {"softmax", "cosformer"};
   for (const std::int64_t layers : {2, 5, 9}) {
     config.model.num_layers = layers;
-    CHECK(measure_training_speed(config, *task) > 0);
+    const double speed = measure_training_speed(config, *task);
+    CAPTURE(layers);
+    CHECK(speed > 0);
+    CHECK(std::isfinite(speed));
   }
 }
 
