@@ -53,7 +53,14 @@ std::optional<TextBlock> CorpusBlocks::next_plain() {
 std::optional<TextBlock> CorpusBlocks::next_document() {
   while (true) {
     std::size_t end = buffer_.find('\n', given_);
-    while (end == std::string::npos && fill()) end = buffer_.find('\n');
+    while (end == std::string::npos) {
+      check<InputError>(buffer_.size() - given_ <= kMaxJsonBytes, corpus_.files[file_].string(), ":", line_,
+                        ": error: a line of more than ", kMaxJsonBytes, " bytes");
+      const std::size_t rest = buffer_.size() - given_;
+      if (!fill()) break;
+      // What was read before holds no end of a line; it begins the buffer now.
+      end = buffer_.find('\n', given_ + rest);
+    }
     if (end == std::string::npos && given_ == buffer_.size()) return std::nullopt;
     const std::size_t begin = given_;
     given_ = end == std::string::npos ? buffer_.size() : end + 1;

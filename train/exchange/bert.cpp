@@ -49,7 +49,7 @@ TranslatedModel translate_bert(const ForeignConfig& config, ForeignTensors& tens
   model.pooling = Pooling::first;
   // RoBERTa counts positions from the id of padding on.
   const std::int64_t rows = config.count("max_position_embeddings"), types = config.count("type_vocab_size", 2);
-  const std::int64_t offset = is_roberta ? static_cast<std::int64_t>(config.number("pad_token_id", 1)) + 1 : 0;
+  const std::int64_t offset = is_roberta ? config.id("pad_token_id", 1) + 1 : 0;
   check<InputError>(offset >= 0 && offset < rows, config.source(), ": pad_token_id: leaves none of the ", rows,
                     " positions");
   model.max_length = rows - offset;

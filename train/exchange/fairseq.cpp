@@ -65,8 +65,13 @@ TranslatedModel translate_fairseq(const ModelConfig& model, ForeignTensors& tens
   if (result.config.vocab_size == 0) {
     for (const std::string& name : names) {
       if (!our_name(name).ends_with("coder.embed_tokens.weight")) continue;
-      parameters[our_name(name)] = tensors.take(name);
-      result.config.vocab_size = parameters[our_name(name)].dim(0);
+      const Tensor table = tensors.take(name);
+      check<InputError>(table.rank() == 2, tensors.source(), ": ", printable(name), " has ", table.rank(),
+                        " dimensions, expected 2");
+      check<InputError>(result.config.vocab_size == 0 || result.config.vocab_size == table.dim(0), tensors.source(),
+                        ": two tables of embeddings, of ", result.config.vocab_size, " and ", table.dim(0), " tokens");
+      parameters[our_name(name)] = table;
+      result.config.vocab_size = table.dim(0);
     }
     check<InputError>(result.config.vocab_size > 0, tensors.source(),
                       ": has no tensor \"decoder.embed_tokens.weight\" or \"encoder.embed_tokens.weight\"");

@@ -26,11 +26,17 @@ void ForeignConfig::refuse(const char* key, const std::string& expected) const {
 }
 
 std::int64_t ForeignConfig::count(const char* key, std::optional<std::int64_t> fallback) const {
+  return whole(key, 1, fallback);
+}
+
+std::int64_t ForeignConfig::id(const char* key, std::int64_t fallback) const { return whole(key, 0, fallback); }
+
+std::int64_t ForeignConfig::whole(const char* key, std::int64_t least, std::optional<std::int64_t> fallback) const {
   constexpr std::int64_t kMost = std::int64_t{1} << 24;  // products of two and a little more fit 64 bits
   const nlohmann::json* value = find(key);
   if (value == nullptr && fallback) return *fallback;
-  if (value == nullptr || !value->is_number_integer() || *value < 1 || *value > kMost)
-    refuse(key, concat("a whole number, 1 to ", kMost));
+  if (value == nullptr || !value->is_number_integer() || *value < least || *value > kMost)
+    refuse(key, concat("a whole number, ", least, " to ", kMost));
   return value->get<std::int64_t>();
 }
 

@@ -22,6 +22,8 @@ class ForeignConfig {
 
   /// A whole number of 1 to 2^24; `fallback` if the key is absent and there is a fallback, else InputError.
   std::int64_t count(const char* key, std::optional<std::int64_t> fallback = std::nullopt) const;
+  /// The same of 0 to 2^24.
+  std::int64_t id(const char* key, std::int64_t fallback) const;
   double number(const char* key, double fallback) const;
   bool boolean(const char* key, bool fallback) const;
   std::string text(const char* key, const std::string& fallback) const;
@@ -36,6 +38,7 @@ class ForeignConfig {
  private:
   /// Null if the key is absent.
   const nlohmann::json* find(const char* key) const;
+  std::int64_t whole(const char* key, std::int64_t least, std::optional<std::int64_t> fallback) const;
   [[noreturn]] void refuse(const char* key, const std::string& expected) const;
 
   nlohmann::json json_;

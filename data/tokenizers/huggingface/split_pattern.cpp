@@ -53,6 +53,7 @@ std::string translate_expression(std::string_view expression, const std::string&
       case 'H':
       case 'R':
       case 'X':
+      case 'C':
       case 'K':
       case 'G':
       case 'N':

@@ -135,6 +135,12 @@ TEST_CASE("a model whose shapes, names, settings or numbers do not fit is refuse
   llama.set("rope_parameters", "default");
   CHECK(has(llama.error(), "rope_parameters: expected a JSON object"));
 
+  for (const nlohmann::json& id : {nlohmann::json(1e300), nlohmann::json(1.5), nlohmann::json(-1)}) {
+    const Copy roberta("roberta");
+    roberta.set("pad_token_id", id);
+    CHECK(has(roberta.error(), "pad_token_id: expected a whole number, 0 to 16777216"));
+  }
+
   const Copy infinite("gpt2");
   infinite.change([](TensorMap& tensors) {
     tensors.at("transformer.wte.weight").data<float>()[5] = std::numeric_limits<float>::infinity();
@@ -217,6 +223,15 @@ TEST_CASE("fairseq's names and layouts become ours") {
     CHECK(std::ranges::equal(imported.parameters.at(name).span<float>(), tensor.span<float>()));
   }
   CHECK_THROWS_AS(import_model(folder / "weights.safetensors", std::nullopt), InputError);
+
+  const auto error_of = [&] {
+    write_safetensors(files, folder / "weights.safetensors", weights, {});
+    return input_error_of([&] { import_model(folder / "weights.safetensors", folder / "config.toml"); });
+  };
+  weights["decoder.embed_tokens.weight"] = Tensor::zeros({11, 8});
+  CHECK(has(error_of(), "two tables of embeddings, of "));
+  weights["decoder.embed_tokens.weight"] = Tensor::scalar(1);
+  CHECK(has(error_of(), "has 0 dimensions, expected 2"));
 }
 
 }  // namespace cosformer::test
