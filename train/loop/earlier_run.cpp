@@ -87,7 +87,7 @@ bool may_change_on_resume(std::string_view key) {
   constexpr std::string_view kFree[] = {"train.max_steps",        "train.max_minutes",         "train.patience",
                                         "train.threads",          "train.log_every",           "train.eval_every",
                                         "train.eval_max_batches", "train.max_nonfinite_steps", "schedule.decay_steps",
-                                        "train.recompute"};
+                                        "train.recompute",        "task.token_cache"};
   return std::ranges::find(kFree, key) != std::end(kFree) || key.starts_with("checkpoint.") || key.starts_with("logging.");
 }
 

@@ -1,13 +1,16 @@
 #include "train/tasks/token_cache.h"
 
+#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "core/error.h"
 #include "data/mapped_file.h"
 #include "train/store/atomic_file.h"
+#include "train/store/file_lock.h"
 #include "train/store/run_identity.h"
 #include "train/store/sealed_json.h"
 
@@ -79,6 +82,34 @@ void write_cache(const CorpusFiles& files, const Tokenizer& tokenizer, const fs:
   staged.commit();
 }
 
+/// Ranks and runs that find no cache at the same time take turns, so that the first of them makes it for all.
+class WritersTurn {
+ public:
+  /// Waits for the others.
+  WritersTurn(FileSystem& system, fs::path path) : path_(std::move(path)) {
+    while (!lock_) {
+      try {
+        lock_.emplace(system, path_, "this token cache, wait for it or choose another task.token_cache");
+      } catch (const InputError&) {
+        // Without locks of the system nobody can tell whether the other still runs.
+        if (is_owned_by_file(path_)) throw;
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      }
+    }
+  }
+  /// Nobody needs the lock's name again: whoever waits for it looks for the cache first.
+  ~WritersTurn() {
+    std::error_code ignored;
+    fs::remove(path_, ignored);
+  }
+  WritersTurn(const WritersTurn&) = delete;
+  WritersTurn& operator=(const WritersTurn&) = delete;
+
+ private:
+  fs::path path_;
+  std::optional<FileLock> lock_;
+};
+
 }  // namespace
 
 fs::path cache_path(const CorpusFiles& files, const Tokenizer& tokenizer, const fs::path& folder) {
@@ -105,8 +136,13 @@ TextCorpus load_cached_corpus(const CorpusFiles& files, const Tokenizer& tokeniz
   std::error_code error;
   fs::create_directories(folder, error);
   check<InputError>(!error, "task.token_cache: ", folder.string(), ": cannot be made: ", error.message());
-  write_cache(files, tokenizer, cache, progress);
+  FileSystem system;
+  const WritersTurn turn(system, folder / concat('.', cache.filename().string(), ".lock"));
   auto corpus = read_cache(cache);
+  if (!corpus) {
+    write_cache(files, tokenizer, cache, progress);
+    corpus = read_cache(cache);
+  }
   check<Error>(corpus.has_value(), cache.string(), ": was written but does not read back");
   return *std::move(corpus);
 }

@@ -1,6 +1,9 @@
 #include "train/tasks/token_cache.h"
 
 #include <algorithm>
+#include <atomic>
+#include <thread>
+#include <vector>
 
 #include "data/tokenizers/registry.h"
 #include "tests/catch.h"
@@ -47,6 +50,19 @@ TEST_CASE("a token cache holds what the texts give, and is made once") {
     CHECK(cached.statistics.bytes == expected.statistics.bytes);
   }
   CHECK(encoded == 2);  // once for each file's only block
+  CHECK(names_in(corpus.caches()) == std::vector<std::string>{corpus.cache().filename().string()});
+}
+
+TEST_CASE("runs that miss a token cache at the same time make it once") {
+  const Corpus corpus;
+  std::atomic<int> encoded = 0;
+  std::vector<std::thread> runs;
+  for (int run = 0; run < 4; ++run) {
+    runs.emplace_back(
+        [&] { load_cached_corpus(corpus.files(), *corpus.tokenizer, corpus.caches(), [&](std::int64_t) { ++encoded; }); });
+  }
+  for (std::thread& run : runs) run.join();
+  CHECK(encoded == 2);
   CHECK(names_in(corpus.caches()) == std::vector<std::string>{corpus.cache().filename().string()});
 }
 
