@@ -26,7 +26,11 @@ Variable Variable::from_operation(const char* name, Tensor value, std::initializ
 std::vector<Variable> Variable::from_operation(const char* name, const std::vector<Tensor>& values,
                                                std::span<const Variable* const> inputs, Node::Backward backward) {
   std::vector<Node::Edge> edges;
-  for (const Variable* input : inputs) edges.push_back({input->node(), input->output()});
+  // Generation and evaluation record nothing, and need no edges.
+  if (std::ranges::any_of(inputs, [](const Variable* input) { return input->requires_grad(); })) {
+    edges.reserve(inputs.size());
+    for (const Variable* input : inputs) edges.push_back({input->node(), input->output()});
+  }
   return from_operation(name, values, std::move(edges), std::move(backward));
 }
 

@@ -1,5 +1,6 @@
 #include "core/kernels/decay_logs.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/kernels/row_sums.h"

@@ -40,7 +40,8 @@ class HeadInputsState : public AttentionState {
     }
     own.query = inputs_.rotated(own.query, nullptr, position_);
     own.key = inputs_.rotated(own.key, nullptr, position_);
-    if (!attention_->takes_shared_heads()) {
+    // A kind without queries takes the number of heads from its values.
+    if (!attention_->takes_shared_heads() || !own.query.defined()) {
       if (own.key.defined()) own.key = inputs_.all_heads(own.key);
       own.value = inputs_.all_heads(own.value);
     }

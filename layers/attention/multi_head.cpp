@@ -162,13 +162,12 @@ Tensor MultiHeadAttention::step(const Tensor& x, AttentionState& state) const {
   const Pass pass;
   const Variable input(x);
   const AttentionInputs all = project(input, input, pass);
-  Tensor attended;
-  for (std::int64_t t = 0; t < x.dim(1); ++t) {
+  Tensor attended = x.dim(1) == 1 ? state.step(all) : Tensor();
+  for (std::int64_t t = 0; t < x.dim(1) && x.dim(1) > 1; ++t) {
     const auto token = [t](const Variable& own) {
       return own.defined() ? Variable(own.value().narrow(1, t, 1).contiguous()) : Variable();
     };
-    const Tensor out =
-        x.dim(1) == 1 ? state.step(all) : state.step({token(all.query), token(all.key), token(all.value), token(all.input)});
+    const Tensor out = state.step({token(all.query), token(all.key), token(all.value), token(all.input)});
     if (!attended.defined()) attended = Tensor::empty(out.shape().with_dim(1, x.dim(1)), out.dtype());
     attended.narrow(1, t, 1).copy_from(out);
   }

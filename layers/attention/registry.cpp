@@ -180,11 +180,9 @@ std::optional<OptionProblem> problem_at(const ModelConfig& model, const Place& p
 
 /// Positions that a kind of attention to a text's own tokens cannot show.
 std::optional<OptionProblem> find_position_problem(const ModelConfig& model, const Place& place, std::int64_t layer) {
+  if (model.positions != Positions::alibi || place.place == AttentionPlace::cross) return std::nullopt;
   const AttentionConfig own = attention_at(model.attention, place.place, layer);
-  if (model.positions != Positions::alibi || place.place == AttentionPlace::cross ||
-      find_attention_kind(own.kind).supports(own).distances) {
-    return std::nullopt;
-  }
+  if (find_attention_kind(own.kind).supports(own).distances) return std::nullopt;
   return OptionProblem{"model.positions", concat("model.positions = \"alibi\" lowers scores of softmax by their distance, "
                                                  "and ",
                                                  key_at(model.attention, place), " = \"", own.kind, "\" does not take it")};

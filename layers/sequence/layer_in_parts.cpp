@@ -117,7 +117,8 @@ void layer_backward(KeptLayer& kept, std::span<const Tensor> douts, InputGradien
 
 SequencePart CutText::part(const SequenceGrid& grid, std::int64_t number) const {
   const std::int64_t first = grid.first(number), tokens = grid.tokens(number);
-  return {first, grid.length(), {causal, slice(mask, first, tokens), slice(mask, first, tokens)}, {causal, mask, mask}};
+  const SharedPaddingMask own = slice(mask, first, tokens);
+  return {first, grid.length(), {causal, own, own}, {causal, mask, mask}};
 }
 
 std::vector<Variable> layer_in_parts(const CutPass& cut, const CutText& text, const TransformerLayer& layer,

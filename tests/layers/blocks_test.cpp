@@ -120,6 +120,20 @@ TEST_CASE("a decoder of every block goes on with chosen texts") {
   });
 }
 
+TEST_CASE("a kind without queries says the same token by token if its heads share values") {
+  for (const char* form : {"random", "factorized_random"}) {
+    CAPTURE(form);
+    ModelConfig config = small_model(ModelKind::decoder, {}, 12);
+    config.attention.kind = "synthesizer";
+    config.attention.synthesizer = form;
+    config.num_kv_heads = 1;
+    const Model model(config, 7, DType::float64);
+    const Tensor ids = random_ids({2, 8}, 6, 13);
+    require_close("by steps", values_of(model.decode(ids, nullptr, {}, {}).value()),
+                  values_of(by_steps(model, ids, model.decoder().start())), {.rel = 1e-10});
+  }
+}
+
 TEST_CASE("an encoder-decoder of every block says the same token by token, and sees no neighbours") {
   const ThreadCountScope one_thread(1);
   const std::vector<std::int64_t> source_lengths = {9, 12, 4}, lengths = {3, 8, 7};

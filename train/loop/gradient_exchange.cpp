@@ -14,7 +14,7 @@ namespace {
 
 /// Buckets that travel at one time: enough to keep the network busy, few enough not to need another set of gradients.
 constexpr std::size_t kTravelling = 4;
-constexpr int kTags = 32768;
+constexpr int kTags = 32767;
 
 std::span<std::byte> bytes_of(Tensor& tensor, std::int64_t begin, std::int64_t end) {
   return dispatch_float(tensor.dtype(), [&]<class T>(T) {

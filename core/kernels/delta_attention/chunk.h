@@ -64,13 +64,9 @@ struct DeltaChunk {
     for (std::int64_t t = 0; t < count; ++t) beta[0][t] = head.masked(begin + t) ? T{0} : *head.beta[begin + t];
     transpose<T>(count, D, key.view(), turned_key.view());
     multiply<T>(count, count, D, key.view(), turned_key.view(), false, similar.view());
-    multiply<T>(count, count, D, head.query.from(begin), turned_key.view(), false, scores.view());
     multiply<T>(count, E, D, key.view(), state, false, errors.view());
     if (head.decays()) decay(head, begin, count);
-    for (std::int64_t t = 0; t < count; ++t) {
-      std::fill(similar[t] + t, similar[t] + count, T{0});
-      std::fill(scores[t] + t + 1, scores[t] + count, T{0});
-    }
+    for (std::int64_t t = 0; t < count; ++t) std::fill(similar[t] + t, similar[t] + count, T{0});
     for (std::int64_t t = 0; t < count; ++t) {
       for (std::int64_t e = 0; e < E; ++e) errors[t][e] = value[t][e] - errors[t][e];
       T* own = corrections[t];
@@ -78,6 +74,13 @@ struct DeltaChunk {
       for (std::int64_t s = 0; s < t; ++s) loops<T>().add_scaled(-similar[t][s], corrections[s], own, E);
       loops<T>().scale(beta[0][t], own, own, E);
     }
+  }
+
+  /// The scores of the rows that `load` has read.
+  void score(const DeltaHead<T>& head, std::int64_t begin, std::int64_t count) {
+    multiply<T>(count, count, head.D, head.query.from(begin), turned_key.view(), false, scores.view());
+    if (head.decays()) multiply_rows<T>(count, count, ratios.view(), scores.view(), scores.view());
+    for (std::int64_t t = 0; t < count; ++t) std::fill(scores[t] + t + 1, scores[t] + count, T{0});
   }
 
   /// What the state behind the chunk holds of its tokens is keysᵀ U with these keys.
@@ -115,7 +118,6 @@ struct DeltaChunk {
     }
     std::copy_n(ratios[count - 1], count, rest[0]);
     multiply_rows<T>(count, count, ratios.view(), similar.view(), similar.view());
-    multiply_rows<T>(count, count, ratios.view(), scores.view(), scores.view());
     scale_rows<T>(count, head.D, rest[0], key.view(), key_at_end.view());
     scale_rows<T>(count, head.E, left[0], errors.view(), errors.view());
   }

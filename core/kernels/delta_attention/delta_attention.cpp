@@ -36,6 +36,7 @@ void forward_head(const DeltaHead<T>& head, MatrixView<T> out) {
   for (std::int64_t begin = 0; begin < head.length; begin += kDeltaChunk) {
     const std::int64_t count = std::min(kDeltaChunk, head.length - begin);
     chunk.load(head, begin, count, state.view());
+    chunk.score(head, begin, count);
     multiply<T>(count, E, D, head.query.from(begin), state.view(), false, sums.view());
     chunk.fade(head, count, E, sums.view());
     multiply<T>(count, E, count, chunk.scores.view(), chunk.corrections.view(), true, sums.view());
@@ -78,6 +79,7 @@ class ChunkGradient {
   /// The chunk at `begin`, with the state before it. Chunks come from the last to the first.
   void run(std::int64_t begin, std::int64_t count, MatrixView<const T> state) {
     chunk_.load(head_, begin, count, state);
+    chunk_.score(head_, begin, count);
     solve(begin, count);
     correction_gradients(begin, count);
     row_gradients(begin, count, state);

@@ -40,6 +40,7 @@ class RandomRun {
         task_(make_random_tokens(config)),
         model_(task_->complete(config.model), static_cast<std::uint64_t>(config.train.seed)),
         optimizer_(config.optimizer, model_.parameters()) {
+    if (!backward) return;
     check_cut(config_.train, config_.task, model_.config(), config_.task.seq_len);
     check_enough_leaves(model_.config(), config_.train, 1);
   }
@@ -112,7 +113,7 @@ nlohmann::ordered_json time_by_operator(RandomRun& run, const Config& config) {
     }
   }
   const std::int64_t rows = config.train.batch_size / config.train.accumulation;
-  const bool is_cut = config.train.sequence_ranks > 0;
+  const bool is_cut = run.backward() && config.train.sequence_ranks > 0;
   const auto threads = static_cast<double>(std::min<std::int64_t>(
       num_threads(), is_cut ? SequenceGrid(config.task.seq_len, config.model.attention.chunk_size).count()
                             : shard_count(run.model().config(), config.train.shards, rows)));
