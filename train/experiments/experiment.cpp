@@ -61,24 +61,30 @@ std::vector<const ReportedRun*> Experiment::runs_of(const std::string& group, st
   return found;
 }
 
+namespace {
+
+const CitedFigure* find_figure(const std::vector<CitedFigure>& figures, const std::string& name, const std::string& stage) {
+  const auto found =
+      std::ranges::find_if(figures, [&](const CitedFigure& figure) { return figure.name == name && figure.stage == stage; });
+  return found == figures.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
 std::vector<std::string> Experiment::floor_names() const {
   std::vector<std::string> names;
-  for (const FloorFigure& floor : floors) {
+  for (const CitedFigure& floor : floors) {
     if (std::ranges::find(names, floor.name) == names.end()) names.push_back(floor.name);
   }
   return names;
 }
 
-const FloorFigure* Experiment::floor_figure(const std::string& floor_name, std::size_t stage) const {
-  const auto found = std::ranges::find_if(
-      floors, [&](const FloorFigure& floor) { return floor.name == floor_name && floor.stage == stages[stage].name; });
-  return found == floors.end() ? nullptr : &*found;
+const CitedFigure* Experiment::floor_figure(const std::string& floor_name, std::size_t stage) const {
+  return find_figure(floors, floor_name, stages[stage].name);
 }
 
-const PublishedFigure* Experiment::published_figure(const std::string& group, std::size_t stage) const {
-  const auto found = std::ranges::find_if(
-      published, [&](const PublishedFigure& figure) { return figure.group == group && figure.stage == stages[stage].name; });
-  return found == published.end() ? nullptr : &*found;
+const CitedFigure* Experiment::published_figure(const std::string& group, std::size_t stage) const {
+  return find_figure(published, group, stages[stage].name);
 }
 
 bool is_incidental_key(const std::string& key) {

@@ -56,17 +56,10 @@ struct ReportedStage {
   std::string title() const;
 };
 
-/// A figure of somebody else that stands beside ours.
-struct PublishedFigure {
-  std::string group;
-  std::string stage;
-  double value = 0;
-  std::string source;
-};
-
-/// What a trivial predictor reaches (n-grams, the most frequent class): behind it nothing can be said of attentions.
-struct FloorFigure {
-  std::string name;
+/// A figure that stands beside ours: somebody else's of a group, or a floor, which a trivial predictor reaches (n-grams, the
+/// most frequent class) and behind which nothing can be said of attentions.
+struct CitedFigure {
+  std::string name;  ///< the group's, or the floor's
   std::string stage;
   double value = 0;
   std::string source;
@@ -81,17 +74,17 @@ struct Experiment {
   std::vector<std::string> groups;  ///< in the order to show them
   std::string baseline = {};        ///< the group that the others are compared with; empty = the first
   std::vector<ReportedRun> runs;
-  std::vector<PublishedFigure> published;
-  std::vector<FloorFigure> floors;
+  std::vector<CitedFigure> published;
+  std::vector<CitedFigure> floors;
 
   /// The runs of a group and stage.
   std::vector<const ReportedRun*> runs_of(const std::string& group, std::size_t stage) const;
   /// `baseline`, or the first group. There must be a group.
   const std::string& compared_with() const { return baseline.empty() ? groups.front() : baseline; }
-  const PublishedFigure* published_figure(const std::string& group, std::size_t stage) const;
+  const CitedFigure* published_figure(const std::string& group, std::size_t stage) const;
   /// Names of floors, each once, in their order.
   std::vector<std::string> floor_names() const;
-  const FloorFigure* floor_figure(const std::string& floor_name, std::size_t stage) const;
+  const CitedFigure* floor_figure(const std::string& floor_name, std::size_t stage) const;
 };
 
 /// A key whose value is not the same in all groups.

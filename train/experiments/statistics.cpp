@@ -108,7 +108,7 @@ std::vector<std::size_t> best_groups(const Experiment& experiment, std::size_t s
 std::vector<std::string> unpassed_floors(const Experiment& experiment, std::size_t stage) {
   const ReportedStage& judged = experiment.stages[stage];
   std::vector<std::string> lines;
-  for (const FloorFigure& floor : experiment.floors) {
+  for (const CitedFigure& floor : experiment.floors) {
     if (floor.stage != judged.name) continue;
     std::string behind;
     bool any_past = false;

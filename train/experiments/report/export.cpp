@@ -76,7 +76,7 @@ ordered_json stage_to_json(const Experiment& experiment, std::size_t stage) {
                     {"varied_keys", ordered_json::array()},
                     {"floors", ordered_json::array()},
                     {"warnings", warnings(experiment, stage)}};
-  for (const FloorFigure& floor : experiment.floors) {
+  for (const CitedFigure& floor : experiment.floors) {
     if (floor.stage != judged.name) continue;
     json["floors"].push_back({{"name", floor.name}, {"value", number(floor.value)}, {"source", floor.source}});
   }
@@ -92,7 +92,7 @@ ordered_json stage_to_json(const Experiment& experiment, std::size_t stage) {
       own["maximum"] = number(summary->maximum);
       own["best"] = std::ranges::count(best, i) > 0;
     }
-    if (const PublishedFigure* published = experiment.published_figure(group, stage)) {
+    if (const CitedFigure* published = experiment.published_figure(group, stage)) {
       own["published"] = {{"value", number(published->value)}, {"source", published->source}};
     }
     json["groups"].push_back(std::move(own));

@@ -103,7 +103,7 @@ void add_floors(ReportTable& table, const Experiment& experiment, const std::vec
     std::vector<TableCell> row(table.columns.size(), TableCell{kNothing});
     row[0] = {"floor: " + name};
     for (std::size_t stage = 0; stage < experiment.stages.size(); ++stage) {
-      const FloorFigure* floor = experiment.floor_figure(name, stage);
+      const CitedFigure* floor = experiment.floor_figure(name, stage);
       if (floor) row[judged_columns[stage]] = {format_figure(floor->value), false, floor->source};
     }
     table.rows.push_back(std::move(row));
@@ -142,7 +142,7 @@ ReportTable results_table(const Experiment& experiment) {
       const std::int64_t done = summary ? summary->count : 0;
       row.push_back({static_cast<std::int64_t>(asked) == done ? concat(done) : concat(done, " of ", asked)});
       for (const auto& cells : others) row.push_back(cells[group]);
-      const PublishedFigure* published = experiment.published_figure(name, stage);
+      const CitedFigure* published = experiment.published_figure(name, stage);
       row.push_back(published ? TableCell{format_figure(published->value), false, published->source} : TableCell{kNothing});
       row.push_back(published && summary ? TableCell{format_figure(summary->mean - published->value)} : TableCell{kNothing});
     }

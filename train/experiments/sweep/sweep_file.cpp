@@ -191,30 +191,28 @@ void set_all(std::vector<SweepSetting>& settings, const std::vector<SweepSetting
   }
 }
 
-/// The tables `name`: figures of `subject`, a key, in a stage. `Figure` is PublishedFigure or FloorFigure.
-template <class Figure>
-std::vector<Figure> read_figures(const SweepFileReader& reader, const TomlTable& root, const char* name, const char* subject,
-                                 const std::vector<SweepStage>& stages) {
-  std::vector<Figure> figures;
+/// The tables `name`: figures of `subject`, a key, in a stage.
+std::vector<CitedFigure> read_figures(const SweepFileReader& reader, const TomlTable& root, const char* name,
+                                      const char* subject, const std::vector<SweepStage>& stages) {
+  std::vector<CitedFigure> figures;
   std::vector<std::string_view> names;
   names.reserve(stages.size());
   for (const SweepStage& stage : stages) names.push_back(stage.name);
   for (const auto& [table, position] : reader.tables(root, name)) {
     reader.check_keys(table, {subject, "stage", "value", "source"});
-    Figure figure;
-    auto& [of, stage, number, source] = figure;
-    of = reader.required_text(table, subject, position);
-    stage = reader.text(table, "stage", stages.front().name);
-    if (std::ranges::find(names, stage) == names.end()) {
+    CitedFigure figure;
+    figure.name = reader.required_text(table, subject, position);
+    figure.stage = reader.text(table, "stage", stages.front().name);
+    if (std::ranges::find(names, figure.stage) == names.end()) {
       reader.fail(SweepFileReader::find(table, "stage")->position,
-                  concat("there is no stage ", printable(stage), name_hint(stage, names)));
+                  concat("there is no stage ", printable(figure.stage), name_hint(figure.stage, names)));
     }
     const TomlValue* value = SweepFileReader::find(table, "value");
     if (!value) reader.fail(position, "expected the key 'value'");
     const auto* integer = std::get_if<std::int64_t>(&value->data);
-    number = integer ? static_cast<double>(*integer) : reader.as<double>(*value, "value", "a number");
-    if (!std::isfinite(number)) reader.fail(value->position, "value must be finite");
-    source = reader.required_text(table, "source", position);
+    figure.value = integer ? static_cast<double>(*integer) : reader.as<double>(*value, "value", "a number");
+    if (!std::isfinite(figure.value)) reader.fail(value->position, "value must be finite");
+    figure.source = reader.required_text(table, "source", position);
     figures.push_back(std::move(figure));
   }
   return figures;
@@ -255,10 +253,10 @@ SweepFile read_on_top(SweepFile sweep, const std::filesystem::path& path, std::v
   set_all(sweep.settings, reader.settings(reader.table(root, "set")));
   read_axes(reader, root, sweep);
   if (SweepFileReader::find(root, "published")) {
-    sweep.published = read_figures<PublishedFigure>(reader, root, "published", "group", sweep.stages);
+    sweep.published = read_figures(reader, root, "published", "group", sweep.stages);
   }
   if (SweepFileReader::find(root, "floors")) {
-    sweep.floors = read_figures<FloorFigure>(reader, root, "floors", "name", sweep.stages);
+    sweep.floors = read_figures(reader, root, "floors", "name", sweep.stages);
   }
   return sweep;
 }

@@ -48,8 +48,8 @@ struct SweepFile {
   std::vector<SweepChoice> list;               ///< entries of [[list]]
   std::vector<std::vector<SweepChoice>> grid;  ///< by key in the order of the file
   std::vector<SweepChoice> zip;                ///< one for each place in its arrays
-  std::vector<PublishedFigure> published;
-  std::vector<FloorFigure> floors;
+  std::vector<CitedFigure> published;
+  std::vector<CitedFigure> floors;
 };
 
 /// Values that a run has besides its scores: what `metric` may be with `split = ""`.

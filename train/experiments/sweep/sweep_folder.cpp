@@ -55,11 +55,11 @@ nlohmann::ordered_json describe_sweep(const SweepPlan& plan) {
       set[setting.key] = to_json_value(*find_field(setting.key), setting.value);
     points.push_back({{"name", point.name}, {"group", point.group}, {"seed", point.seed}, {"set", set}});
   }
-  for (const PublishedFigure& figure : plan.file.published) {
+  for (const CitedFigure& figure : plan.file.published) {
     published.push_back(
-        {{"group", figure.group}, {"stage", figure.stage}, {"value", figure.value}, {"source", figure.source}});
+        {{"group", figure.name}, {"stage", figure.stage}, {"value", figure.value}, {"source", figure.source}});
   }
-  for (const FloorFigure& floor : plan.file.floors) {
+  for (const CitedFigure& floor : plan.file.floors) {
     floors.push_back({{"name", floor.name}, {"stage", floor.stage}, {"value", floor.value}, {"source", floor.source}});
   }
   return {{"format", "cosformer sweep"},

@@ -178,12 +178,12 @@ std::vector<SweepPoint> plan_points(const SweepFile& file, std::int64_t own_seed
       points.push_back(point);
     }
   }
-  for (const PublishedFigure& figure : file.published) {
+  for (const CitedFigure& figure : file.published) {
     const std::vector<std::string_view> known(groups.begin(), groups.end());
-    check<InputError>(groups.contains(figure.group),
+    check<InputError>(groups.contains(figure.name),
                       error_at(source, {},
-                               concat("a published figure is of the group \"", figure.group, "\", which no point has",
-                                      name_hint(figure.group, known))));
+                               concat("a published figure is of the group \"", figure.name, "\", which no point has",
+                                      name_hint(figure.name, known))));
   }
   return points;
 }

@@ -41,7 +41,7 @@ std::size_t count_runs(const Experiment& experiment, RunStatus status) {
 
 bool has_published(const Experiment& experiment, std::size_t stage) {
   return std::ranges::any_of(experiment.published,
-                             [&](const PublishedFigure& figure) { return figure.stage == experiment.stages[stage].name; });
+                             [&](const CitedFigure& figure) { return figure.stage == experiment.stages[stage].name; });
 }
 
 /// The values that finished runs of a stage have where the metric should be; empty if one has the metric.
@@ -80,7 +80,7 @@ std::string format_sweep(const Experiment& experiment) {
       row.push_back(summary ? format_summary(*summary) : "-");
       row.push_back(fmt::format("{}/{}", summary ? summary->count : 0, experiment.runs_of(group, s).size()));
       if (!has_published(experiment, s)) continue;
-      const PublishedFigure* figure = experiment.published_figure(group, s);
+      const CitedFigure* figure = experiment.published_figure(group, s);
       row.push_back(figure ? fmt::format("{} ({})", figure->value, figure->source) : "");
     }
     rows.push_back(std::move(row));
@@ -88,7 +88,7 @@ std::string format_sweep(const Experiment& experiment) {
   for (const std::string& name : experiment.floor_names()) {
     Row row = {"floor: " + name};
     for (std::size_t s = 0; s < experiment.stages.size(); ++s) {
-      const FloorFigure* floor = experiment.floor_figure(name, s);
+      const CitedFigure* floor = experiment.floor_figure(name, s);
       row.push_back(floor ? format_figure(floor->value) : "");
       row.emplace_back("");
       if (has_published(experiment, s)) row.emplace_back("");
@@ -130,7 +130,7 @@ nlohmann::ordered_json sweep_to_json(const Experiment& experiment) {
                                     {"n", summary ? summary->count : 0}};
       if (summary) row["mean"] = summary->mean;
       if (summary && summary->deviation) row["std"] = *summary->deviation;
-      if (const PublishedFigure* figure = experiment.published_figure(group, s)) row["published"] = figure->value;
+      if (const CitedFigure* figure = experiment.published_figure(group, s)) row["published"] = figure->value;
       stages.push_back(std::move(row));
     }
     groups.push_back({{"group", group}, {"stages", stages}});
@@ -139,7 +139,7 @@ nlohmann::ordered_json sweep_to_json(const Experiment& experiment) {
     if (run.status == RunStatus::failed)
       failed.push_back({{"point", run.name}, {"stage", experiment.stages[run.stage].name}, {"reason", run.reason}});
   }
-  for (const FloorFigure& floor : experiment.floors) {
+  for (const CitedFigure& floor : experiment.floors) {
     floors.push_back({{"name", floor.name}, {"stage", floor.stage}, {"value", floor.value}, {"source", floor.source}});
   }
   return {{"name", experiment.name},
