@@ -204,6 +204,7 @@ TEST_CASE("Every file of configs/sweeps asks a question and can be planned") {
     }
   }
   CHECK(names == std::vector<std::string>{"chunk_size",
+                                          "cross_attention",
                                           "feature_maps",
                                           "listops_curriculum",
                                           "lra_image",
@@ -219,6 +220,7 @@ TEST_CASE("Every file of configs/sweeps asks a question and can be planned") {
                                           "lra_table5",
                                           "lra_text",
                                           "normalization",
+                                          "pathfinder_hard",
                                           "recall",
                                           "reweighting",
                                           "reweighting_length",
@@ -227,13 +229,16 @@ TEST_CASE("Every file of configs/sweeps asks a question and can be planned") {
                                           "shakespeare",
                                           "shakespeare_parts",
                                           "table1",
+                                          "table1_long",
                                           "table1_paper",
                                           "table2",
                                           "table2_paper",
                                           "table3",
                                           "table3_paper",
+                                          "text_4000",
                                           "wikitext103_small",
-                                          "wikitext2"});
+                                          "wikitext2",
+                                          "wikitext2_rates"});
 }
 
 TEST_CASE("a task's name gives the value that chooses, and each value how it compares") {
