@@ -30,29 +30,20 @@ std::vector<Variable> as_leaves(std::span<const Variable> inputs) {
 }
 
 Variable recompute(std::vector<Variable> inputs, RecomputedFunction f) {
-  const std::vector<Variable> first = as_leaves(inputs);
-  const Variable graph = f(first);
+  // What the closure holds must not keep the graph before it alive.
+  const std::vector<Variable> values = as_leaves(inputs);
+  const Variable graph = f(values);
   std::vector<Node::Edge> edges;
   for (const Variable& input : inputs) edges.push_back({input.node(), input.output()});
   std::unordered_set<const Node*> own;
-  for (const Variable& leaf : first) own.insert(leaf.node().get());
+  for (const Variable& leaf : values) own.insert(leaf.node().get());
   for (Node::Edge& leaf : leaves_of(graph)) {
     if (!own.contains(leaf.node.get())) edges.push_back(std::move(leaf));
   }
   std::vector<const Node*> places;  // of the inputs that are leaves of the function
   for (std::size_t k = inputs.size(); k < edges.size(); ++k) places.push_back(edges[k].node.get());
-  // What the closure holds must not keep the graph before it alive.
-  std::vector<bool> is_constant;
-  std::vector<Variable> values;
-  for (const Variable& input : inputs) {
-    is_constant.push_back(!input.requires_grad());
-    values.push_back(input.detach());
-  }
-  const auto again = [f = std::move(f), values, is_constant, places](std::span<const Tensor> douts,
-                                                                     InputGradients& gradients) {
-    std::vector<Variable> leaves;
-    for (std::size_t k = 0; k < values.size(); ++k)
-      leaves.push_back(is_constant[k] ? values[k] : Variable::leaf(values[k].value()));
+  const auto again = [f = std::move(f), values, places](std::span<const Tensor> douts, InputGradients& gradients) {
+    const std::vector<Variable> leaves = as_leaves(values);
     const Variable output = f(leaves);
     Gradients sums;
     for (std::size_t k = 0; k < leaves.size(); ++k) sums.set(leaves[k].node().get(), gradients.take(k));

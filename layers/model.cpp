@@ -167,17 +167,21 @@ Variable Model::logits(const Variable& hidden, const Pass& pass) const {
   return linear(hidden, pass.use(output_weight()), Variable());
 }
 
-Variable Model::pool(const Variable& hidden, const SharedPaddingMask& mask) const {
-  if (config_.pooling == Pooling::first) return first_token(hidden);
+std::int64_t Model::pooling_divisor(std::int64_t padded) const {
   switch (config_.pooling_divisor) {
     case PoolingDivisor::real:
-      return mean_pool(hidden, mask);
+      return 0;
     case PoolingDivisor::padded:
-      return mean_pool(hidden, mask, mask ? mask->full_length() : hidden.dim(1));
+      return padded;
     case PoolingDivisor::fixed:
       break;
   }
-  return mean_pool(hidden, mask, config_.pooling_divisor_value);
+  return config_.pooling_divisor_value;
+}
+
+Variable Model::pool(const Variable& hidden, const SharedPaddingMask& mask) const {
+  if (config_.pooling == Pooling::first) return first_token(hidden);
+  return mean_pool(hidden, mask, pooling_divisor(mask ? mask->full_length() : hidden.dim(1)));
 }
 
 Variable Model::classify(const Variable& hidden, const SharedPaddingMask& mask, const Pass& pass) const {

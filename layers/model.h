@@ -86,6 +86,9 @@ class Model {
   /// set, the second half of the items holds the partners of the first: [2B, S, embed_dim] -> [B, num_classes].
   Variable classify(const Variable& hidden, const SharedPaddingMask& mask, const Pass& pass) const;
 
+  /// What the sum of each item's hidden states is divided by where they are pooled by their mean, in a batch that is padded
+  /// to `padded` tokens; 0: by the number of its real tokens.
+  std::int64_t pooling_divisor(std::int64_t padded) const;
   /// The second half of `classify`: pooled texts [B, embed_dim], or [2B, embed_dim], -> [B, num_classes].
   Variable classify_pooled(const Variable& pooled, const Pass& pass) const;
 

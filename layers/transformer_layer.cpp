@@ -43,6 +43,8 @@ TransformerLayer::TransformerLayer(const Scope& scope, const ModelConfig& config
       feed_forward_(scope, config),
       final_layer_norm_(scope / "final_layer_norm", config.norm_kind, config.embed_dim, config.bias, config.norm_eps),
       feed_forward_dropout_(scope / "fc2", config.dropout) {
+  // The fused operation does not show the norm's output.
+  fused_attention_ = fused_ && !self_attn_.reads_input();
   if (attends_to_encoder) {
     encoder_attn_.emplace(CrossAttention{
         MultiHeadAttention(scope / "encoder_attn", config.embed_dim, config.num_heads,
@@ -60,9 +62,8 @@ Variable TransformerLayer::residual(const Variable& x, const Norm& norm, const D
 
 Variable TransformerLayer::forward(const Variable& x, const AttentionMask& mask, const EncoderOutput& encoder,
                                    const Pass& pass) const {
-  Variable y = fused_ ? self_attn_.forward_residual(x, self_attn_layer_norm_, self_attn_dropout_, mask, pass)
-                      : residual(x, self_attn_layer_norm_, self_attn_dropout_, pass,
-                                 [&](const Variable& input) { return self_attn_.forward(input, input, mask, pass); });
+  const MultiHeadAttention::Heads own = heads(x, mask.key_mask, 0, pass);
+  Variable y = close_attention(x, self_attn_.attend(own.inputs, mask, pass), own.gate, pass);
   if (encoder_attn_) {
     const AttentionMask cross_mask{false, encoder.mask, mask.query_mask};
     y = residual(y, encoder_attn_->norm, encoder_attn_->dropout, pass, [&](const Variable& input) {
@@ -78,18 +79,18 @@ Variable TransformerLayer::feed(const Variable& x, const Pass& pass) const {
                   [&](const Variable& input) { return feed_forward_.forward(input, pass); });
 }
 
-MultiHeadAttention::Heads TransformerLayer::part_heads(const Variable& x, const SequencePart& part, const Pass& pass) const {
-  const SharedPaddingMask& mask = part.mask.key_mask;
-  if (fused_) return self_attn_.heads_of_norm(x, self_attn_layer_norm_, mask, pass, part.first);
+MultiHeadAttention::Heads TransformerLayer::heads(const Variable& x, const SharedPaddingMask& mask, std::int64_t first,
+                                                  const Pass& pass) const {
+  if (fused_attention_) return self_attn_.heads_of_norm(x, self_attn_layer_norm_, mask, pass, first);
   const Variable input = placement_ == NormPlacement::pre ? self_attn_layer_norm_.forward(x, pass) : x;
-  return self_attn_.heads_of(input, input, mask, pass, part.first);
+  return self_attn_.heads_of(input, input, mask, pass, first);
 }
 
-Variable TransformerLayer::close_part(const Variable& x, const Variable& attended, const Variable& gate,
-                                      const Pass& pass) const {
-  if (fused_) return feed(self_attn_.close_residual(attended, gate, x, self_attn_dropout_, pass), pass);
+Variable TransformerLayer::close_attention(const Variable& x, const Variable& attended, const Variable& gate,
+                                           const Pass& pass) const {
+  if (fused_attention_) return self_attn_.close_residual(attended, gate, x, self_attn_dropout_, pass);
   const Variable sum = add(x, self_attn_dropout_.forward(self_attn_.close(attended, gate, pass), pass));
-  return feed(placement_ == NormPlacement::pre ? sum : self_attn_layer_norm_.forward(sum, pass), pass);
+  return placement_ == NormPlacement::pre ? sum : self_attn_layer_norm_.forward(sum, pass);
 }
 
 EncoderKeys TransformerLayer::encoder_keys(const EncoderOutput& encoder) const {

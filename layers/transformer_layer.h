@@ -53,12 +53,20 @@ class TransformerLayer {
   /// x [B, T, embed_dim] -> the same shape.
   Variable forward(const Variable& x, const AttentionMask& mask, const EncoderOutput& encoder, const Pass& pass) const;
 
-  /// `forward` of a part of a text in two halves, without attention to an encoder: what stands before self-attention, and,
-  /// given its output [B, T, H, E], what stands behind it.
-  MultiHeadAttention::Heads part_heads(const Variable& x, const SequencePart& part, const Pass& pass) const;
-  Variable close_part(const Variable& x, const Variable& attended, const Variable& gate, const Pass& pass) const;
-  /// Self-attention of a text in parts; null if the layer cannot.
-  const CutAttention* cut(bool causal) const { return encoder_attn_ ? nullptr : self_attn_.cut(causal); }
+  /// `forward` in its pieces, without attention to an encoder: what stands before self-attention, of a text or of a part
+  /// that begins at `first`;
+  MultiHeadAttention::Heads heads(const Variable& x, const SharedPaddingMask& mask, std::int64_t first,
+                                  const Pass& pass) const;
+  /// self-attention of a part of a text (CutAttention::attend), and of how such parts exchange what they need;
+  Variable attend_part(const AttentionInputs& inputs, const Variable& state, const SequencePart& part,
+                       const Pass& pass) const {
+    return self_attn_.attend_part(inputs, state, part, pass);
+  }
+  const CutAttention* cut() const { return self_attn_.cut(); }
+  /// what stands behind it, given its output [B, T, H, E], up to the sum with x; and x with what the feed-forward block
+  /// adds.
+  Variable close_attention(const Variable& x, const Variable& attended, const Variable& gate, const Pass& pass) const;
+  Variable feed(const Variable& x, const Pass& pass) const;
 
   std::unique_ptr<AttentionState> start() const { return self_attn_.start(); }
   bool attends_to_encoder() const { return encoder_attn_.has_value(); }
@@ -76,11 +84,10 @@ class TransformerLayer {
   };
   Variable residual(const Variable& x, const Norm& norm, const Dropout& dropout, const Pass& pass,
                     const std::function<Variable(const Variable&)>& f) const;
-  /// x and what the feed-forward block adds to it.
-  Variable feed(const Variable& x, const Pass& pass) const;
 
   NormPlacement placement_;
-  bool fused_;
+  bool fused_;                    ///< the feed-forward block
+  bool fused_attention_ = false;  ///< what stands around self-attention
   MultiHeadAttention self_attn_;
   Norm self_attn_layer_norm_;
   Dropout self_attn_dropout_;

@@ -65,6 +65,21 @@ AttentionMask mask_of_query_at(std::int64_t position, std::int64_t batch, std::i
   return mask;
 }
 
+Tensor AttentionState::steps(const AttentionInputs& inputs) {
+  const std::int64_t tokens = inputs.value.dim(1);
+  if (tokens == 1) return step(inputs);
+  Tensor all;
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    const auto token = [t](const Variable& own) {
+      return own.defined() ? Variable(own.value().narrow(1, t, 1).contiguous()) : Variable();
+    };
+    const Tensor out = step({token(inputs.query), token(inputs.key), token(inputs.value), token(inputs.input)});
+    if (!all.defined()) all = Tensor::empty(out.shape().with_dim(1, tokens), out.dtype());
+    all.narrow(1, t, 1).copy_from(out);
+  }
+  return all;
+}
+
 std::unique_ptr<AttentionState> start_with_cache(std::shared_ptr<const Attention> attention) {
   check<Error>(!attention->reads_input(), "[attention] a key-value cache keeps no inputs of the layer");
   return std::make_unique<CachedAttentionState>(std::move(attention));

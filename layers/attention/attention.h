@@ -27,6 +27,8 @@ class AttentionState {
   virtual ~AttentionState() = default;
   /// The output [B, 1, H, E] for the next position: inputs with T = S = 1.
   virtual Tensor step(const AttentionInputs& inputs) = 0;
+  /// The outputs [B, T, H, E] for the next T positions; by default those of one `step` after the other.
+  virtual Tensor steps(const AttentionInputs& inputs);
   /// Whether keys and values may come with fewer heads than queries, each of them for as many heads of queries.
   virtual bool takes_shared_heads() const { return false; }
   /// Goes on with the items rows[0], rows[1], ... of the batch, which may repeat and be left out.
@@ -63,8 +65,8 @@ class Attention {
   virtual Variable forward(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const = 0;
   /// Whether `forward` reads AttentionInputs::input.
   virtual bool reads_input() const { return false; }
-  /// How it attends to a text in parts that see each other through sums alone; null if it cannot. It is part of this object.
-  virtual const CutAttention* cut(bool) const { return nullptr; }
+  /// How it attends to a text in parts: AttentionSupport says whether it can. It is part of this object.
+  virtual const CutAttention* cut() const { return nullptr; }
   /// Whether the layer has to norm each head's output, which the attention has divided by nothing.
   virtual bool wants_norm() const { return false; }
 

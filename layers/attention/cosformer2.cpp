@@ -28,6 +28,11 @@ class Cosformer2State : public LinearState {
     return advance_linear(features_of(inputs.query, theta_, nullptr, position_).value(),
                           features_of(inputs.key, theta_, nullptr, position_).value(), inputs.value.value());
   }
+  Tensor steps(const AttentionInputs& inputs) override {
+    if (inputs.query.dim(1) == 1) return step(inputs);
+    return advance_linear_part(features_of(inputs.query, theta_, nullptr, position_).value(),
+                               features_of(inputs.key, theta_, nullptr, position_).value(), inputs.value.value());
+  }
 
  private:
   Variable theta_;

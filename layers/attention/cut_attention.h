@@ -9,6 +9,8 @@
 
 namespace cosformer {
 
+struct TextParts;  // layers/sequence/sequence_group.h
+
 /// A part of a longer text.
 struct SequencePart {
   std::int64_t first = 0;   ///< where its first token stands
@@ -17,17 +19,19 @@ struct SequencePart {
   AttentionMask whole;      ///< of the text
 };
 
-/// What an attention offers whose queries see other parts' keys through sums of constant size alone.
+/// What an attention offers whose queries see other parts' keys through tensors of a constant size.
 class CutAttention {
  public:
   virtual ~CutAttention() = default;
-  /// The sums of a part's keys and values, of one shape for all parts, whose axis 1 is that of the heads.
-  virtual Variable key_sums(const AttentionInputs& inputs, const SequencePart& part, const Pass& pass) const = 0;
-  /// Outputs [B, T, H, E] of a part's queries. `state` is the sum over the parts before it, or without causality over all.
+  /// What a part has for others, of one shape for all parts.
+  virtual Variable handed(const AttentionInputs& inputs, const SequencePart& part, const Pass& pass) const = 0;
+  /// Outputs [B, T, H, E] of a part's queries, which read `state` of other parts.
   virtual Variable attend(const AttentionInputs& inputs, const Variable& state, const SequencePart& part,
                           const Pass& pass) const = 0;
-  /// What a state is multiplied by, head by head, as it moves on by `length` positions.
-  virtual std::vector<double> carry(std::int64_t length) const = 0;
+  /// The state of each own part, from what all parts hand on. Collective within the text's group.
+  virtual std::vector<Tensor> states(const TextParts& text, bool causal, std::vector<Tensor> handed) const = 0;
+  /// The gradients of what the own parts hand on, from those of all parts' states. Collective within the text's group.
+  virtual std::vector<Tensor> handed_gradients(const TextParts& text, bool causal, std::vector<Tensor> dstates) const = 0;
 };
 
 }  // namespace cosformer

@@ -31,7 +31,18 @@ class HeadInputsState : public AttentionState {
   HeadInputsState(const HeadInputs& inputs, std::unique_ptr<AttentionState> attention)
       : inputs_(inputs), attention_(std::move(attention)) {}
 
-  Tensor step(const AttentionInputs& projected) override {
+  Tensor step(const AttentionInputs& projected) override { return attention_->step(next(projected)); }
+  Tensor steps(const AttentionInputs& projected) override { return attention_->steps(next(projected)); }
+  void select(std::span<const std::int64_t> rows) override {
+    for (Tensor& tail : tails_) {
+      if (tail.defined()) tail = select_rows(tail, rows);
+    }
+    attention_->select(rows);
+  }
+
+ private:
+  /// What the attention takes of the next tokens.
+  AttentionInputs next(const AttentionInputs& projected) {
     AttentionInputs own = projected;
     if (inputs_.convolves()) {
       own.query = convolved(0, projected.query);
@@ -45,26 +56,19 @@ class HeadInputsState : public AttentionState {
       if (own.key.defined()) own.key = inputs_.all_heads(own.key);
       own.value = inputs_.all_heads(own.value);
     }
-    ++position_;
-    return attention_->step(with_stand_ins(std::move(own)));
-  }
-  void select(std::span<const std::int64_t> rows) override {
-    for (Tensor& tail : tails_) {
-      if (tail.defined()) tail = select_rows(tail, rows);
-    }
-    attention_->select(rows);
+    position_ += projected.value.dim(1);
+    return with_stand_ins(std::move(own));
   }
 
- private:
-  Variable convolved(std::size_t side, const Variable& token) {
-    if (!token.defined()) return token;
+  Variable convolved(std::size_t side, const Variable& tokens) {
+    if (!tokens.defined()) return tokens;
     const Variable weight = inputs_.convolutions_[side].detach();
-    const std::int64_t taps = weight.dim(1);
-    Tensor window = Tensor::zeros(token.shape().with_dim(1, taps), token.dtype());
-    if (tails_[side].defined()) window.narrow(1, 0, taps - 1).copy_from(tails_[side]);
-    window.narrow(1, taps - 1, 1).copy_from(token.value());
-    tails_[side] = window.narrow(1, 1, taps - 1).contiguous();
-    return Variable(convolve(Variable(window), weight, nullptr).value().narrow(1, taps - 1, 1).contiguous());
+    const std::int64_t kept = weight.dim(1) - 1, count = tokens.dim(1);
+    Tensor window = Tensor::zeros(tokens.shape().with_dim(1, kept + count), tokens.dtype());
+    if (tails_[side].defined()) window.narrow(1, 0, kept).copy_from(tails_[side]);
+    window.narrow(1, kept, count).copy_from(tokens.value());
+    tails_[side] = window.narrow(1, count, kept).contiguous();
+    return Variable(convolve(Variable(window), weight, nullptr).value().narrow(1, kept, count).contiguous());
   }
 
   const HeadInputs& inputs_;

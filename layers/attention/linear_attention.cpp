@@ -6,12 +6,14 @@
 #include "core/error.h"
 #include "core/kernels/linear_attention/part.h"
 #include "core/named_table.h"
+#include "layers/attention/carried_state.h"
 #include "layers/attention/cut_attention.h"
 #include "layers/attention/feature_map.h"
 #include "layers/attention/random_features.h"
 #include "layers/attention/recurrent_state.h"
 #include "layers/attention/reweighting_length.h"
 #include "layers/attention/variants.h"
+#include "layers/sequence/sequence_group.h"
 
 namespace cosformer {
 
@@ -29,12 +31,23 @@ class LinearAttentionState : public LinearState {
       : LinearState(std::move(options)), features_(std::move(features)), config_(config) {}
 
   Tensor step(const AttentionInputs& inputs) override {
-    const Tensor q = features_of(features_, inputs.query, {}).value(), k = features_of(features_, inputs.key, {}).value();
-    options_.steps = reweighting_steps(config_, reweighting_kind(options_.reweighting), q.dim(2), q.dim(0), 1, 1, {});
+    const auto [q, k] = features(inputs);
     return advance_linear(q, k, inputs.value.value());
+  }
+  Tensor steps(const AttentionInputs& inputs) override {
+    const auto [q, k] = features(inputs);
+    if (q.dim(1) == 1 || !reads_parts(options_, q.dim(2))) return AttentionState::steps(inputs);
+    return advance_linear_part(q, k, inputs.value.value());
   }
 
  private:
+  /// Of queries and keys. It also sets the steps of the re-weighting.
+  std::pair<Tensor, Tensor> features(const AttentionInputs& inputs) {
+    const Tensor q = features_of(features_, inputs.query, {}).value(), k = features_of(features_, inputs.key, {}).value();
+    options_.steps = reweighting_steps(config_, reweighting_kind(options_.reweighting), q.dim(2), q.dim(0), 1, 1, {});
+    return {q, k};
+  }
+
   RandomDirections features_;
   AttentionConfig config_;
 };
@@ -75,12 +88,8 @@ class LinearAttention : public Attention, public CutAttention {
                             inputs.value, mask, options);
   }
 
-  const CutAttention* cut(bool causal) const override {
-    const bool fits = options_.form == LinearAttentionForm::automatic ||
-                      options_.form == (causal ? LinearAttentionForm::chunked : LinearAttentionForm::linear);
-    return fits && !is_l1() && (causal || kind().linear_form) ? this : nullptr;
-  }
-  Variable key_sums(const AttentionInputs& inputs, const SequencePart& part, const Pass& pass) const override {
+  const CutAttention* cut() const override { return this; }
+  Variable handed(const AttentionInputs& inputs, const SequencePart& part, const Pass& pass) const override {
     return linear_attention_key_sums(features_of(features_, inputs.key, pass), inputs.value, part.mask,
                                      options_of(part, inputs.key.dim(0)));
   }
@@ -89,10 +98,11 @@ class LinearAttention : public Attention, public CutAttention {
     return linear_attention_part(features_of(features_, inputs.query, pass), features_of(features_, inputs.key, pass),
                                  inputs.value, state, part.mask, options_of(part, inputs.query.dim(0)));
   }
-  std::vector<double> carry(std::int64_t length) const override {
-    LinearAttentionOptions options = options_;
-    options.steps = steps(1, 1, 1, {});
-    return linear_attention_carry(options, num_heads_, length);
+  std::vector<Tensor> states(const TextParts& text, bool causal, std::vector<Tensor> handed) const override {
+    return sums(text, causal, std::move(handed), SequenceGroup::Direction::from_left);
+  }
+  std::vector<Tensor> handed_gradients(const TextParts& text, bool causal, std::vector<Tensor> dstates) const override {
+    return sums(text, causal, std::move(dstates), SequenceGroup::Direction::from_right);
   }
 
   std::unique_ptr<AttentionState> start() const override {
@@ -167,6 +177,19 @@ class LinearAttention : public Attention, public CutAttention {
     options.steps = steps(batch, part.length, part.length, part.whole);
     options.first_position = part.first;
     return options;
+  }
+  /// The sums of `own` over the parts before each, taken to where it begins, or without causality over all.
+  std::vector<Tensor> sums(const TextParts& text, bool causal, std::vector<Tensor> own,
+                           SequenceGroup::Direction direction) const {
+    const std::size_t count = own.size();
+    if (!causal) return std::vector<Tensor>(count, text.group.sum(std::move(own)));
+    LinearAttentionOptions options = options_;
+    options.steps = steps(1, 1, 1, {});
+    // All parts but the last are equally long, and no sum moves past the last one.
+    const std::vector<double> factors = linear_attention_carry(options, num_heads_, text.grid.part_tokens());
+    return text.group.gather(
+        text.own, std::move(own), direction,
+        [&factors](Tensor& state, const Tensor& part, std::int64_t) { add_carried(state, factors, part); });
   }
   const ReweightingKind& kind() const { return reweighting_kind(options_.reweighting); }
   bool is_l1() const { return options_.normalization == AttentionNormalization::l1; }

@@ -91,6 +91,13 @@ Variable MultiHeadAttention::attend(const AttentionInputs& inputs, const Attenti
   return attention_->forward(inputs, dropped, pass);
 }
 
+Variable MultiHeadAttention::attend_part(const AttentionInputs& inputs, const Variable& state, const SequencePart& part,
+                                         const Pass& pass) const {
+  SequencePart dropped = part;
+  dropped.mask.dropout = weight_dropout_.mask(pass);
+  return attention_->cut()->attend(inputs, state, dropped, pass);
+}
+
 Variable MultiHeadAttention::forward(const Variable& x, const Variable& source, const AttentionMask& mask,
                                      const Pass& pass) const {
   const Heads heads = heads_of(x, source, mask.key_mask, pass);
@@ -101,17 +108,6 @@ MultiHeadAttention::Heads MultiHeadAttention::heads_of(const Variable& x, const 
                                                        const SharedPaddingMask& mask, const Pass& pass,
                                                        std::int64_t first) const {
   return {head_inputs_.of(project(x, source, pass), mask, pass, first), gate_of(x, pass)};
-}
-
-Variable MultiHeadAttention::forward_residual(const Variable& x, const Norm& norm, const Dropout& dropout,
-                                              const AttentionMask& mask, const Pass& pass) const {
-  if (attention_->reads_input()) {
-    // The fused operation does not show the norm's output.
-    const Variable input = norm.forward(x, pass);
-    return add(x, dropout.forward(forward(input, input, mask, pass), pass));
-  }
-  const Heads heads = heads_of_norm(x, norm, mask.key_mask, pass);
-  return close_residual(attend(heads.inputs, mask, pass), heads.gate, x, dropout, pass);
 }
 
 MultiHeadAttention::Heads MultiHeadAttention::heads_of_norm(const Variable& x, const Norm& norm,
@@ -162,15 +158,7 @@ Tensor MultiHeadAttention::step(const Tensor& x, AttentionState& state) const {
   const Pass pass;
   const Variable input(x);
   const AttentionInputs all = project(input, input, pass);
-  Tensor attended = x.dim(1) == 1 ? state.step(all) : Tensor();
-  for (std::int64_t t = 0; t < x.dim(1) && x.dim(1) > 1; ++t) {
-    const auto token = [t](const Variable& own) {
-      return own.defined() ? Variable(own.value().narrow(1, t, 1).contiguous()) : Variable();
-    };
-    const Tensor out = state.step({token(all.query), token(all.key), token(all.value), token(all.input)});
-    if (!attended.defined()) attended = Tensor::empty(out.shape().with_dim(1, x.dim(1)), out.dtype());
-    attended.narrow(1, t, 1).copy_from(out);
-  }
+  const Tensor attended = state.steps(all);
   return out_proj_.forward(join_heads(Variable(attended), gate_of(input, pass), pass), pass).value();
 }
 

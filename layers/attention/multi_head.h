@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "layers/attention/attention.h"
+#include "layers/attention/cut_attention.h"
 #include "layers/attention/head_inputs.h"
 #include "layers/basic_layers.h"
 #include "layers/model_config.h"
@@ -38,29 +38,32 @@ class MultiHeadAttention {
   /// x [B, T, embed_dim] asks, source [B, S, embed_dim] (x itself in self-attention) answers -> [B, T, embed_dim].
   Variable forward(const Variable& x, const Variable& source, const AttentionMask& mask, const Pass& pass) const;
 
-  /// x + dropout(self-attention of norm(x)) in fused operations, for narrow rows.
-  Variable forward_residual(const Variable& x, const Norm& norm, const Dropout& dropout, const AttentionMask& mask,
-                            const Pass& pass) const;
-
   /// What stands between a layer's input and its attention.
   struct Heads {
     AttentionInputs inputs;
     Variable gate;  ///< [B, T, embed_dim]; undefined without one
   };
-  /// `forward` in two halves: x and source -> the attention's inputs, of a part of a text that begins at `first`;
+  /// `forward` in its pieces: x and source -> the attention's inputs, of a part of a text that begins at `first`;
   Heads heads_of(const Variable& x, const Variable& source, const SharedPaddingMask& mask, const Pass& pass,
                  std::int64_t first = 0) const;
-  /// the attention's output [B, T, H, E] -> [B, T, embed_dim].
+  /// the attention between heads, recorded if the pass asks for it, of a text or of a part (CutAttention::attend);
+  Variable attend(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const;
+  Variable attend_part(const AttentionInputs& inputs, const Variable& state, const SequencePart& part,
+                       const Pass& pass) const;
+  /// and its output [B, T, H, E] -> [B, T, embed_dim].
   Variable close(const Variable& attended, const Variable& gate, const Pass& pass) const {
     return out_proj_.forward(join_heads(attended, gate, pass), pass);
   }
-  /// `forward_residual` in two halves, of an attention that does not read the layer's input.
+  /// x + dropout(self-attention of norm(x)) in fused operations, for narrow rows and an attention that does not read the
+  /// layer's input: what stands before the attention,
   Heads heads_of_norm(const Variable& x, const Norm& norm, const SharedPaddingMask& mask, const Pass& pass,
                       std::int64_t first = 0) const;
+  /// and behind it.
   Variable close_residual(const Variable& attended, const Variable& gate, const Variable& x, const Dropout& dropout,
                           const Pass& pass) const;
-  /// The attention of a text in parts; null if something in the layer needs more of other parts than sums.
-  const CutAttention* cut(bool causal) const { return head_inputs_.convolves() ? nullptr : attention_->cut(causal); }
+  const CutAttention* cut() const { return attention_->cut(); }
+  /// Attention::reads_input.
+  bool reads_input() const { return attention_->reads_input(); }
 
   std::unique_ptr<AttentionState> start() const { return head_inputs_.start(attention_->start()); }
   /// The next positions, x [B, T, embed_dim], in causal self-attention, without a graph.
@@ -80,8 +83,6 @@ class MultiHeadAttention {
   Variable gate_of(const Variable& x, const Pass& pass) const;
   /// Queries of x, keys and values of source, before `head_inputs_`; undefined without a projection.
   AttentionInputs project(const Variable& x, const Variable& source, const Pass& pass) const;
-  /// The attention between heads, recorded if the pass asks for it.
-  Variable attend(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const;
 
   std::string path_;
   std::int64_t head_dim_;

@@ -9,6 +9,7 @@
 #include "autograd/ops/attention_operands.h"
 #include "core/kernels/linear_attention/linear_attention.h"
 #include "layers/attention/attention.h"
+#include "layers/attention/carried_state.h"
 #include "layers/attention/select_rows.h"
 
 namespace cosformer {
@@ -26,13 +27,19 @@ class RecurrentState : public AttentionState {
     return {query.dim(0), 1, 1, query.dim(2), query.dim(3), value.dim(3)};
   }
 
+  /// The numbers of all heads [B, H, numbers].
+  Tensor& state_of(const AttentionSizes& sizes, DType dtype, std::int64_t numbers) {
+    if (!state_.defined()) state_ = Tensor::zeros({sizes.batch, sizes.heads, numbers}, dtype);
+    return state_;
+  }
+
   /// The token's output [B, 1, H, E], which `step(state, out)` writes: `state` is a T* to the `numbers` of all heads, `out`
   /// what `mutable_heads_of<T>` gives, T the type of `dtype`.
   template <class Step>
   Tensor advance(const AttentionSizes& sizes, DType dtype, std::int64_t numbers, const Step& step) {
-    if (!state_.defined()) state_ = Tensor::zeros({sizes.batch, sizes.heads, numbers}, dtype);
+    Tensor& state = state_of(sizes, dtype, numbers);
     Tensor out = Tensor::empty({sizes.batch, 1, sizes.heads, sizes.value_dim}, dtype);
-    dispatch_float(dtype, [&]<class T>(T) { step(state_.data<T>(), mutable_heads_of<T>(out)); });
+    dispatch_float(dtype, [&]<class T>(T) { step(state.data<T>(), mutable_heads_of<T>(out)); });
     return out;
   }
 
@@ -55,6 +62,16 @@ class LinearState : public RecurrentState {
         });
     ++position_;
     return result;
+  }
+
+  /// The outputs for the next positions, of several tokens at once.
+  Tensor advance_linear_part(const Tensor& query, const Tensor& key, const Tensor& value) {
+    LinearAttentionOptions options = options_;
+    options.first_position = position_;
+    const AttentionSizes sizes = token_sizes(query, value);
+    Tensor& state = state_of(sizes, query.dtype(), linear_attention_state_size(sizes, options_));
+    position_ += query.dim(1);
+    return attend_to_state(query, key, value, options, state);
   }
 
   LinearAttentionOptions options_;

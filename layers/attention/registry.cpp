@@ -14,6 +14,9 @@ namespace {
 
 AttentionSupport everything(const AttentionConfig&) { return {}; }
 AttentionSupport everything_and_distances(const AttentionConfig&) { return {.distances = true}; }
+AttentionSupport local_support(const AttentionConfig&) {
+  return {.causal_parts = true, .other_parts = true, .distances = true};
+}
 AttentionSupport never_causal(const AttentionConfig&) { return {.causal = false, .steps = false}; }
 AttentionSupport only_encoders(const AttentionConfig&) { return {.causal = false, .cross = false, .steps = false}; }
 AttentionSupport only_causal(const AttentionConfig&) { return {.not_causal = false, .cross = false}; }
@@ -25,12 +28,29 @@ AttentionSupport synthesizer_support(const AttentionConfig& config) {
   return {.cross = false, .projects_query = reads, .projects_key = false};
 }
 
+/// A re-weighting without a linear form is causal only. Parts of a text have one form, and no L1 norm, which is no sum.
+AttentionSupport linear_support(const AttentionConfig& config) {
+  const bool both = find_named(reweightings(), config.reweighting, "attention.reweighting").linear_form;
+  const auto form = find_named(linear_attention_forms(), config.form, "attention.form").value;
+  const bool sums = find_named(attention_normalizations(), config.normalization, "attention.normalization").value !=
+                    AttentionNormalization::l1;
+  const auto allows = [&](LinearAttentionForm own) {
+    return sums && (form == LinearAttentionForm::automatic || form == own);
+  };
+  return {.not_causal = both,
+          .cross = both,
+          .causal_parts = allows(LinearAttentionForm::chunked),
+          .other_parts = both && allows(LinearAttentionForm::linear)};
+}
+
 /// cosFormer is linear attention with its own feature map and re-weighting (Qin et al., 2022, eq. 10).
 AttentionConfig cosformer_preset(AttentionConfig config) {
   config.feature_map = "relu";
   config.reweighting = "cos";
   return config;
 }
+
+AttentionSupport cosformer_support(const AttentionConfig& config) { return linear_support(cosformer_preset(config)); }
 
 std::unique_ptr<Attention> make_cosformer(const AttentionConfig& config, const AttentionSetting& setting) {
   return make_linear_attention(cosformer_preset(config), setting);
@@ -45,6 +65,8 @@ AttentionConfig transnormer_preset(AttentionConfig config) {
   return config;
 }
 
+AttentionSupport transnormer_support(const AttentionConfig& config) { return linear_support(transnormer_preset(config)); }
+
 std::unique_ptr<Attention> make_transnormer(const AttentionConfig& config, const AttentionSetting& setting) {
   return make_linear_attention(transnormer_preset(config), setting);
 }
@@ -54,21 +76,15 @@ AttentionSupport rfa_support(const AttentionConfig& config) {
   return {.not_causal = !config.recency_gate, .cross = !config.recency_gate};
 }
 
-/// A re-weighting without a linear form is causal only.
-AttentionSupport linear_support(const AttentionConfig& config) {
-  const bool both = find_named(reweightings(), config.reweighting, "attention.reweighting").linear_form;
-  return {.not_causal = both, .cross = both};
-}
-
 constexpr AttentionKind kKinds[] = {
-    {"cosformer", "linear attention with feature_map = relu and reweighting = cos", everything, make_cosformer,
+    {"cosformer", "linear attention with feature_map = relu and reweighting = cos", cosformer_support, make_cosformer,
      cosformer_preset},
     {"linear", "linear attention with any feature_map and reweighting", linear_support, make_linear_attention},
     {"softmax", "scaled dot-product attention in tiles, memory linear in the length", everything_and_distances,
      make_softmax_attention},
     {"softmax_materialized", "the same with the whole matrix stored", everything_and_distances,
      make_materialized_softmax_attention},
-    {"local", "softmax over the keys within `window` positions", everything_and_distances, make_local_attention},
+    {"local", "softmax over the keys within `window` positions", local_support, make_local_attention},
     {"diagonal", "softmax within blocks of `diagonal_block` positions, each of which sees itself alone", everything,
      make_diagonal},
     {"linformer", "softmax over a text projected to `projected_length` positions, not causal", never_causal, make_linformer},
@@ -92,7 +108,7 @@ constexpr AttentionKind kKinds[] = {
      make_delta_attention},
     {"gated_delta", "the delta rule on a state that forgets by a learned decay of each head, causal", only_causal,
      make_gated_delta_attention},
-    {"transnormer", "linear attention with elu + 1 and normed heads, nothing that it is divided by", everything,
+    {"transnormer", "linear attention with elu + 1 and normed heads, nothing that it is divided by", transnormer_support,
      make_transnormer, transnormer_preset},
 };
 

@@ -21,6 +21,9 @@ struct AttentionSupport {
   bool cross = true;       ///< queries and keys of two texts: a decoder's attention to an encoder
   bool padding = true;     ///< keys that are padding, anywhere in a text
   bool steps = true;       ///< token by token: generation
+  /// Texts in parts (layers/sequence/README.md) in causal attention, and in attention that is not.
+  bool causal_parts = false;
+  bool other_parts = false;
   /// Which projections of its own it has: without that for keys, queries serve as keys; without both, values do.
   bool projects_query = true;
   bool projects_key = true;

@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "core/error.h"
 #include "layers/attention/variants.h"
+#include "layers/attention/window_in_parts.h"
 
 namespace cosformer {
 
@@ -30,11 +32,13 @@ class SoftmaxAttention : public Attention {
       : Attention(setting), options_(std::move(options)) {
     if (config.alibi) options_.distance_slopes = distance_slopes(setting.num_heads);
     options_.scale = 1.0 / std::sqrt(static_cast<double>(setting.head_dim));
+    if (options_.window >= 0) in_parts_.emplace(options_);
   }
 
   Variable forward(const AttentionInputs& inputs, const AttentionMask& mask, const Pass&) const override {
     return softmax_attention(inputs.query, inputs.key, inputs.value, mask, options_);
   }
+  const CutAttention* cut() const override { return in_parts_ ? &*in_parts_ : nullptr; }
   std::int64_t reach() const override { return options_.window; }
   double forward_flops(std::int64_t queries, std::int64_t keys, bool causal) const override {
     const auto rows = static_cast<double>(queries), columns = static_cast<double>(keys);
@@ -56,6 +60,7 @@ class SoftmaxAttention : public Attention {
 
  private:
   SoftmaxAttentionOptions options_;
+  std::optional<WindowInParts> in_parts_;
 };
 
 }  // namespace

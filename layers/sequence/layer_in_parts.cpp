@@ -3,14 +3,15 @@
 #include <optional>
 #include <utility>
 
+#include "autograd/recompute.h"
 #include "core/parallel.h"
 
 namespace cosformer {
 
 namespace {
 
-/// The places of what the first half of a layer hands on; after these stands the state.
-enum Handed : std::size_t { kQuery, kKey, kValue, kGate, kSums, kHanded };
+/// The places of what the first half of a layer gives, and behind these x.
+enum Opened : std::size_t { kQuery, kKey, kValue, kGate, kHanded, kOpened };
 
 /// A layer over a text, and its two halves as functions of a part.
 struct CutLayer {
@@ -18,20 +19,20 @@ struct CutLayer {
   CutText text;
   const TransformerLayer& layer;
 
-  const CutAttention& attention() const { return *layer.cut(text.causal); }
+  const CutAttention& attention() const { return *layer.cut(); }
 
-  /// x -> query, key, value, gate and the sums of the part's keys.
+  /// x -> query, key, value, gate and what the part hands on.
   std::vector<Variable> open(std::int64_t number, std::span<const Variable> inputs, const Pass& pass) const {
     const SequencePart part = text.part(cut.grid, number);
-    const MultiHeadAttention::Heads heads = layer.part_heads(inputs[0], part, pass);
+    const MultiHeadAttention::Heads heads = layer.heads(inputs[0], part.mask.key_mask, part.first, pass);
     return {heads.inputs.query, heads.inputs.key, heads.inputs.value, heads.gate,
-            attention().key_sums(heads.inputs, part, pass)};
+            attention().handed(heads.inputs, part, pass)};
   }
   /// Query, key, value, gate, state and x -> the layer's output.
   std::vector<Variable> close(std::int64_t number, std::span<const Variable> inputs, const Pass& pass) const {
     const SequencePart part = text.part(cut.grid, number);
-    const Variable attended = attention().attend({inputs[kQuery], inputs[kKey], inputs[kValue]}, inputs[kSums], part, pass);
-    return {layer.close_part(inputs[kHanded], attended, inputs[kGate], pass)};
+    const Variable attended = layer.attend_part({inputs[kQuery], inputs[kKey], inputs[kValue]}, inputs[kHanded], part, pass);
+    return {layer.feed(layer.close_attention(inputs[kOpened], attended, inputs[kGate], pass), pass)};
   }
 
   PartGraph open_graph(std::int64_t number, const Variable& x, bool recorded = true) const {
@@ -40,23 +41,10 @@ struct CutLayer {
   PartGraph close_graph(std::int64_t number, const Variable& x, const PartGraph& opened, const Tensor& state,
                         bool recorded = true) const {
     std::vector<Variable> inputs = opened.outputs();
-    // A state is no constant: its gradient belongs to the parts that it sums.
-    inputs[kSums] = Variable::leaf(state);
+    // A state is no constant: its gradient belongs to what other parts handed on.
+    inputs[kHanded] = Variable::leaf(state);
     inputs.push_back(x);
     return {cut, number, inputs, [this](auto... all) { return close(all...); }, recorded};
-  }
-
-  /// What each own part reads of the others.
-  std::vector<Tensor> states(std::vector<Tensor> sums) const {
-    if (text.causal) return cut.group.sums_before(std::move(sums), attention().carry(cut.grid.part_tokens()), false);
-    const auto own = sums.size();
-    return std::vector<Tensor>(own, cut.group.sum(std::move(sums)));
-  }
-  /// The gradients of the sums from those of the states.
-  std::vector<Tensor> sum_gradients(std::vector<Tensor> dstates) const {
-    if (text.causal) return cut.group.sums_before(std::move(dstates), attention().carry(cut.grid.part_tokens()), true);
-    const auto own = dstates.size();
-    return std::vector<Tensor>(own, cut.group.sum(std::move(dstates)));
   }
 };
 
@@ -68,14 +56,6 @@ struct KeptLayer {
   std::vector<std::optional<PartGraph>> opened, closed;  ///< none if they are to be computed again
   std::vector<Node::Edge> opened_parameters, closed_parameters;
 };
-
-void add_parameters(const CutPass& cut, LeafSums& sums, std::span<const Node::Edge> parameters, std::size_t first,
-                    InputGradients& gradients) {
-  const std::vector<Tensor> totals = cut.group.sum_gradients(sums.take(), cut.grid.count(), parameters);
-  for (std::size_t k = 0; k < totals.size(); ++k) {
-    if (totals[k].defined()) gradients.add(first + k, totals[k]);
-  }
-}
 
 void layer_backward(KeptLayer& kept, std::span<const Tensor> douts, InputGradients& gradients) {
   const CutPass& cut = kept.layer.cut;
@@ -91,26 +71,34 @@ void layer_backward(KeptLayer& kept, std::span<const Tensor> douts, InputGradien
       kept.closed[place].emplace(kept.layer.close_graph(number, kept.x[place], *kept.opened[place], kept.states[place]));
     Gradients parameters;
     handed[place] = kept.closed[place]->backward(douts.subspan(place, 1), parameters);
-    dstates[place] = std::exchange(handed[place][kSums], Tensor());
+    dstates[place] = std::exchange(handed[place][kHanded], Tensor());
+    // The first part of a text may read nothing of others.
+    if (!dstates[place].defined()) dstates[place] = Tensor::zeros(kept.states[place].shape(), kept.states[place].dtype());
     kept.closed[place].reset();
     closed.finish(number, std::move(parameters));
   });
-  std::vector<Tensor> dsums = kept.layer.sum_gradients(std::move(dstates));
-  add_parameters(cut, closed, kept.closed_parameters, own + kept.opened_parameters.size(), gradients);
+  std::vector<Tensor> dhanded = kept.layer.attention().handed_gradients(cut, kept.layer.text.causal, std::move(dstates));
+  // What the next parts wait for has been sent; these travel while the first halves run.
+  GradientSums closed_sums = cut.group.begin_sums(closed.take(), cut.grid.count(), kept.closed_parameters);
   std::vector<Tensor> dx(own);
   LeafSums opened({cut.own}, cut.grid.count());
   parallel_for(cut.own.count(), [&](std::int64_t i) {
     const auto place = static_cast<std::size_t>(i);
-    handed[place][kSums] = std::move(dsums[place]);
+    handed[place][kHanded] = std::move(dhanded[place]);
     Gradients parameters;
-    const Tensor first = kept.opened[place]->backward(std::span(handed[place]).first(kHanded), parameters).front();
+    const Tensor first = kept.opened[place]->backward(std::span(handed[place]).first(kOpened), parameters).front();
     kept.opened[place].reset();
-    dx[place] = add(Variable(handed[place][kHanded]), Variable(first)).value();
+    // Without parameters before the layer there is no gradient to hand back.
+    if (first.defined()) dx[place] = add(Variable(handed[place][kOpened]), Variable(first)).value();
     handed[place].clear();
     opened.finish(cut.own.first + i, std::move(parameters));
   });
-  for (std::size_t place = 0; place < own; ++place) gradients.add(place, std::move(dx[place]));
-  add_parameters(cut, opened, kept.opened_parameters, own, gradients);
+  GradientSums opened_sums = cut.group.begin_sums(opened.take(), cut.grid.count(), kept.opened_parameters);
+  for (std::size_t place = 0; place < own; ++place) {
+    if (dx[place].defined()) gradients.add(place, std::move(dx[place]));
+  }
+  add_parameters(std::move(closed_sums), own + kept.opened_parameters.size(), gradients);
+  add_parameters(std::move(opened_sums), own, gradients);
 }
 
 }  // namespace
@@ -124,23 +112,20 @@ SequencePart CutText::part(const SequenceGrid& grid, std::int64_t number) const 
 std::vector<Variable> layer_in_parts(const CutPass& cut, const CutText& text, const TransformerLayer& layer,
                                      const std::vector<Variable>& x) {
   const auto own = static_cast<std::size_t>(cut.own.count());
-  const auto kept = std::make_shared<KeptLayer>(KeptLayer{{cut, text, layer}, {}, {}, {}, {}, {}, {}});
+  const auto kept = std::make_shared<KeptLayer>(KeptLayer{{cut, text, layer}, as_leaves(x), {}, {}, {}, {}, {}});
   kept->opened.resize(own);
   kept->closed.resize(own);
   std::vector<Node::Edge> edges;
-  for (const Variable& part : x) {
-    edges.push_back({part.node(), part.output()});
-    kept->x.push_back(Variable::leaf(part.value()));
-  }
-  // What is computed again is recorded once, to know its parameters.
-  const bool keeps = !cut.pass.recompute_layers;
-  std::vector<Tensor> sums(own), outputs(own);
+  for (const Variable& part : x) edges.push_back({part.node(), part.output()});
+  const bool keeps = cut.keeps_graphs();
+  std::vector<Tensor> handed(own), outputs(own);
   parallel_for(cut.own.count(), [&](std::int64_t i) {
     const auto place = static_cast<std::size_t>(i);
+    // What is made again is recorded once, to know its parameters.
     kept->opened[place].emplace(kept->layer.open_graph(cut.own.first + i, kept->x[place], keeps || i == 0));
-    sums[place] = kept->opened[place]->outputs()[kSums].value();
+    handed[place] = kept->opened[place]->outputs()[kHanded].value();
   });
-  kept->states = kept->layer.states(std::move(sums));
+  kept->states = kept->layer.attention().states(cut, text.causal, std::move(handed));
   parallel_for(cut.own.count(), [&](std::int64_t i) {
     const auto place = static_cast<std::size_t>(i);
     kept->closed[place].emplace(kept->layer.close_graph(cut.own.first + i, kept->x[place], *kept->opened[place],

@@ -17,8 +17,8 @@ struct CutText {
 };
 
 /// The layer's output for each own part, as one operation: x [B, tokens of the part, embed_dim] each. Parts run side by
-/// side up to their attention; then their states are summed over all members, and the parts run on. The backward pass goes
-/// the same way from its end. `layer` must outlive the graph and be one that `TransformerLayer::cut` allows.
+/// side up to their attention; then they get their states from what all parts hand on, and run on. The backward pass goes
+/// the same way from its end. `layer` must outlive the graph and be one that can be cut (find_cut_problem).
 std::vector<Variable> layer_in_parts(const CutPass& cut, const CutText& text, const TransformerLayer& layer,
                                      const std::vector<Variable>& x);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/parallel.h"
 #include "layers/attention/registry.h"
 #include "layers/sequence/layer_in_parts.h"
 
@@ -32,16 +33,27 @@ std::vector<Variable> hidden_in_parts(const CutPass& cut, const CutText& text, c
 }
 
 /// One over what each item's sum of hidden states is divided by, [B, embed_dim].
-Tensor pooling_factors(const ModelConfig& config, const SharedPaddingMask& mask, std::int64_t batch, std::int64_t length,
+Tensor pooling_factors(const Model& model, const SharedPaddingMask& mask, std::int64_t batch, std::int64_t length,
                        DType dtype) {
-  Tensor factors = Tensor::zeros({batch, config.embed_dim}, dtype);
+  Tensor factors = Tensor::empty({batch, model.config().embed_dim}, dtype);
+  const std::int64_t of_all = model.pooling_divisor(mask ? mask->full_length() : length);
   for (std::int64_t b = 0; b < batch; ++b) {
-    std::int64_t divisor = mask ? mask->count(b) : length;
-    if (config.pooling_divisor == PoolingDivisor::padded) divisor = mask ? mask->full_length() : length;
-    if (config.pooling_divisor == PoolingDivisor::fixed) divisor = config.pooling_divisor_value;
-    if (divisor > 0) factors.narrow(0, b, 1).fill(1.0 / static_cast<double>(divisor));
+    const std::int64_t divisor = of_all > 0 ? of_all : mask ? mask->count(b) : length;
+    factors.narrow(0, b, 1).fill(1.0 / static_cast<double>(std::max<std::int64_t>(divisor, 1)));
   }
   return factors;
+}
+
+/// The kinds of attention that texts can be cut for, unless their options say otherwise: "a", "b" and "c".
+std::string kinds_in_parts(bool AttentionSupport::*parts) {
+  std::vector<std::string> names;
+  for (const AttentionKind& kind : attention_kinds()) {
+    if (kind.supports({}).*parts) names.push_back(concat('"', kind.name, '"'));
+  }
+  std::string list;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    list += concat(i == 0 ? "" : i + 1 == names.size() ? " and " : ", ", names[i]);
+  return list;
 }
 
 }  // namespace
@@ -54,24 +66,28 @@ std::optional<CutProblem> find_cut_problem(const ModelConfig& config) {
   if (config.attention.short_convolution > 0)
     return CutProblem{"attention.short_convolution", "a convolution reads tokens of the part before, which is elsewhere"};
   const bool causal = config.kind == ModelKind::decoder;
-  const Model model(config, 0, DType::float32, ParameterValues::shapes_only);
-  const auto layers = (causal ? model.decoder() : model.encoder()).layers();
-  const auto found = std::ranges::find_if(layers, [&](const TransformerLayer& own) { return own.cut(causal) == nullptr; });
-  if (found == layers.end()) return std::nullopt;
   const AttentionPlace place = causal ? AttentionPlace::decoder_self : AttentionPlace::encoder;
-  const std::string kind = attention_of_layer(config, place, found - layers.begin()).kind;
-  return CutProblem{config.attention.layers.empty() ? "attention.kind" : "attention.layers",
-                    concat('"', kind,
-                           "\", as the config has it, does not read the rest of a text through sums alone; \"cosformer\", "
-                           "\"linear\" and \"transnormer\" do, unless attention.normalization is \"l1\" or attention.form "
-                           "names a form that does "
-                           "not")};
+  const auto parts = causal ? &AttentionSupport::causal_parts : &AttentionSupport::other_parts;
+  for (std::int64_t layer = 0; layer < attention_period(config.attention, place); ++layer) {
+    const AttentionConfig own = attention_of_layer(config, place, layer);
+    if (find_attention_kind(own.kind).supports(own).*parts) continue;
+    return CutProblem{config.attention.layers.empty() ? "attention.kind" : "attention.layers",
+                      concat('"', own.kind,
+                             "\", as the config has it, reads more of other parts of a text than a state of constant size; ",
+                             kinds_in_parts(parts),
+                             " do not, unless attention.normalization is \"l1\" or attention.form names another form")};
+  }
+  return std::nullopt;
 }
 
-Variable token_loss_in_parts(const Model& model, const Tensor& ids, const Tensor& targets, double factor, const Pass& pass) {
+Variable decoder_loss(const Model& model, const Tensor& ids, const Tensor& targets, double factor, const Pass& pass) {
+  if (pass.sequence == nullptr) {
+    const Variable hidden = model.decode(ids, nullptr, {}, pass);
+    return model.token_loss(reshape(hidden, {ids.size(), hidden.dim(2)}), targets.reshape({ids.size()}), factor, pass);
+  }
   const CutPass cut = cut_of(model, ids, pass);
   const std::vector<Variable> hidden = hidden_in_parts(cut, {.causal = true, .mask = nullptr}, model.decoder(), ids);
-  const std::vector<Variable> losses = run_in_parts(
+  return sum_in_parts(
       cut, hidden,
       [&model, targets, factor, grid = cut.grid](std::int64_t part, std::span<const Variable> x, const Pass& own) {
         const Variable normed = model.decoder().normed(x[0], own);
@@ -79,15 +95,14 @@ Variable token_loss_in_parts(const Model& model, const Tensor& ids, const Tensor
         return std::vector{model.token_loss(reshape(normed, {rows, normed.dim(2)}),
                                             part_of(targets, grid, part).reshape({rows}), factor, own)};
       });
-  return sum_over_parts(cut, losses);
 }
 
-Variable classify_in_parts(const Model& model, const Tensor& ids, const SharedPaddingMask& mask, const Pass& pass) {
+Variable class_scores(const Model& model, const Tensor& ids, const SharedPaddingMask& mask, const Pass& pass) {
+  if (pass.sequence == nullptr) return model.classify(model.encode(ids, mask, pass), mask, pass);
   const CutPass cut = cut_of(model, ids, pass);
-  const ModelConfig& config = model.config();
   const CutText text{.causal = false, .mask = mask};
   const std::vector<Variable> hidden = hidden_in_parts(cut, text, model.encoder(), ids);
-  const bool takes_first = config.pooling == Pooling::first;
+  const bool takes_first = model.config().pooling == Pooling::first;
   const std::vector<Variable> pooled = run_in_parts(
       cut, hidden,
       [&model, text, takes_first, grid = cut.grid](std::int64_t part, std::span<const Variable> x, const Pass& own) {
@@ -99,11 +114,27 @@ Variable classify_in_parts(const Model& model, const Tensor& ids, const SharedPa
       });
   Variable sum = sum_over_parts(cut, pooled);
   if (!takes_first) {
-    sum = multiply(sum, Variable(pooling_factors(config, mask, ids.dim(0), ids.dim(1), sum.dtype())));
+    sum = multiply(sum, Variable(pooling_factors(model, mask, ids.dim(0), ids.dim(1), sum.dtype())));
   }
   Pass own = pass;
   own.sequence = nullptr;
   return model.classify_pooled(sum, own);
+}
+
+std::vector<double> sum_over_hidden(const Model& model, const Tensor& ids, const Pass& pass, const HiddenFigures& figures) {
+  if (pass.sequence == nullptr) return figures(model.decode(ids, nullptr, {}, pass).value(), 0);
+  const CutPass cut = cut_of(model, ids, pass);
+  const std::vector<Variable> hidden = hidden_in_parts(cut, {.causal = true, .mask = nullptr}, model.decoder(), ids);
+  std::vector<Tensor> own(hidden.size());
+  parallel_for(cut.own.count(), [&](std::int64_t i) {
+    const auto place = static_cast<std::size_t>(i);
+    const std::int64_t part = cut.own.first + i;
+    const Variable normed = model.decoder().normed(hidden[place], cut.of(part, false));
+    const std::vector<double> found = figures(normed.value(), cut.grid.first(part));
+    own[place] = Tensor::from<double>({std::ssize(found)}, std::span<const double>(found));
+  });
+  const Tensor sums = cut.group.sum(std::move(own));
+  return {sums.span<double>().begin(), sums.span<double>().end()};
 }
 
 }  // namespace cosformer

@@ -4,20 +4,38 @@
 #include <unordered_set>
 #include <utility>
 
+#include "autograd/ops.h"
 #include "autograd/profile.h"
 #include "autograd/recompute.h"
 #include "core/parallel.h"
 
 namespace cosformer {
 
-CutPass::CutPass(const Pass& whole, const SequenceGrid& cut)
-    : group(*whole.sequence), grid(cut), own(group.own_parts(grid)), pass(whole) {}
+namespace {
+
+TextParts parts_of_text(SequenceGroup& ranks, const SequenceGrid& grid) {
+  SequenceGroup& group = ranks.for_parts(grid);
+  return {group, grid, group.own_parts(grid)};
+}
+
+std::vector<Node::Edge> edges_of(const std::vector<Variable>& inputs) {
+  std::vector<Node::Edge> edges;
+  for (const Variable& input : inputs) edges.push_back({input.node(), input.output()});
+  return edges;
+}
+
+/// A factor of 1 is the rule.
+Tensor times(double factor, const Tensor& x) { return factor == 1 ? x : scale(Variable(x), factor).value(); }
+
+}  // namespace
+
+CutPass::CutPass(const Pass& whole, const SequenceGrid& cut) : TextParts(parts_of_text(*whole.sequence, cut)), pass(whole) {}
 
 Pass CutPass::of(std::int64_t part, bool recorded) const {
   constexpr int kSequenceBits = 40;  // no run has more sequences
   Pass own_pass = pass;
   own_pass.sequence = nullptr;
-  own_pass.record_gradients = recorded;
+  own_pass.record_gradients = pass.record_gradients && recorded;
   own_pass.noise_index += static_cast<std::uint64_t>(part + 1) << kSequenceBits;
   return own_pass;
 }
@@ -25,11 +43,12 @@ Pass CutPass::of(std::int64_t part, bool recorded) const {
 PartGraph::PartGraph(const CutPass& cut, std::int64_t part, std::span<const Variable> inputs, const PartFunction& f,
                      bool recorded) {
   if (Profile* profile = active_profile()) profile->start();
+  const Pass pass = cut.of(part, recorded);
   inputs_ = as_leaves(inputs);
-  if (!recorded) {
+  if (!pass.record_gradients) {
     for (Variable& input : inputs_) input = input.detach();
   }
-  outputs_ = f(part, inputs_, cut.of(part, recorded));
+  outputs_ = f(part, inputs_, pass);
 }
 
 Variable PartGraph::joined() const {
@@ -70,53 +89,71 @@ std::vector<Tensor> PartGraph::backward(std::span<const Tensor> doutputs, Gradie
   return dinputs;
 }
 
-std::vector<Variable> run_in_parts(const CutPass& cut, const std::vector<Variable>& inputs, PartFunction f) {
+void add_parameters(GradientSums sums, std::size_t first, InputGradients& gradients, double factor) {
+  const std::vector<Tensor> totals = sums.finish();
+  for (std::size_t k = 0; k < totals.size(); ++k) {
+    if (totals[k].defined()) gradients.add(first + k, times(factor, totals[k]));
+  }
+}
+
+std::vector<Variable> run_in_parts(const CutPass& cut, const std::vector<Variable>& inputs, const PartFunction& f) {
   const auto own = static_cast<std::size_t>(cut.own.count());
   std::vector<std::optional<PartGraph>> graphs(own);
   std::vector<Tensor> outputs(own);
-  std::vector<Node::Edge> edges;
   parallel_for(cut.own.count(), [&](std::int64_t i) {
     const auto place = static_cast<std::size_t>(i);
-    // What is computed again is recorded once, to know its parameters.
-    graphs[place].emplace(cut, cut.own.first + i, std::span(inputs).subspan(place, 1), f,
-                          !cut.pass.recompute_layers || i == 0);
+    graphs[place].emplace(cut, cut.own.first + i, std::span(inputs).subspan(place, 1), f);
     outputs[place] = graphs[place]->outputs().front().value();
-    if (cut.pass.recompute_layers && i > 0) graphs[place].reset();
   });
-  std::vector<bool> takes_part;
-  std::vector<Variable> values;
-  for (const Variable& input : inputs) {
-    edges.push_back({input.node(), input.output()});
-    takes_part.push_back(input.requires_grad());
-    values.push_back(input.detach());
-  }
+  std::vector<Node::Edge> edges = edges_of(inputs);
   const std::vector<Node::Edge> parameters = graphs.front()->parameters();
   edges.insert(edges.end(), parameters.begin(), parameters.end());
-  if (cut.pass.recompute_layers) graphs.front().reset();
-  const auto backward = [cut, graphs = std::move(graphs), values, takes_part, f = std::move(f), parameters](
-                            std::span<const Tensor> douts, InputGradients& gradients) {
+  const auto backward = [cut, graphs = std::move(graphs), parameters](std::span<const Tensor> douts,
+                                                                      InputGradients& gradients) {
     LeafSums sums({cut.own}, cut.grid.count());
-    std::vector<Tensor> dinputs(values.size());
+    std::vector<Tensor> dinputs(graphs.size());
     parallel_for(cut.own.count(), [&](std::int64_t i) {
       const auto place = static_cast<std::size_t>(i);
-      const auto run = [&](const PartGraph& graph) {
-        Gradients own_parameters;
-        dinputs[place] = graph.backward(douts.subspan(place, 1), own_parameters).front();
-        sums.finish(cut.own.first + i, std::move(own_parameters));
-      };
-      if (graphs[place]) return run(*graphs[place]);
-      const Variable input = takes_part[place] ? Variable::leaf(values[place].value()) : values[place];
-      run(PartGraph(cut, cut.own.first + i, {&input, 1}, f));
+      Gradients own_parameters;
+      dinputs[place] = graphs[place]->backward(douts.subspan(place, 1), own_parameters).front();
+      sums.finish(cut.own.first + i, std::move(own_parameters));
     });
     for (std::size_t place = 0; place < dinputs.size(); ++place) {
       if (dinputs[place].defined()) gradients.add(place, dinputs[place]);
     }
-    const std::vector<Tensor> totals = cut.group.sum_gradients(sums.take(), cut.grid.count(), parameters);
-    for (std::size_t k = 0; k < totals.size(); ++k) {
-      if (totals[k].defined()) gradients.add(values.size() + k, totals[k]);
-    }
+    add_parameters(cut.group.begin_sums(sums.take(), cut.grid.count(), parameters), dinputs.size(), gradients);
   };
   return Variable::from_operation("parts", outputs, std::move(edges), backward);
+}
+
+Variable sum_in_parts(const CutPass& cut, const std::vector<Variable>& inputs, const PartFunction& f) {
+  const auto own = static_cast<std::size_t>(cut.own.count());
+  std::vector<Tensor> values(own), dinputs(own);
+  std::vector<Node::Edge> parameters;  // of the first graph, as of all
+  LeafSums sums({cut.own}, cut.grid.count());
+  parallel_for(cut.own.count(), [&](std::int64_t i) {
+    const auto place = static_cast<std::size_t>(i);
+    const PartGraph graph(cut, cut.own.first + i, std::span(inputs).subspan(place, 1), f);
+    values[place] = graph.outputs().front().value();
+    if (!cut.pass.record_gradients) return;
+    if (i == 0) parameters = graph.parameters();
+    const Tensor one = Tensor::full(values[place].shape(), 1.0, values[place].dtype());
+    Gradients own_parameters;
+    dinputs[place] = graph.backward({&one, 1}, own_parameters).front();
+    sums.finish(cut.own.first + i, std::move(own_parameters));
+  });
+  std::vector<Node::Edge> edges = edges_of(inputs);
+  edges.insert(edges.end(), parameters.begin(), parameters.end());
+  const auto backward = [cut, dinputs,
+                         gradients_of_parts = cut.pass.record_gradients ? sums.take() : std::vector<Gradients>(),
+                         parameters](std::span<const Tensor> douts, InputGradients& gradients) {
+    const double dsum = douts.front().item();
+    for (std::size_t place = 0; place < dinputs.size(); ++place) {
+      if (dinputs[place].defined()) gradients.add(place, times(dsum, dinputs[place]));
+    }
+    add_parameters(cut.group.begin_sums(gradients_of_parts, cut.grid.count(), parameters), dinputs.size(), gradients, dsum);
+  };
+  return Variable::from_operation("parts", {cut.group.sum(std::move(values))}, std::move(edges), backward).front();
 }
 
 Variable sum_over_parts(const CutPass& cut, const std::vector<Variable>& own) {

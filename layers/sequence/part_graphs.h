@@ -12,14 +12,13 @@
 
 namespace cosformer {
 
-/// A training pass over a text in parts.
-struct CutPass {
-  SequenceGroup& group;
-  SequenceGrid grid;
-  LeafRange own;  ///< this member's parts
-  Pass pass;      ///< of the whole text
+/// A pass over a text in parts.
+struct CutPass : TextParts {
+  Pass pass;  ///< of the whole text
 
   CutPass(const Pass& whole, const SequenceGrid& cut);
+  /// Whether the parts' graphs are kept for the backward pass, which otherwise makes them again, if there is one.
+  bool keeps_graphs() const { return pass.record_gradients && !pass.recompute_layers; }
   /// The pass of one part: dropout masks of its own, and no graph if it is not to be recorded.
   Pass of(std::int64_t part, bool recorded) const;
 };
@@ -31,7 +30,7 @@ using PartFunction =
 /// A part's graph, which ends at the inputs that it was given.
 class PartGraph {
  public:
-  /// Calls `f`. A graph that is not recorded has values alone.
+  /// Calls `f`. A graph that is not recorded, or of a pass without one, has values alone.
   PartGraph(const CutPass& cut, std::int64_t part, std::span<const Variable> inputs, const PartFunction& f,
             bool recorded = true);
 
@@ -49,11 +48,19 @@ class PartGraph {
 };
 
 /// One result of `f` for each own part of one input each, as one operation. Parts run side by side. Their parameters'
-/// gradients are summed over all members, for the first. With Pass::recompute_layers the graphs are not kept.
-std::vector<Variable> run_in_parts(const CutPass& cut, const std::vector<Variable>& inputs, PartFunction f);
+/// gradients are summed over all members, for the first.
+std::vector<Variable> run_in_parts(const CutPass& cut, const std::vector<Variable>& inputs, const PartFunction& f);
+
+/// The sum over all parts of `f`'s results, one number each, on every member. What follows must be the same on all members.
+/// The gradients are made with the numbers, part by part, so that no graph is kept.
+Variable sum_in_parts(const CutPass& cut, const std::vector<Variable>& inputs, const PartFunction& f);
 
 /// The sum of what all parts of a text have, in their order, on every member; each has `own` of its own parts. What follows
 /// must be the same on all members.
 Variable sum_over_parts(const CutPass& cut, const std::vector<Variable>& own);
+
+/// Adds the sums of some leaves' gradients, which the first member gets, to those of an operation's inputs from `first` on,
+/// times `factor`.
+void add_parameters(GradientSums sums, std::size_t first, InputGradients& gradients, double factor = 1);
 
 }  // namespace cosformer

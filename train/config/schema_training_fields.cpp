@@ -84,10 +84,10 @@ constexpr Field kFields[] = {
         "train.recompute",
         "what the backward pass computes again instead of keeping it: with \"layers\" only the layers' inputs are kept, for "
         "about a third more arithmetic. The result does not depend on it"),
-    integer<&C::train, &T::sequence_ranks>(
-        "train.sequence_ranks", 0, 4096,
-        "ranks that share each sequence of a step, which is cut into parts: linear attention; 0: sequences are whole. The "
-        "result is the same for all numbers from 1 on"),
+    integer<&C::train, &T::sequence_ranks>("train.sequence_ranks", 0, 4096,
+                                           "ranks that share each sequence of a step, which is cut into parts: linear and "
+                                           "local attention; 0: sequences are whole. "
+                                           "The result is the same for all numbers from 1 on"),
     integer<&C::train, &T::seed>("train.seed", 0, kMaxSeed, "of parameters, data order and dropout"),
     integer<&C::train, &T::log_every>("train.log_every", 1, kMaxSteps, "steps between training records"),
     integer<&C::train, &T::eval_every>("train.eval_every", 0, kMaxSteps, "steps between evaluations; 0: only at the end"),

@@ -62,7 +62,7 @@ RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::in
   plan.parameters = count_elements(model.parameters());
   plan.vocab_size = model_config.vocab_size;
   plan.tokens_per_step = config.train.batch_size * texts * seq_len;
-  plan.shards = config.train.sequence_ranks > 0 ? 1 : shard_count(model_config, config.train.shards, rows);
+  plan.shards = shard_count(model_config, config.train, rows);
   plan.training_flops_per_token = 3.0 * forward_flops_per_token(model_config, seq_len);
   plan.run_flops = plan.training_flops_per_token * static_cast<double>(plan.tokens_per_step) *
                    static_cast<double>(config.train.max_steps);

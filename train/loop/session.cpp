@@ -7,9 +7,9 @@
 #include "core/error.h"
 #include "data/tokenizers/registry.h"
 #include "layers/attention/registry.h"
-#include "train/loop/cut_check.h"
 #include "train/loop/rank_agreement.h"
 #include "train/store/logging.h"
+#include "train/tasks/cut_check.h"
 #include "train/tasks/initial_weights.h"
 #include "train/tasks/task_tokenizer.h"
 
@@ -72,7 +72,7 @@ Session prepare(SessionRequest request, const Warn& warn, const std::function<vo
   // What the data decides is part of the config that is saved.
   Config& config = session.config;
   config.model = task.complete(config.model);
-  check_cut(config.train, config.task, config.model, task.lengths().seq_len);
+  check_cut(config.train, config.model, task.lengths().seq_len);
   session.plan = make_plan(config, config.model, task.lengths().seq_len);
   session.plan.epochs = epochs_of(task, config.train.max_steps * config.train.batch_size);
   if (accept) accept(session.plan);

@@ -19,8 +19,7 @@ std::vector<Leaf> leaves_of(const ModelConfig& model, const TrainConfig& config)
   std::vector<Leaf> leaves;
   for (std::int64_t micro = 0; micro < config.accumulation; ++micro) {
     const std::int64_t rows = shard_rows(config.batch_size, config.accumulation, micro).count;
-    // Sequences that are cut take all threads, one micro-batch after the other.
-    const std::int64_t shards = config.sequence_ranks > 0 ? 1 : shard_count(model, config.shards, rows);
+    const std::int64_t shards = shard_count(model, config, rows);
     for (std::int64_t shard = 0; shard < shards; ++shard) leaves.push_back({micro, shard, shards});
   }
   return leaves;

@@ -14,12 +14,11 @@ namespace cosformer {
 namespace {
 
 /// Scores of the classes [rows, num_classes] for `rows` of a batch.
-Variable class_scores(const Model& model, const LabelledBatches& batches, const LabelledBatch& batch, ShardRows rows,
-                      const Pass& pass) {
+Variable scores_of(const Model& model, const LabelledBatches& batches, const LabelledBatch& batch, ShardRows rows,
+                   const Pass& pass) {
   const PaddedTexts texts = batches.pad(batch, rows.first, rows.count);
   const Tensor ids = Tensor::from<std::int32_t>({texts.texts, texts.length}, std::span<const std::int32_t>(texts.ids));
-  if (pass.sequence != nullptr) return classify_in_parts(model, ids, texts.mask, pass);
-  return model.classify(model.encode(ids, texts.mask, pass), texts.mask, pass);
+  return class_scores(model, ids, texts.mask, pass);
 }
 
 Tensor labels_of(const LabelledBatch& batch, ShardRows rows) {
@@ -33,7 +32,7 @@ Tensor labels_of(const LabelledBatch& batch, ShardRows rows) {
 struct ClassificationBatch : TaskBatch {
   explicit ClassificationBatch(const LabelledBatches& all) : batches(all) {}
   Variable loss(const Model& model, ShardRows shard, double factor, const Pass& pass) const override {
-    return cross_entropy(class_scores(model, batches, examples, shard, pass), labels_of(examples, shard), factor);
+    return cross_entropy(scores_of(model, batches, examples, shard, pass), labels_of(examples, shard), factor);
   }
   std::vector<std::int64_t> text_lengths(std::int64_t row) const override {
     std::vector<std::int64_t> lengths;
@@ -146,11 +145,12 @@ class Classification : public Task {
   std::int64_t evaluation_sequences(Split split) const override { return part(split).size(); }
 
   /// [loss, tokens], then for each class [examples, predicted, correct]
-  EvaluationSums score(const Model& model, Split split, std::int64_t first, std::int64_t rows) const override {
+  EvaluationSums score(const Model& model, Split split, std::int64_t first, std::int64_t rows,
+                       const Pass& pass) const override {
     const LabelledBatches all = batches(split);
     const LabelledBatch batch = all.evaluation_batch(first, rows);
-    const auto shards = score_shards<EvaluationSums>(model.config(), config().train.shards, rows, [&](ShardRows shard) {
-      const Tensor logits = class_scores(model, all, batch, shard, Pass{}).value().to(DType::float32);
+    const auto shards = score_shards<EvaluationSums>(model.config(), config().train, rows, [&](ShardRows shard) {
+      const Tensor logits = scores_of(model, all, batch, shard, pass).value().to(DType::float32);
       const auto classes = static_cast<std::size_t>(logits.dim(1));
       EvaluationSums sums(kClassFigures + 3 * classes);
       sums[0] = cross_entropy(Variable(logits), labels_of(batch, shard), 1.0).value().item();

@@ -19,6 +19,10 @@ std::int64_t shard_count(const ModelConfig& model, std::int64_t requested, std::
   return model.embed_dim <= kWidestShardedModel ? std::min(kMaxShards, rows) : 1;
 }
 
+std::int64_t shard_count(const ModelConfig& model, const TrainConfig& train, std::int64_t rows) {
+  return train.sequence_ranks > 0 ? 1 : shard_count(model, train.shards, rows);
+}
+
 std::int64_t rows_at_once(std::int64_t shards, std::int64_t rows, std::int64_t tokens) {
   if (shards == 1 || rows <= 0) return std::max<std::int64_t>(rows, 1);
   const std::int64_t row_tokens = std::max<std::int64_t>(tokens / rows, 1);

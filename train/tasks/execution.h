@@ -2,11 +2,13 @@
 /// \file
 /// How a batch is spread over the threads.
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
 #include "core/parallel.h"
 #include "layers/model_config.h"
+#include "train/config/config.h"
 
 namespace cosformer {
 
@@ -15,6 +17,8 @@ namespace cosformer {
 /// sequences stay in one core's cache instead. Wide models (1 shard) are split inside the matrix products. `requested` > 0
 /// decides itself. The answer depends on the config alone, never on the number of threads.
 std::int64_t shard_count(const ModelConfig& model, std::int64_t requested, std::int64_t rows);
+/// The same of a run: sequences that are cut take all threads, one micro-batch after the other.
+std::int64_t shard_count(const ModelConfig& model, const TrainConfig& train, std::int64_t rows);
 
 /// Sequences of a shard that share one graph, of a micro-batch of `rows` sequences and `tokens` tokens in `shards` shards. A
 /// shard takes its sequences one after another, so that one graph's activations stay in a core's cache, but short ones
@@ -32,17 +36,23 @@ struct ShardRows {
 };
 ShardRows shard_rows(std::int64_t rows, std::int64_t shards, std::int64_t shard);
 
-/// What `score(rows)`, a `Result`, gives for each shard of `rows` sequences, in order: an evaluation's batch, spread as a
-/// micro-batch of training is.
+/// What `score(rows)`, a `Result`, gives for each piece of `rows` sequences, in order: an evaluation's batch, spread as
+/// those of training are, over shards, or one micro-batch after the other where sequences are cut.
 template <class Result, class Score>
-std::vector<Result> score_shards(const ModelConfig& model, std::int64_t requested, std::int64_t rows, const Score& score) {
-  const std::int64_t shards = shard_count(model, requested, rows);
-  std::vector<Result> results(static_cast<std::size_t>(shards));
-  const auto score_shard = [&](std::int64_t shard) {
-    results[static_cast<std::size_t>(shard)] = score(shard_rows(rows, shards, shard));
+std::vector<Result> score_shards(const ModelConfig& model, const TrainConfig& train, std::int64_t rows, const Score& score) {
+  const std::int64_t shards = shard_count(model, train, rows);
+  const std::int64_t pieces =
+      train.sequence_ranks > 0 ? std::min(train.accumulation, std::max<std::int64_t>(rows, 1)) : shards;
+  std::vector<Result> results(static_cast<std::size_t>(pieces));
+  const auto score_piece = [&](std::int64_t piece) {
+    results[static_cast<std::size_t>(piece)] = score(shard_rows(rows, pieces, piece));
   };
-  // A single shard runs outside the loop, so that its operators are split over the threads.
-  shards == 1 ? score_shard(0) : parallel_for(shards, score_shard);
+  if (shards > 1) {
+    parallel_for(pieces, score_piece);
+  } else {
+    // Outside a loop over threads, so that operators or parts are split over them.
+    for (std::int64_t piece = 0; piece < pieces; ++piece) score_piece(piece);
+  }
   return results;
 }
 

@@ -30,12 +30,8 @@ Tensor rows_of(const std::vector<std::int32_t>& values, std::int64_t length, std
 
 /// factor · Σ loss over the targets of `rows`.
 Variable window_loss(const Model& model, const TokenBatch& batch, ShardRows rows, double factor, const Pass& pass) {
-  const Tensor inputs = rows_of(batch.inputs, batch.length, rows.first, rows.count);
-  const Tensor targets = rows_of(batch.targets, batch.length, rows.first, rows.count).reshape({rows.count * batch.length});
-  if (pass.sequence != nullptr)
-    return token_loss_in_parts(model, inputs, targets.reshape({rows.count, batch.length}), factor, pass);
-  const Variable hidden = model.decode(inputs, nullptr, {}, pass);
-  return model.token_loss(reshape(hidden, {rows.count * batch.length, model.config().embed_dim}), targets, factor, pass);
+  return decoder_loss(model, rows_of(batch.inputs, batch.length, rows.first, rows.count),
+                      rows_of(batch.targets, batch.length, rows.first, rows.count), factor, pass);
 }
 
 struct LanguageModelBatch : TaskBatch {
@@ -121,11 +117,12 @@ class LanguageModeling : public Task {
   }
 
   /// [loss, targets]
-  EvaluationSums score(const Model& model, Split split, std::int64_t first, std::int64_t rows) const override {
+  EvaluationSums score(const Model& model, Split split, std::int64_t first, std::int64_t rows,
+                       const Pass& pass) const override {
     if (config().task.carry_state) return score_as_one(model, batches(split));
     const TokenBatch batch = batches(split).evaluation_batch(first, rows);
-    const auto losses = score_shards<double>(model.config(), config().train.shards, rows, [&](ShardRows shard) {
-      return window_loss(model, batch, shard, 1.0, Pass{}).value().item();
+    const auto losses = score_shards<double>(model.config(), config().train, rows, [&](ShardRows shard) {
+      return window_loss(model, batch, shard, 1.0, pass).value().item();
     });
     return {std::accumulate(losses.begin(), losses.end(), 0.0), static_cast<double>(batch.predicted)};
   }

@@ -107,10 +107,11 @@ class MaskedLanguageModeling : public Task {
   std::int64_t evaluation_sequences(Split split) const override { return blocks(split).evaluation_windows(); }
 
   /// [loss, targets, correct]
-  EvaluationSums score(const Model& model, Split split, std::int64_t first, std::int64_t rows) const override {
+  EvaluationSums score(const Model& model, Split split, std::int64_t first, std::int64_t rows,
+                       const Pass& pass) const override {
     const MaskedTokenBatch batch = blocks(split).evaluation_batch(first, rows);
-    const auto shards = score_shards<CrossEntropySum>(model.config(), config().train.shards, rows, [&](ShardRows shard) {
-      return score_masked(model, predict(model, batch, shard, Pass{}));
+    const auto shards = score_shards<CrossEntropySum>(model.config(), config().train, rows, [&](ShardRows shard) {
+      return score_masked(model, predict(model, batch, shard, pass));
     });
     return sums_of_tokens(shards);
   }

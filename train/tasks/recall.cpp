@@ -19,24 +19,14 @@ Tensor rows_of(const std::vector<std::int32_t>& values, std::int64_t length, Sha
                                                               static_cast<std::size_t>(rows.count * length)));
 }
 
-/// Hidden states [rows · length, embed_dim]. Padding stands behind a sequence's end, where a causal model does not see it
-/// from within.
-Variable hidden_of(const Model& model, const RecallBatch& batch, ShardRows rows, const Pass& pass) {
-  const Variable hidden = model.decode(rows_of(batch.inputs, batch.length, rows), nullptr, {}, pass);
-  return reshape(hidden, {rows.count * batch.length, model.config().embed_dim});
-}
-
-Tensor targets_of(const RecallBatch& batch, ShardRows rows) {
-  return rows_of(batch.targets, batch.length, rows).reshape({rows.count * batch.length});
-}
+/// Padding stands behind a sequence's end, where a causal model does not see it from within.
+Tensor inputs_of(const RecallBatch& batch, ShardRows rows) { return rows_of(batch.inputs, batch.length, rows); }
+Tensor targets_of(const RecallBatch& batch, ShardRows rows) { return rows_of(batch.targets, batch.length, rows); }
 
 struct RecallTaskBatch : TaskBatch {
   RecallBatch sequences;
   Variable loss(const Model& model, ShardRows shard, double factor, const Pass& pass) const override {
-    if (pass.sequence != nullptr)
-      return token_loss_in_parts(model, rows_of(sequences.inputs, sequences.length, shard),
-                                 rows_of(sequences.targets, sequences.length, shard), factor, pass);
-    return model.token_loss(hidden_of(model, sequences, shard, pass), targets_of(sequences, shard), factor, pass);
+    return decoder_loss(model, inputs_of(sequences, shard), targets_of(sequences, shard), factor, pass);
   }
 };
 
@@ -112,15 +102,23 @@ class Recall : public Task {
   std::int64_t evaluation_sequences(Split split) const override { return std::ssize(set(split).sequences); }
 
   /// [loss, targets, correct]
-  EvaluationSums score(const Model& model, Split split, std::int64_t first, std::int64_t rows) const override {
+  EvaluationSums score(const Model& model, Split split, std::int64_t first, std::int64_t rows,
+                       const Pass& pass) const override {
     std::vector<std::int64_t> numbers;
     for (std::int64_t i = 0; i < rows; ++i) numbers.push_back(first + i);
     const RecallBatch batch = recall_batch(set(split), numbers);
-    const auto shards = score_shards<CrossEntropySum>(model.config(), config().train.shards, rows, [&](ShardRows shard) {
-      return score_tokens(hidden_of(model, batch, shard, Pass{}).value(), model.output_weight().value(), Tensor(),
-                          targets_of(batch, shard));
+    const auto shards = score_shards<EvaluationSums>(model.config(), config().train, rows, [&](ShardRows shard) {
+      const Tensor targets = targets_of(batch, shard);
+      return sum_over_hidden(model, inputs_of(batch, shard), pass, [&](const Tensor& hidden, std::int64_t start) {
+        const std::int64_t tokens = hidden.dim(0) * hidden.dim(1);
+        return sums_of_tokens(
+            {score_tokens(hidden.contiguous().reshape({tokens, hidden.dim(2)}), model.output_weight().value(), Tensor(),
+                          targets.narrow(1, start, hidden.dim(1)).contiguous().reshape({tokens}))});
+      });
     });
-    return sums_of_tokens(shards);
+    EvaluationSums sums;
+    for (const EvaluationSums& shard : shards) add_sums(sums, shard);
+    return sums;
   }
 
   Evaluation summarize(Split split, const EvaluationSums& sums, bool) const override {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <numeric>
 #include <span>
 
 #include "core/clock.h"
@@ -9,7 +10,9 @@
 #include "core/named_table.h"
 #include "data/corpus/text_files.h"
 #include "data/texts/labelled_texts.h"
+#include "layers/sequence/sequence_group.h"
 #include "train/tasks/classification.h"
+#include "train/tasks/cut_check.h"
 #include "train/tasks/language_modeling.h"
 #include "train/tasks/masked_language_modeling.h"
 #include "train/tasks/recall.h"
@@ -92,13 +95,22 @@ std::optional<Evaluation> Task::evaluate(const Model& model, Split split, std::i
   const std::int64_t all = (sequences + batch_size - 1) / batch_size;
   const std::int64_t batches = max_batches > 0 ? std::min(all, max_batches) : all;
   EvaluationSums sums;
-  // One batch per rank at a time; their figures are added in the order of the batches.
-  for (std::int64_t i = 0; i < batches; i += ranks.size()) {
+  std::optional<SequenceGroup> sequence;
+  if (config_.train.sequence_ranks > 0) {
+    check_can_cut(model.config());
+    // A run on fewer ranks than it was trained on finds the same.
+    sequence.emplace(ranks, static_cast<int>(std::gcd(config_.train.sequence_ranks, std::int64_t{ranks.size()})));
+  }
+  const Pass pass{.sequence = sequence ? &*sequence : nullptr};
+  // One batch per rank or group at a time; their figures are added in the order of the batches.
+  const std::int64_t members = sequence ? sequence->members() : 1;
+  for (std::int64_t i = 0; i < batches; i += ranks.size() / members) {
     if (stop(i, batches)) return std::nullopt;
     EvaluationSums own;
-    if (const std::int64_t batch = i + ranks.rank(); batch < batches) {
+    if (const std::int64_t batch = i + ranks.rank() / members; batch < batches) {
       const std::int64_t first = batch * batch_size;
-      own = score(model, split, first, std::min(batch_size, sequences - first));
+      own = score(model, split, first, std::min(batch_size, sequences - first), pass);
+      if (sequence && !sequence->is_first()) own.clear();
     }
     for (const EvaluationSums& part : gather_numbers(ranks, own)) {
       if (!part.empty()) add_sums(sums, part);

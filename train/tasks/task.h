@@ -73,8 +73,9 @@ class Task {
 
   /// Scores a split in batches of train.batch_size sequences; of more than `max_batches` > 0 batches only the first. Asks
   /// `stop` before each batch and returns nothing if it says true. The last value is "seconds". Throws InputError if the
-  /// config names no such split. Collective: each rank scores every so many batches, all get the figures that one would
-  /// find, and `stop` has to say the same on all of them.
+  /// config names no such split. Collective: each rank, or group of ranks that share
+  /// sequences, scores every so many batches, all get the figures that one would find, and `stop` has to say the same on all
+  /// of them.
   std::optional<Evaluation> evaluate(const Model& model, Split split, std::int64_t max_batches, const EvaluationStop& stop,
                                      Communicator& ranks) const;
   /// The same by one process.
@@ -108,8 +109,10 @@ class Task {
   virtual ModelConfig with_data(ModelConfig config) const = 0;
   /// Sequences of a split, in the order of its evaluation. Throws InputError if the config names no such split.
   virtual std::int64_t evaluation_sequences(Split split) const = 0;
-  /// The figures of sequences [first, first + rows) of that order.
-  virtual EvaluationSums score(const Model& model, Split split, std::int64_t first, std::int64_t rows) const = 0;
+  /// The figures of sequences [first, first + rows) of that order, in a pass without a graph; of ranks that share sequences
+  /// (Pass::sequence) those of the first count.
+  virtual EvaluationSums score(const Model& model, Split split, std::int64_t first, std::int64_t rows,
+                               const Pass& pass) const = 0;
   /// What the figures of the whole split, or of its first batches, say; without "seconds".
   virtual Evaluation summarize(Split split, const EvaluationSums& sums, bool whole) const = 0;
 

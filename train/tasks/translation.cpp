@@ -137,12 +137,13 @@ class Translation : public Task {
   std::int64_t evaluation_sequences(Split split) const override { return batches(split).size(); }
 
   /// [loss, target tokens, sentences, exact ones], then the counts of BLEU
-  EvaluationSums score(const Model& model, Split split, std::int64_t first, std::int64_t rows) const override {
+  EvaluationSums score(const Model& model, Split split, std::int64_t first, std::int64_t rows,
+                       const Pass& pass) const override {
     const ParallelPart& own = part(split);
     const TranslationBatches all = batches(split);
     const TranslationBatch batch = all.evaluation_batch(first, rows);
-    const auto losses = score_shards<double>(model.config(), config().train.shards, rows, [&](ShardRows shard) {
-      return pairs_loss(model, all.pad(batch, shard.first, shard.count), 1.0, 0.0, Pass{}).value().item();
+    const auto losses = score_shards<double>(model.config(), config().train, rows, [&](ShardRows shard) {
+      return pairs_loss(model, all.pad(batch, shard.first, shard.count), 1.0, 0.0, pass).value().item();
     });
     std::vector<std::vector<std::int32_t>> sources;
     for (const std::int64_t pair : batch.pairs) sources.push_back(own.pairs.source[static_cast<std::size_t>(pair)]);

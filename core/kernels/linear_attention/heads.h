@@ -43,6 +43,7 @@ class LinearHeads {
     }
   }
   std::span<const LinearHead<T>> all() const { return heads_; }
+  std::span<LinearHead<T>> all() { return heads_; }
 
  private:
   ReweightingTables<T> tables_;

@@ -34,9 +34,7 @@ class SummedHeads {
   SummedHeads(const AttentionSizes& sizes, const AttentionVisibility& visibility, const LinearAttentionOptions& options,
               const Heads<const T>& key, const Heads<const T>& value)
       : heads_(sizes, visibility, options, key, key, value),
-        all_(heads_.all().begin(), heads_.all().end()),
-        weights_(detail::state_parts(options) == 1 && reweighting_kind(options.reweighting).is_carried() ? sizes.heads : 0,
-                 sizes.keys) {
+        weights_(reweighting_kind(options.reweighting).is_carried() ? sizes.heads : 0, sizes.keys) {
     const ReweightingKind& kind = reweighting_kind(options.reweighting);
     if (!kind.is_carried()) return;
     parallel_for(sizes.heads, [&](std::int64_t h) {
@@ -45,22 +43,22 @@ class SummedHeads {
         weights_[h][j] = static_cast<T>(kind.weight(static_cast<double>(sizes.keys - j) * step));
       }
     });
-    for (std::size_t i = 0; i < all_.size(); ++i) {
-      all_[i].key_factors = {{weights_[static_cast<std::int64_t>(i) % sizes.heads]}, 1};
+    const std::span<LinearHead<T>> all = heads_.all();
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      all[i].key_factors = {{weights_[static_cast<std::int64_t>(i) % sizes.heads]}, 1};
     }
   }
-  std::span<const LinearHead<T>> all() const { return all_; }
+  std::span<const LinearHead<T>> all() const { return heads_.all(); }
 
  private:
   LinearHeads<T> heads_;
-  std::vector<LinearHead<T>> all_;
   detail::ScratchMatrix<T> weights_;
 };
 
-/// The heads of a part with their states.
+/// Gives the heads of a part their states.
 template <class T>
-std::vector<LinearHead<T>> with_states(const LinearHeads<T>& heads, const T* state) {
-  std::vector<LinearHead<T>> all(heads.all().begin(), heads.all().end());
+std::span<const LinearHead<T>> with_states(LinearHeads<T>& heads, const T* state) {
+  const std::span<LinearHead<T>> all = heads.all();
   for (std::size_t i = 0; i < all.size(); ++i) all[i].state = state + static_cast<std::int64_t>(i) * all[i].state_size();
   return all;
 }
@@ -99,10 +97,48 @@ std::vector<double> linear_attention_carry(const LinearAttentionOptions& options
   const ReweightingKind& kind = reweighting_kind(options.reweighting);
   std::vector<double> factors(static_cast<std::size_t>(heads), 1.0);
   if (!kind.is_carried()) return factors;
-  for (std::size_t h = 0; h < factors.size(); ++h) {
-    factors[h] = kind.weight(static_cast<double>(length) * options.steps.key[kind.of_heads ? h : 0]);
-  }
+  for (std::size_t h = 0; h < factors.size(); ++h)
+    factors[h] = kind.weight(static_cast<double>(length) * options.steps.key[h]);
   return factors;
+}
+
+namespace {
+
+/// Calls `visit(place, part_place, factor)` for each number of a recurrent state, with its place in a part's state and what
+/// the latter has more of it.
+template <class Visit>
+void for_each_state_number(const AttentionSizes& sizes, const LinearAttentionOptions& options, const Visit& visit) {
+  const std::int64_t D = sizes.head_dim, E = sizes.value_dim, parts = detail::state_parts(options);
+  const std::vector<double> carry = linear_attention_carry(options, sizes.heads, 1);
+  std::int64_t place = 0;
+  for (std::int64_t head = 0; head < sizes.batch * sizes.heads; ++head) {
+    const double factor = carry[static_cast<std::size_t>(head % sizes.heads)];
+    const std::int64_t begin = place;
+    for (std::int64_t part = 0; part < parts; ++part) {
+      for (std::int64_t d = 0; d < D; ++d) {
+        for (std::int64_t e = 0; e <= E; ++e, ++place)
+          visit(place, begin + (e < E ? part * E + e : parts * E + part) * D + d, factor);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+void linear_attention_state_to_part(const AttentionSizes& sizes, const LinearAttentionOptions& options, const T* state,
+                                    T* of_part) {
+  for_each_state_number(sizes, options, [&](std::int64_t from, std::int64_t to, double factor) {
+    of_part[to] = static_cast<T>(factor * static_cast<double>(state[from]));
+  });
+}
+
+template <class T>
+void linear_attention_state_from_part(const AttentionSizes& sizes, const LinearAttentionOptions& options, const T* of_part,
+                                      T* state) {
+  for_each_state_number(sizes, options, [&](std::int64_t to, std::int64_t from, double factor) {
+    state[to] = static_cast<T>(static_cast<double>(of_part[from]) / factor);
+  });
 }
 
 template <class T>
@@ -110,8 +146,8 @@ void linear_attention_part_forward(const AttentionSizes& sizes, const AttentionV
                                    const LinearAttentionOptions& given, Heads<const T> query, Heads<const T> key,
                                    Heads<const T> value, const T* state, Heads<T> out, T* normalizer) {
   const LinearAttentionOptions options = checked(sizes, visibility, given);
-  const LinearHeads<T> tables(sizes, visibility, options, query, key, value);
-  const std::vector<LinearHead<T>> heads = with_states(tables, state);
+  LinearHeads<T> tables(sizes, visibility, options, query, key, value);
+  const std::span<const LinearHead<T>> heads = with_states(tables, state);
   if (heads.empty() || sizes.queries == 0) return;
   std::vector<LinearHeadOutput<T>> outputs;
   for (std::int64_t b = 0; b < sizes.batch; ++b) {
@@ -120,7 +156,7 @@ void linear_attention_part_forward(const AttentionSizes& sizes, const AttentionV
   }
   if (!visibility.causal) return detail::linear_read_sums<T>(heads, sizes.heads, state, outputs);
   detail::for_each_head_group(sizes, [&](std::size_t first, std::size_t count) {
-    detail::chunked_forward<T>(std::span(heads).subspan(first, count), options.chunk_size,
+    detail::chunked_forward<T>(heads.subspan(first, count), options.chunk_size,
                                std::span(std::as_const(outputs)).subspan(first, count));
   });
 }
@@ -132,8 +168,8 @@ void linear_attention_part_backward(const AttentionSizes& sizes, const Attention
                                     Heads<const T> dout, const Gradient<T>& dquery, const Gradient<T>& dkey,
                                     const Gradient<T>& dvalue, T* dstate) {
   const LinearAttentionOptions options = checked(sizes, visibility, given);
-  const LinearHeads<T> tables(sizes, visibility, options, query, key, value);
-  const std::vector<LinearHead<T>> heads = with_states(tables, state);
+  LinearHeads<T> tables(sizes, visibility, options, query, key, value);
+  const std::span<const LinearHead<T>> heads = with_states(tables, state);
   if (heads.empty() || sizes.queries == 0) return;
   const WrittenGradient<T> written_query(dquery, sizes.batch, sizes.queries, sizes.heads, sizes.head_dim);
   std::vector<LinearHeadGradients<T>> gradients;
@@ -163,7 +199,7 @@ void linear_attention_part_backward(const AttentionSizes& sizes, const Attention
     gradients[i].dvalue = rows_of(written_value.heads(), b, h);
   }
   detail::for_each_head_group(sizes, [&](std::size_t first, std::size_t count) {
-    detail::chunked_backward<T>(std::span(heads).subspan(first, count), options.chunk_size,
+    detail::chunked_backward<T>(heads.subspan(first, count), options.chunk_size,
                                 std::span(std::as_const(gradients)).subspan(first, count));
   });
   written_query.finish();
@@ -171,18 +207,20 @@ void linear_attention_part_backward(const AttentionSizes& sizes, const Attention
   written_value.finish();
 }
 
-#define COSFORMER_INSTANTIATE(T)                                                                                      \
-  template void linear_attention_key_sums<T>(const AttentionSizes&, const AttentionVisibility&,                       \
-                                             const LinearAttentionOptions&, Heads<const T>, Heads<const T>, T*);      \
-  template void linear_attention_key_sums_backward<T>(const AttentionSizes&, const AttentionVisibility&,              \
-                                                      const LinearAttentionOptions&, Heads<const T>, Heads<const T>,  \
-                                                      const T*, const Gradient<T>&, const Gradient<T>&);              \
-  template void linear_attention_part_forward<T>(const AttentionSizes&, const AttentionVisibility&,                   \
-                                                 const LinearAttentionOptions&, Heads<const T>, Heads<const T>,       \
-                                                 Heads<const T>, const T*, Heads<T>, T*);                             \
-  template void linear_attention_part_backward<T>(const AttentionSizes&, const AttentionVisibility&,                  \
-                                                  const LinearAttentionOptions&, Heads<const T>, Heads<const T>,      \
-                                                  Heads<const T>, const T*, Heads<const T>, const T*, Heads<const T>, \
+#define COSFORMER_INSTANTIATE(T)                                                                                         \
+  template void linear_attention_state_to_part<T>(const AttentionSizes&, const LinearAttentionOptions&, const T*, T*);   \
+  template void linear_attention_state_from_part<T>(const AttentionSizes&, const LinearAttentionOptions&, const T*, T*); \
+  template void linear_attention_key_sums<T>(const AttentionSizes&, const AttentionVisibility&,                          \
+                                             const LinearAttentionOptions&, Heads<const T>, Heads<const T>, T*);         \
+  template void linear_attention_key_sums_backward<T>(const AttentionSizes&, const AttentionVisibility&,                 \
+                                                      const LinearAttentionOptions&, Heads<const T>, Heads<const T>,     \
+                                                      const T*, const Gradient<T>&, const Gradient<T>&);                 \
+  template void linear_attention_part_forward<T>(const AttentionSizes&, const AttentionVisibility&,                      \
+                                                 const LinearAttentionOptions&, Heads<const T>, Heads<const T>,          \
+                                                 Heads<const T>, const T*, Heads<T>, T*);                                \
+  template void linear_attention_part_backward<T>(const AttentionSizes&, const AttentionVisibility&,                     \
+                                                  const LinearAttentionOptions&, Heads<const T>, Heads<const T>,         \
+                                                  Heads<const T>, const T*, Heads<const T>, const T*, Heads<const T>,    \
                                                   const Gradient<T>&, const Gradient<T>&, const Gradient<T>&, T*);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)

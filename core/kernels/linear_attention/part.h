@@ -25,6 +25,15 @@ void linear_attention_key_sums_backward(const AttentionSizes& sizes, const Atten
 /// What a state is multiplied by, head by head, as it moves on by `length` positions.
 std::vector<double> linear_attention_carry(const LinearAttentionOptions& options, std::int64_t heads, std::int64_t length);
 
+/// The states of the recurrent form (`linear_attention_step`, which carries a state before it adds a key) as a part reads
+/// them, [B, H, X, D], and back. What is carried is divided by what one position carries, which must not be 0.
+template <class T>
+void linear_attention_state_to_part(const AttentionSizes& sizes, const LinearAttentionOptions& options, const T* state,
+                                    T* of_part);
+template <class T>
+void linear_attention_state_from_part(const AttentionSizes& sizes, const LinearAttentionOptions& options, const T* of_part,
+                                      T* state);
+
 /// Outputs and normalisers of a part. `state` is that of all keys before the part, to which a causal query adds its own
 /// part's keys up to its own; without causality it is that of the whole text, and `key` and `value` are not read.
 template <class T>

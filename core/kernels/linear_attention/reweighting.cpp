@@ -66,6 +66,11 @@ constexpr ReweightingKind kReweightings[] = {
      .factors_in_double = nullptr,
      .parameter_of = [](double step) { return std::exp(-step); }},
 };
+static_assert(std::ranges::all_of(kReweightings,
+                                  [](const ReweightingKind& kind) {
+                                    return kind.weight == nullptr || kind.parts > 0 || kind.of_heads;
+                                  }),
+              "what is carried has a step for each head");
 
 static_assert(
     [] {

@@ -21,8 +21,8 @@ std::int64_t measured_bytes(const ModelConfig& config, std::int64_t length, bool
   const Pass pass{.training = true, .record_gradients = true, .recompute_layers = recompute_layers, .sequence = &group};
   reset_peak_memory();
   const Variable loss = config.kind == ModelKind::decoder
-                            ? token_loss_in_parts(model, ids, ids, 1.0, pass)
-                            : cross_entropy(classify_in_parts(model, ids, nullptr, pass), random_ids({1}, 2, 3), 1.0);
+                            ? decoder_loss(model, ids, ids, 1.0, pass)
+                            : cross_entropy(class_scores(model, ids, nullptr, pass), random_ids({1}, 2, 3), 1.0);
   const Gradients gradients = backward(loss);
   REQUIRE(gradients.of(model.parameters().front().variable).defined());
   return memory_use().peak_live_bytes - before;

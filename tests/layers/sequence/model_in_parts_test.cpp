@@ -15,7 +15,7 @@ namespace cosformer::test {
 
 namespace {
 
-constexpr std::int64_t kLength = 23;  // in parts of 2, the last one shorter
+constexpr std::int64_t kLength = 13;  // in parts of 2, the last one shorter
 
 /// A loss and the gradients of all parameters.
 struct Outcome {
@@ -38,23 +38,16 @@ Outcome outcome_of(const Model& model, const Variable& loss) {
 struct Texts {
   explicit Texts(const ModelConfig& config)
       : ids(random_ids({2, kLength}, 3, config.vocab_size)), targets(random_ids({2, kLength}, 4, config.vocab_size)) {
-    const std::vector<std::int64_t> lengths = {kLength, 9};
+    const std::vector<std::int64_t> lengths = {kLength, 7};
     if (config.kind == ModelKind::encoder) mask = padding_mask_from_lengths(lengths, kLength);
   }
 
   Variable loss(const Model& model, const Pass& pass) const {
-    const ModelConfig& config = model.config();
-    if (config.kind == ModelKind::decoder) {
-      if (pass.sequence != nullptr) return token_loss_in_parts(model, ids, targets, 0.1, pass);
-      const Variable hidden = model.decode(ids, nullptr, {}, pass);
-      return model.token_loss(reshape(hidden, {2 * kLength, config.embed_dim}), targets.reshape({2 * kLength}), 0.1, pass);
-    }
-    const Variable scores = pass.sequence != nullptr ? classify_in_parts(model, ids, mask, pass)
-                                                     : model.classify(model.encode(ids, mask, pass), mask, pass);
-    return cross_entropy(scores, random_ids({2}, 5, config.num_classes), 0.5);
+    if (model.config().kind == ModelKind::decoder) return decoder_loss(model, ids, targets, 0.1, pass);
+    return cross_entropy(class_scores(model, ids, mask, pass), random_ids({2}, 5, model.config().num_classes), 0.5);
   }
 
-  /// That of the first of `ranks` ranks, each of which has a model of its own.
+  /// That of the first of `ranks` ranks, each of which has a model of its own; in a pass without a graph the loss alone.
   Outcome in_parts(const ModelConfig& config, DType dtype, int ranks, const Pass& pass) const {
     Outcome first;
     std::mutex mutex;
@@ -64,7 +57,9 @@ struct Texts {
       SequenceGroup group(own, ranks);
       Pass cut = pass;
       cut.sequence = &group;
-      const Outcome outcome = outcome_of(model, loss(model, cut));
+      const Variable own_loss = loss(model, cut);
+      const Outcome outcome = pass.record_gradients ? outcome_of(model, own_loss) : Outcome{own_loss.value().item(), {}};
+      if (own_loss.requires_grad() != pass.record_gradients) throw Error("a graph where none is asked for, or none");
       const std::lock_guard lock(mutex);
       if (own.is_first()) first = outcome;
     });
@@ -92,10 +87,20 @@ std::vector<Case> cases() {
     }
     ModelConfig config = small_model(kind, {}, kLength);
     config.attention.chunk_size = 2;
+    config.num_layers = 2;
     const auto add = [&](const char* name, const std::function<void(ModelConfig&)>& change) {
       all.push_back({name, config});
       change(all.back().config);
     };
+    add("a window and sums by layers", [](ModelConfig& own) {
+      own.attention.layers = {"local", "cosformer"};
+      own.attention.window = 3;
+    });
+    add("a window within parts", [](ModelConfig& own) {
+      own.attention.kind = "local";
+      own.attention.window = 2;
+      own.attention.chunk_size = 4;
+    });
     add("post-norm", [](ModelConfig& own) { own.norm = NormPlacement::post; });
     add("rotary positions", [](ModelConfig& own) { own.positions = Positions::rope; });
     add("sinusoidal positions", [](ModelConfig& own) { own.positions = Positions::sinusoidal; });
@@ -126,21 +131,24 @@ TEST_CASE("a text in parts has the loss and the gradients of the whole text") {
     spread_parameters(model.parameters());
     const Pass pass{.training = true, .record_gradients = true};
     const Outcome whole = outcome_of(model, texts.loss(model, pass));
-    for (const int ranks : {1, 3}) {
-      CAPTURE(name, static_cast<int>(config.kind), ranks);
-      const Outcome parts = texts.in_parts(config, DType::float64, ranks, pass);
-      CHECK(std::abs(parts.loss - whole.loss) <= 1e-10 * std::abs(whole.loss));
-      for (std::size_t p = 0; p < whole.gradients.size(); ++p) {
-        require_close(model.parameters()[p].name, whole.gradients[p], parts.gradients[p], {.rel = 1e-10, .abs = 1e-12});
-      }
+    CAPTURE(name, static_cast<int>(config.kind));
+    // One rank has the same bits: see below.
+    const Outcome parts = texts.in_parts(config, DType::float64, 3, pass);
+    CHECK(std::abs(parts.loss - whole.loss) <= 1e-10 * std::abs(whole.loss));
+    for (std::size_t p = 0; p < whole.gradients.size(); ++p) {
+      require_close(model.parameters()[p].name, whole.gradients[p], parts.gradients[p], {.rel = 1e-10, .abs = 1e-12});
     }
   }
 }
 
 TEST_CASE("a text in parts has the same bits on any number of ranks, kept or computed again, with dropout") {
   for (auto& [name, given] : cases()) {
+    // How numbers travel does not depend on the feature map.
+    if (given.attention.kind == "linear" && given.attention.feature_map != "relu" && given.attention.feature_map != "favor")
+      continue;
     ModelConfig config = given;
     config.dropout = config.activation_dropout = 0.2;
+    if (config.attention.kind == "local") config.attention.dropout = 0.3;
     const Texts texts(config);
     Pass pass{.training = true, .record_gradients = true, .seed = 2, .noise_index = 7};
     const Outcome alone = texts.in_parts(config, DType::float32, 1, pass);
@@ -153,6 +161,61 @@ TEST_CASE("a text in parts has the same bits on any number of ranks, kept or com
       pass.recompute_layers = ranks != 3;
       CHECK(texts.in_parts(config, DType::float32, ranks, pass) == alone);
     }
+  }
+}
+
+TEST_CASE("a text in parts is scored without a graph as it is whole, with the same bits on any number of ranks") {
+  for (const ModelKind kind : {ModelKind::decoder, ModelKind::encoder}) {
+    for (const char* attention : {"cosformer", "local"}) {
+      ModelConfig config = small_model(kind, {.kind = attention, .window = 5}, kLength);
+      config.attention.chunk_size = 2;
+      config.num_layers = 2;
+      const Texts texts(config);
+      const Model model(config, 1);
+      CAPTURE(static_cast<int>(kind), attention);
+      for (const bool recompute : {false, true}) {
+        const Outcome alone = texts.in_parts(config, DType::float32, 1, {.recompute_layers = recompute});
+        const Outcome recorded = texts.in_parts(config, DType::float32, 1, {.record_gradients = true});
+        CHECK(alone.loss == recorded.loss);
+        for (const int ranks : {2, 4}) CHECK(texts.in_parts(config, DType::float32, ranks, {}) == alone);
+      }
+    }
+  }
+}
+
+TEST_CASE("figures of hidden states add up over parts to those of the whole text, to the bit on any number of ranks") {
+  ModelConfig config = small_model(ModelKind::decoder, {}, kLength);
+  config.attention.chunk_size = 2;
+  const Tensor ids = random_ids({2, kLength}, 3, config.vocab_size);
+  // Tokens, and a sum that weighs each place by itself.
+  const auto figures = [](const Tensor& hidden, std::int64_t first) {
+    double sum = 0;
+    for (std::int64_t t = 0; t < hidden.dim(1); ++t) {
+      for (const double x : values_of(hidden.narrow(1, t, 1))) sum += x * x * static_cast<double>(first + t + 1);
+    }
+    return std::vector<double>{static_cast<double>(hidden.dim(0) * hidden.dim(1)), sum};
+  };
+  const std::vector<double> whole = sum_over_hidden(Model(config, 1), ids, {}, figures);
+  CHECK(whole[0] == 2 * kLength);
+  std::vector<double> alone;
+  for (const int ranks : {1, 3}) {
+    run_ranks(ranks, [&](Communicator& own) {
+      SequenceGroup group(own, ranks);
+      const std::vector<double> sums = sum_over_hidden(Model(config, 1), ids, {.sequence = &group}, figures);
+      if (ranks == 1) alone = sums;
+      if (sums != alone) throw Error("the sums differ");
+    });
+  }
+  require_close("sums", whole, alone, {.rel = 1e-5});
+}
+
+TEST_CASE("a text of fewer parts than ranks is computed by each of them") {
+  for (const ModelKind kind : {ModelKind::decoder, ModelKind::encoder}) {
+    ModelConfig config = small_model(kind, {}, kLength);
+    config.attention.chunk_size = 8;
+    const Texts texts(config);
+    const Pass pass{.training = true, .record_gradients = true};
+    CHECK(texts.in_parts(config, DType::float32, 3, pass) == texts.in_parts(config, DType::float32, 1, pass));
   }
 }
 
@@ -182,7 +245,8 @@ TEST_CASE("what cannot be cut is refused by the key at fault") {
   };
   CHECK(key_of([](ModelConfig&) {}).empty());
   CHECK(key_of([](ModelConfig& own) { own.attention.kind = "transnormer"; }).empty());
-  for (const char* kind : {"softmax", "local", "longformer", "reformer", "sparse", "gated", "delta", "cosformer2", "rfa"})
+  CHECK(key_of([](ModelConfig& own) { own.attention.kind = "local"; }).empty());
+  for (const char* kind : {"softmax", "longformer", "reformer", "sparse", "gated", "delta", "cosformer2", "rfa"})
     CHECK(key_of([&](ModelConfig& own) { own.attention.kind = kind; }) == "attention.kind");
   const auto linear = [](const char* map, const char* reweighting, const char* normalization, const char* form) {
     return [=](ModelConfig& own) {

@@ -36,12 +36,10 @@ struct RandomBatch : TaskBatch {
       // Which of the random texts are a pair does not matter.
       const std::int64_t texts = shard.count * texts_of(config);
       const Tensor each = ids.reshape({texts, ids.size() / texts});
-      if (pass.sequence != nullptr) return cross_entropy(classify_in_parts(model, each, nullptr, pass), predicted, factor);
-      return cross_entropy(model.classify(model.encode(each, nullptr, pass), nullptr, pass), predicted, factor);
+      return cross_entropy(class_scores(model, each, nullptr, pass), predicted, factor);
     }
-    if (pass.sequence != nullptr) return token_loss_in_parts(model, ids, predicted.reshape(ids.shape()), factor, pass);
-    EncoderOutput encoder;
-    if (config.kind == ModelKind::encoder_decoder) encoder.hidden = model.encode(ids, nullptr, pass);
+    if (config.kind == ModelKind::decoder) return decoder_loss(model, ids, predicted.reshape(ids.shape()), factor, pass);
+    const EncoderOutput encoder{model.encode(ids, nullptr, pass), nullptr};
     const Variable hidden = model.decode(ids, nullptr, encoder, pass);
     return model.token_loss(reshape(hidden, {predicted.size(), config.embed_dim}), predicted, factor, pass);
   }
@@ -95,7 +93,9 @@ class RandomTokens : public Task {
 
  protected:
   [[noreturn]] std::int64_t evaluation_sequences(Split) const override { refuse(); }
-  [[noreturn]] EvaluationSums score(const Model&, Split, std::int64_t, std::int64_t) const override { refuse(); }
+  [[noreturn]] EvaluationSums score(const Model&, Split, std::int64_t, std::int64_t, const Pass&) const override {
+    refuse();
+  }
   [[noreturn]] Evaluation summarize(Split, const EvaluationSums&, bool) const override { refuse(); }
 
  private:

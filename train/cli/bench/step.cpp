@@ -10,17 +10,17 @@
 #include "core/parallel.h"
 #include "layers/attention/registry.h"
 #include "layers/cost.h"
-#include "layers/sequence/sequence_grid.h"
+#include "layers/sequence/sequence_group.h"
 #include "train/cli/bench/bench.h"
 #include "train/cli/bench/ceilings.h"
 #include "train/cli/bench/measure_in_child.h"
 #include "train/cli/bench/random_tokens.h"
 #include "train/cli/bench/timing.h"
-#include "train/loop/cut_check.h"
 #include "train/loop/gradient_step.h"
 #include "train/loop/shared_step.h"
 #include "train/optimizers/optimizer.h"
 #include "train/optimizers/schedule.h"
+#include "train/tasks/cut_check.h"
 #include "train/tasks/execution.h"
 
 namespace cosformer {
@@ -40,8 +40,8 @@ class RandomRun {
         task_(make_random_tokens(config)),
         model_(task_->complete(config.model), static_cast<std::uint64_t>(config.train.seed)),
         optimizer_(config.optimizer, model_.parameters()) {
+    check_cut(config_.train, model_.config(), config_.task.seq_len);
     if (!backward) return;
-    check_cut(config_.train, config_.task, model_.config(), config_.task.seq_len);
     check_enough_leaves(model_.config(), config_.train, 1);
   }
 
@@ -80,8 +80,11 @@ class RandomRun {
     const std::int64_t rows = config_.train.batch_size;
     const auto batch = task_->training_batch(step_++ * rows, rows);
     const double factor = 1.0 / static_cast<double>(batch->targets);
-    const auto losses = score_shards<double>(model_.config(), config_.train.shards, rows, [&](ShardRows shard) {
-      return batch->loss(model_, shard, factor, Pass{}).value().item();
+    const auto alone = make_single_rank();
+    SequenceGroup sequence(*alone, 1);
+    const Pass pass{.sequence = config_.train.sequence_ranks > 0 ? &sequence : nullptr};
+    const auto losses = score_shards<double>(model_.config(), config_.train, rows, [&](ShardRows shard) {
+      return batch->loss(model_, shard, factor, pass).value().item();
     });
     loss_ = std::accumulate(losses.begin(), losses.end(), 0.0);
     tokens_ = batch->tokens;
@@ -113,10 +116,10 @@ nlohmann::ordered_json time_by_operator(RandomRun& run, const Config& config) {
     }
   }
   const std::int64_t rows = config.train.batch_size / config.train.accumulation;
-  const bool is_cut = run.backward() && config.train.sequence_ranks > 0;
   const auto threads = static_cast<double>(std::min<std::int64_t>(
-      num_threads(), is_cut ? SequenceGrid(config.task.seq_len, config.model.attention.chunk_size).count()
-                            : shard_count(run.model().config(), config.train.shards, rows)));
+      num_threads(), config.train.sequence_ranks > 0
+                         ? SequenceGrid(config.task.seq_len, config.model.attention.chunk_size).count()
+                         : shard_count(run.model().config(), config.train, rows)));
   nlohmann::ordered_json operators = nlohmann::ordered_json::array();
   double other = total.whole;
   const auto add = [&](const std::string& name, double forward, double backward) {
