@@ -7,37 +7,57 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "layers/sequence/sequence_grid.h"
 
 namespace cosformer {
 
 namespace {
 
-/// A decoder that reads one token after the other within a window.
+/// A decoder that reads tokens within a window.
 class WindowedReader {
  public:
-  WindowedReader(const Transformer& decoder, std::optional<std::int64_t> window)
-      : decoder_(decoder), window_(window), state_(decoder.start()) {}
+  WindowedReader(const Model& model, std::optional<std::int64_t> window)
+      : decoder_(model.decoder()),
+        chunk_size_(model.config().attention.chunk_size),
+        window_(window),
+        state_(decoder_.start()) {}
 
-  /// The hidden state [1, 1, embed_dim] of the token that follows.
+  /// The hidden state [1, 1, embed_dim] of the token that follows a prompt, which fits into the window.
+  Tensor begin(std::span<const std::int32_t> prompt) {
+    read_.assign(prompt.begin(), prompt.end());
+    return read_on();
+  }
+  /// The same after one more token.
   Tensor read(std::int32_t id) {
     read_.push_back(id);
-    if (!window_ || state_.position < *window_) return step(id);
+    if (!window_ || state_.position < *window_) return step(std::span(read_).last(1));
     ++slides_;
     state_ = decoder_.start();
     const auto kept = static_cast<std::size_t>(std::max<std::int64_t>(1, *window_ / 2));
     read_.erase(read_.begin(), read_.end() - static_cast<std::ptrdiff_t>(kept));
-    Tensor hidden;
-    for (const std::int32_t earlier : read_) hidden = step(earlier);
-    return hidden;
+    return read_on();
   }
   std::int64_t slides() const { return slides_; }
 
  private:
-  Tensor step(std::int32_t id) {
-    return decoder_.step(Tensor::from<std::int32_t>({1, 1}, std::span<const std::int32_t>(&id, 1)), state_);
+  /// All tokens of `read_`, part by part, as a text is trained on that is cut.
+  Tensor read_on() {
+    const std::span<const std::int32_t> all = read_;
+    const SequenceGrid grid(std::ssize(read_), chunk_size_);
+    Tensor hidden;
+    for (std::int64_t part = 0; part < grid.count(); ++part) {
+      hidden = step(all.subspan(static_cast<std::size_t>(grid.first(part)), static_cast<std::size_t>(grid.tokens(part))));
+    }
+    return hidden;
+  }
+  /// The hidden state behind the last of some tokens.
+  Tensor step(std::span<const std::int32_t> ids) {
+    const Tensor hidden = decoder_.step(Tensor::from<std::int32_t>({1, std::ssize(ids)}, ids), state_);
+    return hidden.narrow(1, hidden.dim(1) - 1, 1).contiguous();
   }
 
   const Transformer& decoder_;
+  std::int64_t chunk_size_;
   const std::optional<std::int64_t> window_;
   DecoderState state_;
   std::vector<std::int32_t> read_;  ///< since the window moved last
@@ -95,9 +115,8 @@ GeneratedText generate(const Model& model, std::span<const std::int32_t> prompt,
   }
   const std::optional<std::int64_t> window = text_window(model.config(), options.window);
   if (window) prompt = prompt.last(std::min(prompt.size(), static_cast<std::size_t>(*window)));
-  WindowedReader reader(model.decoder(), window);
-  Tensor hidden;
-  for (const std::int32_t id : prompt) hidden = reader.read(id);
+  WindowedReader reader(model, window);
+  Tensor hidden = reader.begin(prompt);
 
   const Pass pass;
   const Random random(options.seed, "generate");

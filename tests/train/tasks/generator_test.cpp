@@ -132,6 +132,28 @@ TEST_CASE("generated tokens are the likeliest of a pass over the whole text") {
   }
 }
 
+TEST_CASE("a prompt that is read in parts is read as a whole") {
+  const ThreadCountScope one_thread(1);
+  std::vector<std::int32_t> prompt;
+  for (const double x : random_values<double>(50, 3, 0, 13)) prompt.push_back(static_cast<std::int32_t>(x));
+  const std::int64_t count = std::ssize(prompt);
+  for (const char* kind : {"cosformer", "local", "linear", "cosformer2", "delta"}) {
+    for (const char* reweighting : {"none", "decay"}) {
+      CAPTURE(kind, reweighting);
+      AttentionConfig attention{.kind = kind, .feature_map = "elu", .reweighting = reweighting, .chunk_size = 3};
+      attention.short_convolution = 2;
+      ModelConfig config = generating_model(attention, count);
+      config.positions = Positions::rope;
+      const Model model(config, 12);
+      const Tensor ids = Tensor::from<std::int32_t>({1, count}, std::span<const std::int32_t>(prompt));
+      const Values logits = values_of(model.logits(model.decode(ids, nullptr, {}, {}), {}).value());
+      const auto last = logits.end() - 13;
+      CHECK(generate(model, prompt, {.tokens = 1, .temperature = 0}).tokens.front() ==
+            static_cast<std::int32_t>(std::max_element(last, logits.end()) - last));
+    }
+  }
+}
+
 TEST_CASE("a text is a function of its seed") {
   const Model model(generating_model({}, 40), 12);
   const std::vector<std::int32_t> prompt = {3};
