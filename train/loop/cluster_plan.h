@@ -22,8 +22,10 @@ struct ClusterRequest {
 struct ClusterPlan {
   ClusterRequest request;
   std::int64_t leaves = 0;           ///< parts of a step (autograd/step_tree.h)
-  std::int64_t leaves_per_rank = 0;  ///< of the busiest
+  std::int64_t leaves_per_rank = 0;  ///< of the busiest, or of the busiest group of ranks that share sequences
+  int members = 1;                   ///< ranks of a group
   double compute_seconds = 0;        ///< of a step
+  double group_seconds = 0;          ///< gradients within a group to its first rank
   double reduce_seconds = 0;         ///< gradients to the owners of the parameters
   double hidden_seconds = 0;         ///< of that, while the last leaf's backward pass runs
   double gather_seconds = 0;         ///< updated parameters to all
@@ -33,8 +35,9 @@ struct ClusterPlan {
   MemoryEstimate memory;  ///< of a rank
 };
 
-/// The plan of a run whose `plan` is for one rank. Messages cost what their bytes do: delays are not counted, and the
-/// network is taken to carry what all ranks send at once. Throws InputError if a step has fewer leaves than there are ranks.
+/// The plan of a run whose `plan` is for one rank. Messages cost what their bytes do: delays are not counted, nor
+/// what layers exchange of a sequence that ranks share, and the network is taken to carry what all ranks send at once.
+/// Throws InputError if a step has fewer leaves than there are ranks.
 ClusterPlan make_cluster_plan(const Config& config, const ModelConfig& model, const RunPlan& plan,
                               const ClusterRequest& request);
 

@@ -5,6 +5,7 @@
 
 #include "core/parallel.h"
 #include "layers/cost.h"
+#include "layers/sequence/sequence_group.h"
 #include "train/loop/gradient_step.h"
 
 namespace cosformer {
@@ -58,7 +59,9 @@ double seconds_of(const Config& config, const Task& task, const Try& part, std::
   ModelConfig shallow = config.model;
   shallow.num_layers = num_layers;
   const Model model(shallow, static_cast<std::uint64_t>(config.train.seed));
-  const StepWork work(task, model, part.train, 1);
+  const auto alone = make_single_rank();
+  SequenceGroup sequence(*alone, 1);
+  const StepWork work(task, model, part.train, 1, part.train.sequence_ranks > 0 ? &sequence : nullptr);
   constexpr int kTries = 5;
   constexpr double kEnoughSeconds = 3;
   std::vector<double> seconds;

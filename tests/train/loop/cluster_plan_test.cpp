@@ -72,6 +72,23 @@ TEST_CASE("leaves of unequal cost are divided as a step divides them, and the he
         Approx(5.0));
 }
 
+TEST_CASE("ranks that share sequences divide each leaf, and the first of them has its gradients") {
+  Problem problem;
+  problem.config.train.sequence_ranks = 2;
+  problem.config.task.seq_len = 16;
+  problem.model.attention.chunk_size = 1;
+  const ClusterPlan plan = problem.on(4);
+  CHECK(plan.members == 2);
+  CHECK(plan.leaves_per_rank == 4);
+  CHECK(plan.compute_seconds == Approx(2.5));
+  // Four leaves, half of whose parts are one subtree elsewhere.
+  CHECK(plan.group_seconds == Approx(4 * 0.032));
+  // Two groups with a subtree each, which the first rank of each sends to the three others.
+  CHECK(plan.reduce_seconds == Approx(0.024));
+  CHECK(plan.hidden_seconds == 0);
+  CHECK(plan.step_seconds == Approx(2.5 + 0.128 + 0.024 + 0.024));
+}
+
 TEST_CASE("more ranks than leaves are refused with the key to raise") {
   Problem problem;
   CHECK(input_error_of([&] { problem.on(16); }).find("train.batch_size") == 0);
