@@ -38,9 +38,9 @@ TEST_CASE("the estimate of memory is near what a training step of a text in part
     bool recompute_layers;
   };
   const Row rows[] = {
-      {"kept", ModelKind::decoder, 4, 64, 8192, false},   {"computed again", ModelKind::decoder, 4, 64, 8192, true},
+      {"kept", ModelKind::decoder, 4, 64, 2048, false},   {"computed again", ModelKind::decoder, 4, 64, 2048, true},
       {"wide", ModelKind::decoder, 3, 256, 4096, true},   {"wide, kept", ModelKind::decoder, 3, 256, 4096, false},
-      {"encoder", ModelKind::encoder, 4, 64, 8192, true}, {"encoder, kept", ModelKind::encoder, 4, 64, 8192, false}};
+      {"encoder", ModelKind::encoder, 4, 64, 2048, true}, {"encoder, kept", ModelKind::encoder, 4, 64, 2048, false}};
   for (const Row& row : rows) {
     ModelConfig config = small_model(row.kind, {}, row.length);
     config.num_layers = row.layers;
