@@ -72,8 +72,11 @@ Variable dropout(const Variable& x, double probability, const Random& stream);
 
 /// x Wᵀ + b: x [.., in], weight [out, in], bias [out] or undefined -> [.., out].
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
-/// The same for each head: x [B, T, H, D], weight [H, F, D], bias [H, F] -> [B, T, H, F] (ops/head_linear.cpp).
+/// The same for each head: x [B, T, H, D], weight [H, F, D], bias [H, F] or undefined -> [B, T, H, F] (ops/head_linear.cpp).
 Variable head_linear(const Variable& x, const Variable& weight, const Variable& bias);
+/// weight + factor · up · down: weight [out, in], down [rank, in], up [out, rank] -> [out, in] (ops/low_rank.cpp). Source:
+/// Hu et al., LoRA, ICLR 2022, section 4.1.
+Variable low_rank_sum(const Variable& weight, const Variable& down, const Variable& up, double factor);
 /// x / sqrt(|x|² + eps) of each row, the last axis (ops/unit_rows.cpp).
 Variable unit_rows(const Variable& x, double eps);
 /// Normalises the last axis to mean 0 and variance 1, then weight ∘ x̂ + bias (Ba et al., 2016). The bias may be undefined.
@@ -113,7 +116,7 @@ Variable feed_forward(const Variable& x, const NormWeights& norm, const LinearWe
 
 // ---- attention (ops/softmax_attention.cpp, ops/linear_attention.cpp, ops/favor.cpp, ops/gated_linear_attention.cpp,
 // ops/delta_attention.cpp, ops/project_length.cpp, ops/sparse_attention.cpp, ops/synthesized_attention.cpp,
-// ops/sinkhorn.cpp, ops/landmarks.cpp, ops/feature_attention.cpp)
+// ops/sinkhorn.cpp, ops/landmarks.cpp, ops/feature_attention.cpp, ops/softmax_features.cpp)
 
 /// Which keys a query sees; null masks mean that all positions are real.
 struct AttentionMask {
@@ -196,6 +199,8 @@ Variable value_convolution(const Variable& x, const Variable& filter, std::int64
 /// Random features of directions: x [B, T, H, D], sigma [H, D], projection [H, F, D] (constant) -> [B, T, H, F], or 2F with
 /// sines and cosines; see core/kernels/feature_attention/unit_features.h.
 Variable unit_features(const Variable& x, const Variable& sigma, const Tensor& projection, UnitFeatures kind);
+/// Hedgehog's features of each row, [softmax(x), softmax(−x)]: x [.., F] -> [.., 2F]; see core/kernels/softmax_features.h.
+Variable softmax_features(const Variable& x);
 /// Linear attention between features, shapes as above, over a floor under its normaliser. `gate` [B, T, H, 1] (before its
 /// sigmoid; causal only) or undefined: see core/kernels/feature_attention/feature_attention.h.
 Variable feature_attention(const Variable& query, const Variable& key, const Variable& value, const Variable& gate,
@@ -217,7 +222,10 @@ Variable cosine_features(const Variable& x, const Variable& theta, const SharedP
 /// keys and values (Ainslie et al., 2023).
 Variable repeat_heads(const Variable& x, std::int64_t times);
 
-// ---- losses (ops/cross_entropy.cpp)
+// ---- losses (ops/cross_entropy.cpp, ops/squared_error.cpp)
+
+/// factor · Σ (x − target)², a scalar, of one shape; no gradient flows into the target.
+Variable squared_error(const Variable& x, const Tensor& target, double factor);
 
 /// factor · Σ_r (-log softmax(logits_r)[target_r]): logits [R, V], targets int32 [R], -1 = not counted.
 Variable cross_entropy(const Variable& logits, const Tensor& targets, double factor, double label_smoothing = 0.0);

@@ -113,6 +113,7 @@ std::vector<BadInput> bad_inputs() {
   for (BadInput& row : bad_block_inputs()) rows.push_back(std::move(row));
   for (BadInput& row : bad_landmark_inputs()) rows.push_back(std::move(row));
   for (BadInput& row : bad_feature_inputs()) rows.push_back(std::move(row));
+  for (BadInput& row : bad_linearize_inputs()) rows.push_back(std::move(row));
   for (BadInput& row : bad_fused_inputs()) rows.push_back(std::move(row));
   for (BadInput& row : bad_adaptive_inputs()) rows.push_back(std::move(row));
   return rows;

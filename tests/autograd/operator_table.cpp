@@ -289,7 +289,7 @@ std::vector<OperatorCase> operator_cases() {
   for (OperatorCase& row : loss_cases()) cases.push_back(std::move(row));
   for (OperatorCase& row : attention_cases()) cases.push_back(std::move(row));
   for (OperatorCase& row : sparse_cases()) cases.push_back(std::move(row));
-  for (auto* part : {attention_layer_cases, block_cases, landmark_cases, feature_cases}) {
+  for (auto* part : {attention_layer_cases, block_cases, landmark_cases, feature_cases, linearize_cases}) {
     for (OperatorCase& row : part()) cases.push_back(std::move(row));
   }
   for (OperatorCase& row : fused_cases()) cases.push_back(std::move(row));

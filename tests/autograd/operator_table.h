@@ -75,6 +75,11 @@ std::vector<BadInput> bad_landmark_inputs();
 std::vector<OperatorCase> feature_cases();
 std::vector<BadInput> bad_feature_inputs();
 
+/// Rows of what turns softmax into linear attention (operator_table_linearize.cpp), part of `operator_cases` and
+/// `bad_inputs`.
+std::vector<OperatorCase> linearize_cases();
+std::vector<BadInput> bad_linearize_inputs();
+
 /// Rows of the fused blocks (operator_table_fused.cpp), part of `operator_cases` and `bad_inputs`.
 std::vector<OperatorCase> fused_cases();
 std::vector<BadInput> bad_fused_inputs();

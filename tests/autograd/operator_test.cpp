@@ -146,6 +146,21 @@ TEST_CASE("operators add to a gradient that is there already") {
   }
 }
 
+TEST_CASE("an input has the same gradient whether the others are constants or not") {
+  for (const OperatorCase& row : operator_cases()) {
+    const std::vector<Variable> leaves = variables(row, DType::float64, true);
+    const Gradients all = backward(test_loss(row.apply(leaves)));
+    for (std::size_t k = 0; k < leaves.size(); ++k) {
+      std::vector<Variable> in;
+      for (std::size_t other = 0; other < leaves.size(); ++other)
+        in.push_back(other == k ? leaves[k] : leaves[other].detach());
+      const Gradients alone = backward(test_loss(row.apply(in)));
+      CAPTURE(row.op, row.sample, k);
+      CHECK(as_doubles(alone.of(leaves[k])) == as_doubles(all.of(leaves[k])));
+    }
+  }
+}
+
 TEST_CASE("a variable that is two inputs of an operator gets both gradients") {
   for (const OperatorCase& row : operator_cases()) {
     for (std::size_t i = 0; i < row.shapes.size(); ++i) {
