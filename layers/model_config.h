@@ -57,7 +57,7 @@ struct AttentionConfig {
   std::string normalization = "sum";
   std::string form = "auto";              ///< auto, quadratic, linear, chunked, recurrent (linear attention)
   std::int64_t chunk_size = 48;           ///< rows per chunk (linear attention, chunked form)
-  std::int64_t num_features = 0;          ///< random directions a head (favor, rfa); 0 = head_dim, or kDLogD
+  std::int64_t num_features = 0;          ///< directions a head (favor, rfa, hedgehog); 0 = head_dim, or kDLogD
   std::int64_t redraw_every = 0;          ///< training steps from one draw of them to the next; 0 = none (favor, rfa)
   std::int64_t window = 128;              ///< |i - j| ≤ window (local attention)
   std::int64_t diagonal_block = 64;       ///< positions of a block that sees itself alone (diagonal)

@@ -42,7 +42,7 @@ class Attention(nn.Module):
             self.length = attention["self_reweighting_length"]
         self.own_lengths = place == "cross" and attention.get("cross_reweighting") == "own_lengths"
         if self.kind not in ("softmax", "softmax_materialized", "cosformer", "linear", "gated", "linformer", "nystrom", "rfa",
-                             "cosformer2", "delta", "gated_delta", "transnormer", "diagonal", "reformer", "sinkhorn", "synthesizer", *PATTERNS):
+                             "cosformer2", "delta", "gated_delta", "transnormer", "diagonal", "reformer", "sinkhorn", "synthesizer", "hedgehog", *PATTERNS):
             raise ValueError(f"attention.kind = '{self.kind}' has no reference here")
         if self.length == "auto" and causal:
             self.length = config.get("task", {}).get("seq_len") or config["model"]["max_length"]
@@ -99,6 +99,11 @@ class Attention(nn.Module):
             self.num_landmarks, self.iterations = attention["num_landmarks"], attention["pinv_iterations"]
             self.conv = nn.Module()
             self.conv.weight = nn.Parameter(torch.zeros(self.num_heads, attention["conv_kernel_size"]))
+        self.learned = self.kind == "hedgehog" or (self.kind == "linear" and self.feature_map == "hedgehog")
+        if self.learned:
+            shape = (self.num_heads, attention.get("num_features", 0) or dim // self.num_heads, dim // self.num_heads)
+            self.feature_map_q, self.feature_map_k = nn.Module(), nn.Module()
+            self.feature_map_q.weight, self.feature_map_k.weight = (nn.Parameter(torch.zeros(shape)) for _ in range(2))
         if self.kind == "rfa":
             self.feature_kind = attention["feature_kind"]
             self.num_features = attention["num_features"] or dim // self.num_heads
@@ -131,8 +136,10 @@ class Attention(nn.Module):
             angle = math.pi / 2 * share[:, None]
             scores = (F.relu(q) @ F.relu(k).transpose(2, 3)) * torch.cos(angle) * visible
             weights = self.divided(scores)
-        elif self.kind == "linear":
-            feature = FUNCTIONS[self.feature_map]
+        elif self.kind in ("linear", "hedgehog"):
+            if self.learned:
+                q, k = (self.two_sided(x, m.weight) for x, m in ((q, self.feature_map_q), (k, self.feature_map_k)))
+            feature = FUNCTIONS["identity" if self.learned else self.feature_map]
             decay = 1 - 2.0 ** (-5 - torch.arange(H, dtype=q.dtype)) if self.reweighting == "decay" else torch.ones(H, dtype=q.dtype)
             scores = feature(q) @ feature(k).transpose(2, 3) * decay[:, None, None] ** (i - j).abs() * visible
             weights = self.divided(scores)
@@ -189,6 +196,12 @@ class Attention(nn.Module):
                 scores = scores - distance_slopes(H).to(q.dtype)[:, None, None] * (i - j).abs()
             weights = scores.masked_fill(~visible, -math.inf).softmax(-1)
         return self.join(weights @ v, query)
+
+    @staticmethod
+    def two_sided(x, weight):
+        """x (B, H, N, D), weight (H, F, D) -> (B, H, N, 2F)."""
+        x = torch.einsum("bhnd,hfd->bhnf", x, weight)
+        return torch.cat([x.softmax(-1), (-x).softmax(-1)], -1)
 
     def divided(self, scores):
         return scores if self.normed else scores / scores.sum(-1, keepdim=True).clamp(min=1e-6)

@@ -47,6 +47,8 @@ What the two programs have to agree on:
                with recency_gate, causal, S_t = g S_(t-1) + (1 - g) phi(k_t) v_t^T and the normaliser likewise, g a sigmoid
                of a linear layer of the layer's input for each head (Peng et al., 2021, eq. 3 to 6). The directions are
                those of the C++ program, by train.seed and the layer's name: random_directions
+  hedgehog     linear with f(x) = [softmax(W x), softmax(-W x)], W (num_features, width of a head) of each head and side
+               (Zhang et al., ICLR 2024, section 4.2); a feature map of linear as well
   classes      out_proj(relu(dense(pooled))), dense is (embed_dim, embed_dim); pooling over real tokens only
   decoder of an encoder-decoder: self attention, encoder attention, feed-forward, in this order, each with its norm
 """

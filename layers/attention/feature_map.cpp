@@ -11,9 +11,12 @@ namespace {
 std::vector<FeatureMapKind> all_feature_maps() {
   std::vector<FeatureMapKind> maps;
   for (const ScalarFunctionKind& function : scalar_functions()) {
-    maps.push_back({function.name, function.value, false, function.never_negative, function.description});
+    maps.push_back({function.name, function.value, FeatureProjection::none, function.never_negative, function.description});
   }
-  maps.push_back({"favor", ScalarFunction::identity, true, true, "positive orthogonal random features: Performer's"});
+  maps.push_back({"favor", ScalarFunction::identity, FeatureProjection::random, true,
+                  "positive orthogonal random features: Performer's"});
+  maps.push_back({"hedgehog", ScalarFunction::identity, FeatureProjection::learned, true,
+                  "softmax of a learned projection and of its negative: Hedgehog's"});
   return maps;
 }
 

@@ -8,8 +8,7 @@
 #include "core/named_table.h"
 #include "layers/attention/carried_state.h"
 #include "layers/attention/cut_attention.h"
-#include "layers/attention/feature_map.h"
-#include "layers/attention/random_features.h"
+#include "layers/attention/head_features.h"
 #include "layers/attention/recurrent_state.h"
 #include "layers/attention/reweighting_length.h"
 #include "layers/attention/variants.h"
@@ -19,15 +18,10 @@ namespace cosformer {
 
 namespace {
 
-/// Performer's features of x [B, T, H, D] -> [B, T, H, F], or x if there are no directions.
-Variable features_of(const RandomDirections& directions, const Variable& x, const Pass& pass) {
-  return directions ? favor_features(x, directions.draw(x.dtype(), pass)) : x;
-}
-
 /// One recurrent state per head; see linear_attention_step.
 class LinearAttentionState : public LinearState {
  public:
-  LinearAttentionState(LinearAttentionOptions options, RandomDirections features, const AttentionConfig& config)
+  LinearAttentionState(LinearAttentionOptions options, HeadFeatures features, const AttentionConfig& config)
       : LinearState(std::move(options)), features_(std::move(features)), config_(config) {}
 
   Tensor step(const AttentionInputs& inputs) override {
@@ -43,12 +37,12 @@ class LinearAttentionState : public LinearState {
  private:
   /// Of queries and keys. It also sets the steps of the re-weighting.
   std::pair<Tensor, Tensor> features(const AttentionInputs& inputs) {
-    const Tensor q = features_of(features_, inputs.query, {}).value(), k = features_of(features_, inputs.key, {}).value();
+    const Tensor q = features_.of_query(inputs.query, {}).value(), k = features_.of_key(inputs.key, {}).value();
     options_.steps = reweighting_steps(config_, reweighting_kind(options_.reweighting), q.dim(2), q.dim(0), 1, 1, {});
     return {q, k};
   }
 
-  RandomDirections features_;
+  HeadFeatures features_;
   AttentionConfig config_;
 };
 
@@ -74,9 +68,7 @@ class LinearAttention : public Attention, public CutAttention {
                       config.reweighting, "\" has no linear form");
     check<InputError>(config.chunk_size >= 1, "attention.chunk_size: expected at least 1, found ", config.chunk_size);
     check<InputError>(config.decay >= 0 && config.decay <= 1, "attention.decay: expected 0 to 1, found ", config.decay);
-    if (map.random_features) {
-      features_ = RandomDirections(setting, feature_count(config, setting.head_dim), config.redraw_every);
-    }
+    features_ = HeadFeatures(map, config, setting);
   }
 
   bool wants_norm() const override { return options_.normalization == AttentionNormalization::one; }
@@ -84,19 +76,19 @@ class LinearAttention : public Attention, public CutAttention {
   Variable forward(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const override {
     LinearAttentionOptions options = options_;
     options.steps = steps(inputs.query.dim(0), inputs.query.dim(1), inputs.key.dim(1), mask);
-    return linear_attention(features_of(features_, inputs.query, pass), features_of(features_, inputs.key, pass),
-                            inputs.value, mask, options);
+    return linear_attention(features_.of_query(inputs.query, pass), features_.of_key(inputs.key, pass), inputs.value, mask,
+                            options);
   }
 
   const CutAttention* cut() const override { return this; }
   Variable handed(const AttentionInputs& inputs, const SequencePart& part, const Pass& pass) const override {
-    return linear_attention_key_sums(features_of(features_, inputs.key, pass), inputs.value, part.mask,
+    return linear_attention_key_sums(features_.of_key(inputs.key, pass), inputs.value, part.mask,
                                      options_of(part, inputs.key.dim(0)));
   }
   Variable attend(const AttentionInputs& inputs, const Variable& state, const SequencePart& part,
                   const Pass& pass) const override {
-    return linear_attention_part(features_of(features_, inputs.query, pass), features_of(features_, inputs.key, pass),
-                                 inputs.value, state, part.mask, options_of(part, inputs.query.dim(0)));
+    return linear_attention_part(features_.of_query(inputs.query, pass), features_.of_key(inputs.key, pass), inputs.value,
+                                 state, part.mask, options_of(part, inputs.query.dim(0)));
   }
   std::vector<Tensor> states(const TextParts& text, bool causal, std::vector<Tensor> handed) const override {
     return sums(text, causal, std::move(handed), SequenceGroup::Direction::from_left);
@@ -115,19 +107,20 @@ class LinearAttention : public Attention, public CutAttention {
   }
 
   double forward_flops(std::int64_t queries, std::int64_t keys, bool causal) const override {
-    const auto features = static_cast<double>(features_ ? features_.count() : head_dim());
+    const auto features = static_cast<double>(features_.width());
+    const double projections = static_cast<double>(queries + keys) * features_.flops();
     if (is_l1() || (!causal && !kind().linear_form)) {
       const double pairs = static_cast<double>(queries) * static_cast<double>(keys) * (causal ? 0.5 : 1.0);
-      return 2.0 * pairs * (features + static_cast<double>(head_dim()));
+      return projections + 2.0 * pairs * (features + static_cast<double>(head_dim()));
     }
     // The state form: keys go into features × values sums, one for each part of the re-weighting, and queries read them.
     const auto sums = static_cast<double>(std::max<std::int64_t>(1, kind().parts));
-    return 2.0 * static_cast<double>(queries + keys) * sums * features * static_cast<double>(head_dim());
+    return projections + 2.0 * static_cast<double>(queries + keys) * sums * features * static_cast<double>(head_dim());
   }
 
   double saved_numbers(std::int64_t queries, std::int64_t keys, bool causal) const override {
-    // The normaliser, the random features of queries and keys, and the sums of the linear form.
-    return static_cast<double>(queries + (queries + keys) * features_.count() +
+    // The normaliser, the features of queries and keys, and the sums of the linear form.
+    return static_cast<double>(queries + (queries + keys) * features_.saved_numbers() +
                                linear_attention_saved_size(sizes_of(queries, keys), {.causal = causal}, options_));
   }
 
@@ -168,7 +161,7 @@ class LinearAttention : public Attention, public CutAttention {
             .queries = queries,
             .keys = keys,
             .heads = num_heads_,
-            .head_dim = features_ ? features_.count() : head_dim(),
+            .head_dim = features_.width(),
             .value_dim = head_dim()};
   }
   /// Those of a part of `batch` texts: steps are the whole text's.
@@ -200,7 +193,7 @@ class LinearAttention : public Attention, public CutAttention {
   AttentionConfig config_;
   std::int64_t num_heads_;
   LinearAttentionOptions options_;
-  RandomDirections features_;
+  HeadFeatures features_;
 };
 
 }  // namespace

@@ -20,7 +20,6 @@ AttentionSupport local_support(const AttentionConfig&) {
 AttentionSupport never_causal(const AttentionConfig&) { return {.causal = false, .steps = false}; }
 AttentionSupport only_encoders(const AttentionConfig&) { return {.causal = false, .cross = false, .steps = false}; }
 AttentionSupport only_causal(const AttentionConfig&) { return {.not_causal = false, .cross = false}; }
-
 AttentionSupport not_cross(const AttentionConfig&) { return {.cross = false}; }
 AttentionSupport shared_keys(const AttentionConfig&) { return {.cross = false, .projects_key = false}; }
 AttentionSupport synthesizer_support(const AttentionConfig& config) {
@@ -43,32 +42,34 @@ AttentionSupport linear_support(const AttentionConfig& config) {
           .other_parts = both && allows(LinearAttentionForm::linear)};
 }
 
+/// Linear attention of one feature map and re-weighting.
+AttentionConfig linear_of(AttentionConfig config, const char* feature_map, const char* reweighting) {
+  config.feature_map = feature_map;
+  config.reweighting = reweighting;
+  return config;
+}
+
 /// cosFormer is linear attention with its own feature map and re-weighting (Qin et al., 2022, eq. 10).
-AttentionConfig cosformer_preset(AttentionConfig config) {
-  config.feature_map = "relu";
-  config.reweighting = "cos";
-  return config;
-}
+AttentionConfig cosformer_preset(AttentionConfig config) { return linear_of(std::move(config), "relu", "cos"); }
 
-AttentionSupport cosformer_support(const AttentionConfig& config) { return linear_support(cosformer_preset(config)); }
+/// Linear attention with learned features (Zhang et al., The Hedgehog & the Porcupine, ICLR 2024).
+AttentionConfig hedgehog_preset(AttentionConfig config) { return linear_of(std::move(config), "hedgehog", "none"); }
 
-std::unique_ptr<Attention> make_cosformer(const AttentionConfig& config, const AttentionSetting& setting) {
-  return make_linear_attention(cosformer_preset(config), setting);
-}
-
-/// NormAttention of TransNormer: elu + 1, and a norm of each head in place of the denominator (Qin et al., The Devil in
-/// Linear Transformer, EMNLP 2022, section 4.1, the variant T2).
+/// TransNormer's NormAttention: elu + 1, normed heads and no denominator (Qin et al., EMNLP 2022, section 4.1, T2).
 AttentionConfig transnormer_preset(AttentionConfig config) {
-  config.feature_map = "elu";
-  config.reweighting = "none";
   config.normalization = "rms";
-  return config;
+  return linear_of(std::move(config), "elu", "none");
 }
 
-AttentionSupport transnormer_support(const AttentionConfig& config) { return linear_support(transnormer_preset(config)); }
+/// Linear attention with options that a kind decides itself.
+template <AttentionConfig (*Preset)(AttentionConfig)>
+AttentionSupport preset_support(const AttentionConfig& config) {
+  return linear_support(Preset(config));
+}
 
-std::unique_ptr<Attention> make_transnormer(const AttentionConfig& config, const AttentionSetting& setting) {
-  return make_linear_attention(transnormer_preset(config), setting);
+template <AttentionConfig (*Preset)(AttentionConfig)>
+std::unique_ptr<Attention> make_preset(const AttentionConfig& config, const AttentionSetting& setting) {
+  return make_linear_attention(Preset(config), setting);
 }
 
 /// A gate forgets what came before, so that there has to be a before.
@@ -77,8 +78,8 @@ AttentionSupport rfa_support(const AttentionConfig& config) {
 }
 
 constexpr AttentionKind kKinds[] = {
-    {"cosformer", "linear attention with feature_map = relu and reweighting = cos", cosformer_support, make_cosformer,
-     cosformer_preset},
+    {"cosformer", "linear attention with feature_map = relu and reweighting = cos", preset_support<cosformer_preset>,
+     make_preset<cosformer_preset>, cosformer_preset},
     {"linear", "linear attention with any feature_map and reweighting", linear_support, make_linear_attention},
     {"softmax", "scaled dot-product attention in tiles, memory linear in the length", everything_and_distances,
      make_softmax_attention},
@@ -108,8 +109,10 @@ constexpr AttentionKind kKinds[] = {
      make_delta_attention},
     {"gated_delta", "the delta rule on a state that forgets by a learned decay of each head, causal", only_causal,
      make_gated_delta_attention},
-    {"transnormer", "linear attention with elu + 1 and normed heads, nothing that it is divided by", transnormer_support,
-     make_transnormer, transnormer_preset},
+    {"transnormer", "linear attention with elu + 1 and normed heads, nothing that it is divided by",
+     preset_support<transnormer_preset>, make_preset<transnormer_preset>, transnormer_preset},
+    {"hedgehog", "linear attention with a learned feature_map that can come near softmax", preset_support<hedgehog_preset>,
+     make_preset<hedgehog_preset>, hedgehog_preset},
 };
 
 /// A place of a model, the key that names its kind there, and what is wrong with one that does not support it.

@@ -57,6 +57,10 @@ SUCCESSORS = {
     "delta": {"attention": {"kind": "delta", "normalization": "rms", "output_gate": "silu", "short_convolution": 4}},
     "delta_plain": {"attention": {"kind": "delta"}},
     "gated_delta": {"attention": {"kind": "gated_delta", "normalization": "rms", "output_gate": "silu", "short_convolution": 4}},
+    "hedgehog": {"attention": {"kind": "hedgehog"}},
+    "hedgehog_decay": {"attention": {"kind": "linear", "feature_map": "hedgehog", "reweighting": "decay", "num_features": 5,
+                                     "output_gate": "silu"},
+                       "model": {"num_kv_heads": 1}},
     "transnormer": {"attention": {"layers": ["diagonal", "transnormer"], "diagonal_block": 4}},
     "alibi": {"attention": {"kind": "softmax"}, "model": {"positions": "alibi", "num_heads": 3, "embed_dim": 12}},
     "cosformer_rope": {"attention": {"kind": "cosformer", "output_gate": "silu"},
@@ -188,7 +192,8 @@ if __name__ == "__main__":
               ("encoder", "rfa_arccos", "post"), ("encoder_decoder", "rfa_gaussian", "post")]
     cases += [("decoder", "cosformer2", "pre"), ("encoder", "cosformer2", "pre"), ("decoder", "delta", "pre"),
               ("decoder", "delta_plain", "post"), ("decoder", "gated_delta", "pre"), ("decoder", "transnormer", "pre"),
-              ("encoder", "transnormer", "post"), ("decoder", "alibi", "pre"), ("encoder", "alibi", "post")]
+              ("encoder", "transnormer", "post"), ("decoder", "hedgehog", "pre"), ("encoder", "hedgehog", "post"),
+              ("encoder_decoder", "hedgehog", "pre"), ("decoder", "hedgehog_decay", "post"), ("decoder", "alibi", "pre"), ("encoder", "alibi", "post")]
     for case in cases:
         if not sys.argv[1:] or "_".join(case) in sys.argv[1:]:
             write_case("_".join(case), make_config(*case))

@@ -111,7 +111,9 @@ constexpr Field kFields[] = {
      FieldType::integer_or_name,
      {0, kMaxFeatures},
      names_of<kFeatureCounts>,
-     "random directions a head, favor and rfa; 0: the head's width d; d_log_d: d log d, the number of Performer's paper",
+     "directions a head, random ones of favor and rfa, learned ones of hedgehog, which has two features for each; 0: the "
+     "head's "
+     "width d; d_log_d: d log d, the number of Performer's paper",
      get_num_features,
      set_num_features},
     integer<&C::model, &M::attention, &A::redraw_every>(

@@ -53,6 +53,18 @@ class ShortConvolution(nn.Module):
         return F.conv1d(longer.transpose(1, 2), self.weight[:, None], groups=width).transpose(1, 2)
 
 
+class HedgehogMap(nn.Module):
+    """(B, H, N, D) -> (B, H, N, 2F): [softmax(W x), softmax(-W x)] with a W of each head."""
+
+    def __init__(self, heads, features, dim):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(heads, features, dim))
+
+    def forward(self, x):
+        x = x @ self.weight.transpose(1, 2)
+        return torch.cat([x.softmax(-1), (-x).softmax(-1)], -1)
+
+
 def rotate(x, first, theta):
     """(B, H, N, D) at positions first, first + 1, ..."""
     N, D = x.shape[2:]
@@ -70,7 +82,7 @@ class Attention(nn.Module):
         model, options = config.model, config.attention
         pattern = options.get("layers") or [options["kind"]]
         self.kind, self.options = pattern[number % len(pattern)], options
-        if self.kind not in ("softmax", "softmax_materialized", "local", "linear", "cosformer"):
+        if self.kind not in ("softmax", "softmax_materialized", "local", "linear", "cosformer", "hedgehog"):
             raise ValueError(f"attention.kind = {self.kind!r} is not known here")
         dim, bias = model["embed_dim"], model["bias"]
         self.heads, self.head_dim = model["num_heads"], dim // model["num_heads"]
@@ -85,9 +97,14 @@ class Attention(nn.Module):
             self.q_convolution = ShortConvolution(dim, self.taps)
             self.k_convolution = ShortConvolution(kv_dim, self.taps)
             self.v_convolution = ShortConvolution(kv_dim, self.taps)
-        self.is_linear = self.kind in ("linear", "cosformer")
-        self.feature_map = "relu" if self.kind == "cosformer" else options["feature_map"]
-        self.reweighting = "cos" if self.kind == "cosformer" else options["reweighting"]
+        self.is_linear = self.kind in ("linear", "cosformer", "hedgehog")
+        presets = {"cosformer": ("relu", "cos"), "hedgehog": ("hedgehog", "none")}
+        self.feature_map, self.reweighting = presets.get(self.kind, (options["feature_map"], options["reweighting"]))
+        if self.is_linear and self.feature_map == "hedgehog":
+            given = options["num_features"]
+            features = int(self.head_dim * math.log(self.head_dim)) if given == "d_log_d" else given or self.head_dim
+            self.feature_map_q = HedgehogMap(self.heads, features, self.head_dim)
+            self.feature_map_k = HedgehogMap(self.heads, features, self.head_dim)
         if self.is_linear and options["normalization"] == "rms":
             self.head_norm = RmsNorm(self.head_dim, 1e-5)
         if options["output_gate"] != "none":
@@ -115,8 +132,10 @@ class Attention(nn.Module):
 
     def linear(self, q, k, v, state, first):
         """Chunk by chunk: pairs within a chunk by a product of queries and keys, all earlier keys by their sums."""
-        feature = FUNCTIONS[self.feature_map]
-        q, k = feature(q), feature(k)
+        if self.feature_map == "hedgehog":
+            q, k = self.feature_map_q(q), self.feature_map_k(k)
+        else:
+            q, k = FUNCTIONS[self.feature_map](q), FUNCTIONS[self.feature_map](k)
         B, H, N, _ = q.shape
         decay = None
         if self.reweighting == "cos":

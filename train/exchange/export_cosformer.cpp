@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/kernels/scalar_function.h"
+#include "layers/attention/feature_map.h"
 #include "layers/attention/registry.h"
 #include "train/config/config.h"
 #include "train/exchange/architectures.h"
@@ -13,7 +13,7 @@ namespace cosformer {
 
 namespace {
 
-constexpr std::string_view kKinds[] = {"softmax", "softmax_materialized", "local", "linear", "cosformer"};
+constexpr std::string_view kKinds[] = {"softmax", "softmax_materialized", "local", "linear", "cosformer", "hedgehog"};
 
 /// Whether the config asks for what modeling_cosformer.py computes.
 std::optional<std::string> obstacle(const ModelConfig& config) {
@@ -21,16 +21,14 @@ std::optional<std::string> obstacle(const ModelConfig& config) {
   for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {
     const std::string kind = attention_of_layer(config, AttentionPlace::decoder_self, layer).kind;
     has_kinds = has_kinds && std::ranges::find(kKinds, kind) != std::end(kKinds);
-    is_linear = is_linear || kind == "linear" || kind == "cosformer";
+    is_linear = is_linear || kind == "linear" || kind == "cosformer" || kind == "hedgehog";
   }
   const AttentionConfig& attention = config.attention;
-  const auto functions = scalar_functions();
-  const bool has_map = std::ranges::any_of(
-      functions, [&](const ScalarFunctionKind& function) { return function.name == attention.feature_map; });
+  const bool has_map = find_feature_map(attention.feature_map).projection != FeatureProjection::random;
   const Expectation expectations[] = {
       {"model.kind", config.kind == ModelKind::decoder, "\"decoder\""},
-      {"attention.kind", has_kinds, "softmax, local, linear or cosformer in every layer"},
-      {"attention.feature_map", !is_linear || has_map, "a function of single numbers"},
+      {"attention.kind", has_kinds, "softmax, local, linear, cosformer or hedgehog in every layer"},
+      {"attention.feature_map", !is_linear || has_map, "a function of single numbers or hedgehog"},
       {"model.positions", config.positions != Positions::alibi, "learned, sinusoidal, rope or none"},
       {"attention.normalization", !is_linear || attention.normalization != "l1", "sum or rms"},
       {"model.adaptive_cutoffs", config.adaptive_cutoffs.empty(), "none"},

@@ -143,7 +143,7 @@ std::vector<std::filesystem::path> golden_files() {
 
 TEST_CASE("models agree with PyTorch in double: logits, loss, gradients and ten AdamW steps") {
   const auto files = golden_files();
-  REQUIRE(files.size() == 57);
+  REQUIRE(files.size() == 61);
   for (const auto& path : files) check_case(path, DType::float64, 1e-6, 1e-5);
 }
 
