@@ -3,9 +3,11 @@
 /// The layers that wrap one operation: linear, layer norm, embedding, dropout.
 
 #include <cmath>
+#include <optional>
 #include <string>
 
 #include "autograd/ops.h"
+#include "layers/low_rank_adapter.h"
 #include "layers/model_config.h"
 #include "layers/parameters.h"
 #include "layers/pass.h"
@@ -17,7 +19,7 @@ inline Variable use_if_defined(const Variable& parameter, const Pass& pass) {
   return parameter.defined() ? pass.use(parameter) : Variable();
 }
 
-/// y = x Wᵀ + b, weight (out_features, in_features), or without b.
+/// y = x Wᵀ + b, weight (out_features, in_features), or without b; W with an adapter where the config asks for one.
 class Linear {
  public:
   /// Weights Xavier-uniform times `gain`, bias 0; or, if the store says so, both as PyTorch starts them.
@@ -27,16 +29,19 @@ class Linear {
             as_pytorch(scope) ? pytorch_start(in_features) : Initializer::xavier(in_features, out_features, gain))),
         bias_(bias ? scope.create("bias", {out_features},
                                   as_pytorch(scope) ? pytorch_start(in_features) : Initializer::constant(0))
-                   : Variable()) {}
+                   : Variable()) {
+    if (scope.add_linear_layer()) adapter_.emplace(scope, in_features, out_features);
+  }
 
   Variable forward(const Variable& x, const Pass& pass) const {
-    return linear(x, pass.use(weight_), use_if_defined(bias_, pass));
+    const auto [weight, bias] = weights(pass);
+    return linear(x, weight, bias);
   }
-  const Variable& weight() const { return weight_; }
-  /// Undefined in a layer without one.
-  const Variable& bias() const { return bias_; }
-  /// What a fused operation takes.
-  LinearWeights weights(const Pass& pass) const { return {pass.use(weight_), use_if_defined(bias_, pass)}; }
+  /// What a fused operation takes; the bias is undefined in a layer without one.
+  LinearWeights weights(const Pass& pass) const {
+    const Variable weight = pass.use(weight_);
+    return {adapter_ ? adapter_->beside(weight, pass) : weight, use_if_defined(bias_, pass)};
+  }
 
  private:
   static bool as_pytorch(const Scope& scope) { return scope.store().linear_start() == LinearStart::pytorch; }
@@ -45,6 +50,7 @@ class Linear {
   }
 
   Variable weight_, bias_;
+  std::optional<LowRankAdapter> adapter_;
 };
 
 /// Layer norm over the last axis.

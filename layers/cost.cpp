@@ -152,8 +152,8 @@ double forward_flops_per_token(const ModelConfig& config, std::int64_t seq_len) 
   return flops;
 }
 
-MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements, std::int64_t moments,
-                               const GraphLoad& load) {
+MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements, std::int64_t moments, const GraphLoad& load,
+                               std::int64_t frozen) {
   constexpr std::int64_t kFloatBytes = 4;
   const std::int64_t seq_len = load.seq_len;
   const double tokens = static_cast<double>(load.rows * seq_len);
@@ -226,8 +226,8 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
 
   MemoryEstimate estimate;
   estimate.parameters = elements * kFloatBytes;
-  estimate.gradients = elements * kFloatBytes * load.gradient_sets;
-  estimate.optimizer = elements * kFloatBytes * moments;
+  estimate.gradients = (elements - frozen) * kFloatBytes * load.gradient_sets;
+  estimate.optimizer = (elements - frozen) * kFloatBytes * moments;
   // No machine holds so much, and the sum of the parts still fits 64 bits.
   constexpr double kMost = 1e18;
   const double activations = (tokens * saved + working) * kFloatBytes * static_cast<double>(load.at_once);

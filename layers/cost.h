@@ -49,9 +49,9 @@ struct GraphLoad {
   std::int64_t part_tokens = 0;
 };
 
-/// `elements` parameters with `moments` numbers of optimizer state each. float32. Throws InputError for options that fit no
-/// attention.
-MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements, std::int64_t moments,
-                               const GraphLoad& load);
+/// `elements` parameters, `frozen` of which have no gradients, with `moments` numbers of optimizer state for each other one.
+/// float32. Throws InputError for options that fit no attention.
+MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements, std::int64_t moments, const GraphLoad& load,
+                               std::int64_t frozen = 0);
 
 }  // namespace cosformer

@@ -94,7 +94,7 @@ LanguageModelHead::LanguageModelHead(const Scope& scope, const ModelConfig& conf
       bias_((scope / "out_proj").create("bias", {config.vocab_size}, Initializer::constant(0))) {}
 
 Model::Model(const ModelConfig& given, std::uint64_t seed, DType dtype, ParameterValues values)
-    : config_(given), store_(seed, dtype, values, given.linear_start) {
+    : config_(given), store_(seed, dtype, values, given.linear_start, given.adaptation) {
   check_config(given);
   config_.attention = settle_reweighting_length(given.attention, given.kind, {.seq_len = given.max_length});
   tied_names_ = tied_names_of(given);
@@ -123,6 +123,7 @@ Model::Model(const ModelConfig& given, std::uint64_t seed, DType dtype, Paramete
                                  config.classifier_dim > 0 ? config.classifier_dim : config.embed_dim, config.num_classes,
                                  config.dropout);
   }
+  store_.check_adaptation();
 }
 
 Variable Model::encode(const Tensor& ids, const SharedPaddingMask& mask, const Pass& pass) const {

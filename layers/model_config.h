@@ -108,6 +108,20 @@ struct AttentionConfig {
   std::int64_t kv_heads = 0;   ///< heads of keys and values; 0 = as many as of queries
 };
 
+/// Low-rank adapters beside linear layers; see layers/low_rank_adapter.h.
+struct LoraConfig {
+  std::int64_t rank = 0;                                 ///< 0 = no adapters
+  double alpha = 16.0;                                   ///< an adapter's product is multiplied by alpha / rank
+  std::vector<std::string> targets = {"*_attn.*_proj"};  ///< patterns of the names of the layers that get one
+};
+
+/// What of a model is trained. With adapters their parameters are, and those that `trainable` names; without adapters those
+/// that it names, or all if it names none.
+struct Adaptation {
+  LoraConfig lora;
+  std::vector<std::string> trainable;  ///< patterns of parameters' names
+};
+
 struct ModelConfig {
   ModelKind kind = ModelKind::decoder;
   std::int64_t num_layers = 4;
@@ -146,6 +160,7 @@ struct ModelConfig {
   std::int64_t classifier_dim = 0;         ///< inner width of the classification head; 0 = embed_dim
   PairFeatures pair_features = PairFeatures::none;
   AttentionConfig attention;
+  Adaptation adaptation;
 };
 
 }  // namespace cosformer

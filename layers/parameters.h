@@ -32,8 +32,10 @@ struct Initializer {
 };
 
 struct Parameter {
-  std::string name;  ///< as in a checkpoint, "decoder.layers.0.fc1.weight"
-  Variable variable;
+  std::string name;   ///< as in a checkpoint, "decoder.layers.0.fc1.weight"
+  Variable variable;  ///< a constant if it is frozen
+
+  bool is_trained() const { return variable.requires_grad(); }
 };
 
 /// Whether parameters hold numbers, or only say their names and shapes (nothing is then allocated).
@@ -43,21 +45,32 @@ enum class ParameterValues : std::uint8_t { initialized, shapes_only };
 class ParameterStore {
  public:
   explicit ParameterStore(std::uint64_t seed, DType dtype, ParameterValues values = ParameterValues::initialized,
-                          LinearStart linear_start = LinearStart::xavier)
-      : seed_(seed), dtype_(dtype), values_(values), linear_start_(linear_start) {}
+                          LinearStart linear_start = LinearStart::xavier, Adaptation adaptation = {})
+      : seed_(seed), dtype_(dtype), values_(values), linear_start_(linear_start), adaptation_(std::move(adaptation)) {}
 
+  /// A leaf if the parameter is trained, otherwise a constant.
   Variable create(std::string name, const Shape& shape, const Initializer& initializer);
+  /// Whether the linear layer of this name, which is made now, gets an adapter.
+  bool add_linear_layer(const std::string& name);
+  /// Throws InputError if a pattern of the adaptation stands for nothing that has been made.
+  void check_adaptation() const;
   const std::vector<Parameter>& all() const { return parameters_; }
   std::uint64_t seed() const { return seed_; }
   DType dtype() const { return dtype_; }
   LinearStart linear_start() const { return linear_start_; }
+  const Adaptation& adaptation() const { return adaptation_; }
 
  private:
+  bool is_trained(const std::string& name) const;
+  Variable add(std::string name, Tensor value);
+
   std::uint64_t seed_;
   DType dtype_;
   ParameterValues values_;
   LinearStart linear_start_;
+  Adaptation adaptation_;
   std::vector<Parameter> parameters_;
+  std::vector<std::string> linear_layers_;
   std::unordered_set<std::string> names_;
 };
 
@@ -71,6 +84,8 @@ class Scope {
   Variable create(std::string_view name, const Shape& shape, const Initializer& initializer) const {
     return store_->create(join(name), shape, initializer);
   }
+  /// See ParameterStore::add_linear_layer.
+  bool add_linear_layer() const { return store_->add_linear_layer(path_); }
   const std::string& path() const { return path_; }
   const ParameterStore& store() const { return *store_; }
 
@@ -83,7 +98,8 @@ class Scope {
   std::string path_;
 };
 
-/// Elements of all parameters.
+/// Elements of all parameters, and of those that are trained.
 std::int64_t count_elements(const std::vector<Parameter>& parameters);
+std::int64_t count_trained(const std::vector<Parameter>& parameters);
 
 }  // namespace cosformer

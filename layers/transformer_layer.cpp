@@ -23,9 +23,9 @@ FeedForward::FeedForward(const Scope& scope, const ModelConfig& config)
 Variable FeedForward::forward(const Variable& x, const Pass& pass) const {
   const auto activated = [&] {
     if (gate_) return gated_product(fc1_.forward(x, pass), gate_->forward(x, pass), activation_);
-    const Variable hidden = linear(x, pass.use(fc1_.weight()), Variable());
-    const Variable bias =
-        fc1_.bias().defined() ? pass.use(fc1_.bias()) : Variable(Tensor::zeros({hidden.dim(-1)}, x.dtype()));
+    const LinearWeights fc1 = fc1_.weights(pass);
+    const Variable hidden = linear(x, fc1.weight, Variable());
+    const Variable bias = fc1.bias.defined() ? fc1.bias : Variable(Tensor::zeros({hidden.dim(-1)}, x.dtype()));
     return bias_activation(hidden, bias, activation_);
   };
   return fc2_.forward(activation_dropout_.forward(activated(), pass), pass);

@@ -90,7 +90,8 @@ TEST_CASE("linear layers start as fairseq's or as PyTorch's") {
   const auto started = [](LinearStart start) {
     ParameterStore store(3, DType::float64, ParameterValues::initialized, start);
     const Linear layer(Scope(store, "layer"), 16, 400, 0.5);
-    return std::pair(values_of(layer.weight().value()), values_of(layer.bias().value()));
+    const LinearWeights own = layer.weights({});
+    return std::pair(values_of(own.weight.value()), values_of(own.bias.value()));
   };
   const auto largest = [](const Values& values) {
     double most = 0;

@@ -18,6 +18,11 @@ struct OtherName {
   std::string_view name, key;
 };
 constexpr OtherName kOtherNames[] = {{"lr", "optimizer.learning_rate"},
+                                     {"r", "lora.rank"},
+                                     {"lora_alpha", "lora.alpha"},
+                                     {"target_modules", "lora.targets"},
+                                     {"modules_to_save", "train.trainable"},
+                                     {"freeze", "train.trainable"},
                                      {"wd", "optimizer.weight_decay"},
                                      {"clip", "optimizer.clip_norm"},
                                      {"grad_clip", "optimizer.clip_norm"},

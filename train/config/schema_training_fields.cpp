@@ -21,6 +21,9 @@ constexpr struct {
 } kRecomputes[] = {{"none", Recompute::none}, {"layers", Recompute::layers}};
 
 using C = Config;
+using M = ModelConfig;
+using A = Adaptation;
+using R = LoraConfig;
 using O = OptimizerConfig;
 using S = ScheduleConfig;
 using T = TrainConfig;
@@ -29,6 +32,16 @@ using K = CheckpointConfig;
 using L = LoggingConfig;
 
 constexpr Field kFields[] = {
+    integer<&C::model, &M::adaptation, &A::lora, &R::rank>(
+        "lora.rank", 0, kMaxWidth,
+        "rank of the adapters beside the linear layers that lora.targets names; all else is frozen but what train.trainable "
+        "names; 0: no adapters"),
+    number<&C::model, &M::adaptation, &A::lora, &R::alpha>("lora.alpha", kPositive,
+                                                           "an adapter's product is multiplied by alpha / rank"),
+    texts<&C::model, &M::adaptation, &A::lora, &R::targets>(
+        "lora.targets", nullptr,
+        "names of the linear layers that get an adapter, with * for any characters: [\"*.q_proj\", \"*.fc1\"]"),
+
     text<&C::optimizer, &O::name>("optimizer.name", registered<optimizer_kinds>, "the update rule"),
     number<&C::optimizer, &O::learning_rate>("optimizer.learning_rate", kNotNegative, "the highest of the schedule"),
     {"optimizer.betas", FieldType::numbers, kFraction, nullptr, "decay of the moments; lion's own are [0.9, 0.99]",
@@ -65,13 +78,19 @@ constexpr Field kFields[] = {
     number<&C::schedule, &S::peak_factor>("schedule.peak_factor", kRatio,
                                           "learning rates of each cycle over those of the one before, cosine_cycles"),
 
-    text<&C::train, &T::init_from>("train.init_from", nullptr,
-                                   "run, checkpoint or .safetensors file whose parameters, and tokenizer where "
-                                   "task.tokenizer_folder is empty, a new run begins with; a resumed run does not read it"),
+    text<&C::train, &T::init_from>(
+        "train.init_from", nullptr,
+        "run, checkpoint or .safetensors file whose parameters, and tokenizer where "
+        "task.tokenizer_folder is empty, a new run begins with; a resumed run reads it for the teacher of "
+        "attention_transfer alone"),
     boolean<&C::train, &T::new_attention>(
         "train.new_attention",
         "with init_from: the keys of [attention] may be others than there; parameters of the "
         "attention that only one of the two has are left out or begin anew"),
+    texts<&C::model, &M::adaptation, &A::trainable>(
+        "train.trainable", nullptr,
+        "names of the parameters that are trained, with * for any characters: [\"*.self_attn.*\"]; all others are frozen; "
+        "empty: all are trained, or with lora.rank the adapters alone"),
     integer<&C::train, &T::max_steps>("train.max_steps", 0, kMaxSteps, "optimizer steps of the run"),
     integer<&C::train, &T::batch_size>("train.batch_size", 1, kMaxWidth,
                                        "sequences a step, all micro-batches and shards together"),

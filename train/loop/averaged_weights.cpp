@@ -1,6 +1,7 @@
 #include "train/loop/averaged_weights.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "core/parallel.h"
 #include "train/optimizers/optimizer.h"
@@ -13,9 +14,9 @@ constexpr const char* kWaiting = "live";
 
 }  // namespace
 
-AveragedWeights::AveragedWeights(double decay, const std::vector<Parameter>& parameters)
-    : decay_(decay), parameters_(parameters) {
+AveragedWeights::AveragedWeights(double decay, const std::vector<Parameter>& parameters) : decay_(decay) {
   if (decay_ <= 0) return;
+  std::ranges::copy_if(parameters, std::back_inserter(parameters_), &Parameter::is_trained);
   for (const Parameter& parameter : parameters_) others_.push_back(parameter.variable.value().clone());
 }
 

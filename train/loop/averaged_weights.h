@@ -13,10 +13,10 @@ namespace cosformer {
 
 /// average ← δ average + (1 − δ) weights after update t, with δ = min(decay, (1 + t) / (10 + t)): short runs do not keep the
 /// values that they began with (as TensorFlow's ExponentialMovingAverage with num_updates). The first average is the
-/// parameters' values at construction. Copies of the weights, and an update that is the same on every rank.
+/// parameters' values at construction. Copies of the weights that are trained, and an update that is the same on every rank.
 class AveragedWeights {
  public:
-  /// `decay` 0: there is no average, and all functions do nothing. The parameters must outlive it.
+  /// `decay` 0: there is no average, and all functions do nothing.
   AveragedWeights(double decay, const std::vector<Parameter>& parameters);
 
   explicit operator bool() const { return decay_ > 0; }
@@ -49,8 +49,8 @@ class AveragedWeights {
   void exchange();
 
   double decay_;
-  const std::vector<Parameter>& parameters_;
-  std::vector<Tensor> others_;  ///< the average; for the time of a Shown, the weights
+  std::vector<Parameter> parameters_;  ///< that are trained
+  std::vector<Tensor> others_;         ///< the average; for the time of a Shown, the weights
 };
 
 }  // namespace cosformer

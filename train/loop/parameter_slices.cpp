@@ -47,6 +47,7 @@ ParameterSlices::ParameterSlices(const std::vector<Parameter>& parameters, int r
     elements = 0;
   };
   for (std::size_t p = parameters.size(); p-- > 0;) {
+    if (!parameters[p].is_trained()) continue;
     const std::int64_t size = parameters[p].variable.value().size();
     for (std::int64_t begin = 0; begin < size; begin += kElementwiseGrain) {
       blocks.push_back({p, begin, std::min(begin + kElementwiseGrain, size)});

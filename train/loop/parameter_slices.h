@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// Which rank owns which part of a model's parameters: the one that sums their gradients, keeps their moments and updates
-/// them.
+/// them. Frozen ones belong to nobody.
 ///
 /// Parameters are taken in reverse order, about that in which a backward pass finishes them, and cut into buckets of a few
 /// megabytes. Each bucket is divided among all ranks, so that all of them send and receive at any time. Cuts are at the

@@ -60,6 +60,7 @@ RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::in
   RunPlan plan;
   plan.groups = parameter_groups(model.parameters());
   plan.parameters = count_elements(model.parameters());
+  plan.trained = count_trained(model.parameters());
   plan.vocab_size = model_config.vocab_size;
   plan.tokens_per_step = config.train.batch_size * texts * seq_len;
   plan.shards = shard_count(model_config, config.train, rows);
@@ -68,7 +69,7 @@ RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::in
                    static_cast<double>(config.train.max_steps);
   plan.memory =
       estimate_memory(model_config, plan.parameters, optimizer_moments(config.optimizer) + (config.train.ema > 0 ? 1 : 0),
-                      graph_load(config, model_config, seq_len, texts, plan.shards));
+                      graph_load(config, model_config, seq_len, texts, plan.shards), plan.parameters - plan.trained);
   return plan;
 }
 
@@ -79,6 +80,7 @@ std::string format_plan(const RunPlan& plan, std::optional<double> peak_flops) {
   };
   for (const ParameterGroup& group : plan.groups) line(group.name, grouped(group.elements));
   line("parameters", grouped(plan.parameters));
+  if (plan.trained != plan.parameters) line("  trained", grouped(plan.trained));
   line("vocab_size", grouped(plan.vocab_size));
   line("tokens per step", grouped(plan.tokens_per_step));
   if (plan.epochs > 0) line("epochs of the run", fmt::format("{:.3g}", plan.epochs));
@@ -99,6 +101,7 @@ std::string plan_to_json(const RunPlan& plan, std::optional<double> peak_flops) 
   for (const ParameterGroup& group : plan.groups) groups[group.name] = group.elements;
   nlohmann::ordered_json json = {
       {"parameters", plan.parameters},
+      {"trained_parameters", plan.trained},
       {"parameters_by_part", groups},
       {"vocab_size", plan.vocab_size},
       {"tokens_per_step", plan.tokens_per_step},

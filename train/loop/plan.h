@@ -14,6 +14,7 @@ namespace cosformer {
 struct RunPlan {
   std::vector<ParameterGroup> groups;  ///< parameters by part of the model
   std::int64_t parameters = 0;
+  std::int64_t trained = 0;  ///< of them; the others are frozen
   std::int64_t vocab_size = 0;
   double epochs = 0;                    ///< how often the run reads its training data; 0 if nobody has said it
   std::int64_t tokens_per_step = 0;     ///< at most: when all sequences are as long as they may be

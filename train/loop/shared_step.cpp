@@ -62,7 +62,9 @@ SharedStep::SharedStep(const Config& config, const Task& task, const Model& mode
       texts_(model.config()),
       optimizer_(config.optimizer, parameters_, slices_.parts_of(ranks.rank())) {
   check_enough_leaves(model.config(), config.train, ranks.size());
-  for (std::size_t p = 0; p < parameters_.size(); ++p) places_[parameters_[p].variable.node().get()] = p;
+  for (std::size_t p = 0; p < parameters_.size(); ++p) {
+    if (parameters_[p].is_trained()) places_[parameters_[p].variable.node().get()] = p;
+  }
   if (config.train.sequence_ranks > 0) sequence_.emplace(ranks, static_cast<int>(config.train.sequence_ranks));
   if (!ranks.is_alone()) exchange_.emplace(ranks, slices_, parameters_);
 }
@@ -256,6 +258,7 @@ void SharedStep::distribute(const std::map<std::string, Tensor>& state) {
 
 void SharedStep::check_state(const std::map<std::string, Tensor>& state) const {
   for (const Parameter& parameter : parameters_) {
+    if (!parameter.is_trained()) continue;
     for (const std::string& slot : optimizer_.slot_names())
       check_saved_state(state, state_name(parameter.name, slot), parameter.variable.shape());
   }

@@ -66,7 +66,7 @@ class SharedStep {
   const Model& model_;
   Communicator& ranks_;
   const std::vector<Parameter>& parameters_;
-  std::unordered_map<const Node*, std::size_t> places_;  // of the parameters
+  std::unordered_map<const Node*, std::size_t> places_;  // of the parameters that are trained
   ParameterSlices slices_;
   TextCosts texts_;  // among several ranks
   Optimizer optimizer_;

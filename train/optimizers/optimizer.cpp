@@ -24,7 +24,9 @@ std::string kinds_with_momentum() {
 
 std::vector<ParameterPart> whole_parameters(const std::vector<Parameter>& parameters) {
   std::vector<ParameterPart> parts;
-  for (std::size_t p = 0; p < parameters.size(); ++p) parts.push_back({p, 0, parameters[p].variable.value().size()});
+  for (std::size_t p = 0; p < parameters.size(); ++p) {
+    if (parameters[p].is_trained()) parts.push_back({p, 0, parameters[p].variable.value().size()});
+  }
   return parts;
 }
 

@@ -61,7 +61,7 @@ struct ParameterPart {
 /// Updates parameters in place by one of the rules.
 class Optimizer {
  public:
-  /// Throws InputError for an unknown name, with the nearest one.
+  /// Of all that are trained. Throws InputError for an unknown name, with the nearest one.
   Optimizer(const OptimizerConfig& config, const std::vector<Parameter>& parameters);
   /// For some parts of the parameters alone: it keeps the state of those. Each begins at a multiple of kElementwiseGrain
   /// (core/parallel.h), so that its update has the same bits as that of the whole.

@@ -15,6 +15,9 @@ void check_cut(const TrainConfig& train, const ModelConfig& model, std::int64_t 
   const std::int64_t ranks = train.sequence_ranks;
   if (ranks == 0) return;
   check_can_cut(model);
+  check<InputError>(model.adaptation.trainable.empty() && model.adaptation.lora.rank == 0,
+                    "train.sequence_ranks: sequences are cut where all parameters are trained; expected 0 with "
+                    "train.trainable or lora.rank");
   check<InputError>(train.shards <= 1,
                     "train.shards: sequences that are cut take all threads by themselves; expected \"auto\", "
                     "found ",

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "layers/attention/reweighting_length.h"
+#include "layers/low_rank_adapter.h"
 #include "train/store/model_parameters.h"
 
 namespace cosformer {
@@ -32,18 +33,22 @@ bool is_of_attention(std::string_view name) {
   return name.find(".self_attn.") != std::string_view::npos || name.find(".encoder_attn.") != std::string_view::npos;
 }
 
-/// " and 3 others", of which the first is named.
-std::string others(const std::vector<std::string>& names) {
-  return names.size() == 1 ? std::string()
-                           : concat(" and ", names.size() - 1, names.size() == 2 ? " other parameter" : " other parameters",
-                                    " of attentions");
+/// "name and 3 other parameters of attentions".
+std::string listed(const std::vector<std::string>& names, const char* owners) {
+  if (names.size() == 1) return names[0];
+  return concat(names[0], " and ", names.size() - 1, names.size() == 2 ? " other parameter" : " other parameters", " of ",
+                owners);
 }
 
-/// Whether the weights have every parameter of the model below `prefix`, and it has one.
+bool same_adapters(const LoraConfig& a, const LoraConfig& b) {
+  return a.rank == b.rank && a.alpha == b.alpha && a.targets == b.targets;
+}
+
+/// Whether the weights have every parameter of the model below `prefix` but adapters, and it has one.
 bool fits(const std::vector<Parameter>& parameters, const TensorMap& weights, std::string_view prefix) {
   bool any = false;
   for (const Parameter& parameter : parameters) {
-    if (!parameter.name.starts_with(prefix)) continue;
+    if (!parameter.name.starts_with(prefix) || is_of_adapter(parameter.name)) continue;
     const auto found = weights.find(parameter.name);
     if (found == weights.end() || found->second.shape() != parameter.variable.shape()) return false;
     any = true;
@@ -83,20 +88,38 @@ std::vector<std::string> load_initial_weights(const ModelFile& file, const Confi
                       difference.second, " in this config",
                       is_attention ? "; train.new_attention = true allows another attention" : "");
   }
-  const TensorMap weights = weights_by_parameter(file, model);
+  TensorMap weights = weights_by_parameter(file, model);
+  std::vector<std::string> remarks;
+  const LoraConfig &own_adapters = config.model.adaptation.lora, &their_adapters = theirs.model.adaptation.lora;
+  if (file.holds_config && their_adapters.rank > 0 && !same_adapters(own_adapters, their_adapters)) {
+    merge_adapters(weights, their_adapters, source);
+    remarks.push_back(
+        concat(source, ": its adapters, of lora.rank = ", their_adapters.rank, ", are merged into its weights"));
+  }
   TensorMap taken;
   std::vector<Parameter> targets;
   std::unordered_set<std::string_view> wanted;
   std::vector<std::string> anew, left_out;  // parameters of attentions that only one side has
+  std::vector<std::string> adapters;        // that begin anew
+  bool anew_and_frozen = false;
   std::array<bool, std::size(kHeads)> head_fits;
   std::ranges::transform(kHeads, head_fits.begin(),
                          [&](std::string_view prefix) { return fits(model.parameters(), weights, prefix); });
   for (const Parameter& parameter : model.parameters()) {
     const auto head =
         std::ranges::find_if(kHeads, [&](std::string_view prefix) { return parameter.name.starts_with(prefix); });
-    if (head != std::end(kHeads) && !head_fits[static_cast<std::size_t>(head - std::begin(kHeads))]) continue;
+    if (head != std::end(kHeads) && !head_fits[static_cast<std::size_t>(head - std::begin(kHeads))]) {
+      check<InputError>(parameter.is_trained() || is_of_adapter(parameter.name), source, ": has no ", parameter.name,
+                        " that fits, which begins anew and is frozen; train.trainable = [\"", *head, "*\"] trains it");
+      continue;
+    }
+    if (is_of_adapter(parameter.name) && !weights.contains(parameter.name)) {
+      adapters.push_back(parameter.name);
+      continue;
+    }
     if (config.train.new_attention && is_of_attention(parameter.name) && !weights.contains(parameter.name)) {
       anew.push_back(parameter.name);
+      anew_and_frozen = anew_and_frozen || !parameter.is_trained();
       continue;
     }
     targets.push_back(parameter);
@@ -113,9 +136,11 @@ std::vector<std::string> load_initial_weights(const ModelFile& file, const Confi
   }
   check_usable(targets, taken, source);
   load_parameters(targets, taken, source);
-  std::vector<std::string> remarks;
-  if (!anew.empty()) remarks.push_back(concat(source, ": has no ", anew[0], others(anew), ": begun anew"));
-  if (!left_out.empty()) remarks.push_back(concat(source, ": ", left_out[0], others(left_out), " left out"));
+  if (!anew.empty())
+    remarks.push_back(concat(source, ": has no ", listed(anew, "attentions"), ": begun anew",
+                             anew_and_frozen ? ", and frozen by this config" : ""));
+  if (!left_out.empty()) remarks.push_back(concat(source, ": ", listed(left_out, "attentions"), " left out"));
+  if (!adapters.empty()) remarks.push_back(concat(source, ": has no ", listed(adapters, "adapters"), ": begun anew"));
   return remarks;
 }
 

@@ -21,7 +21,8 @@ Config adopt_settings(Config config, const Config& source);
 /// (lm_head, classification_head) are taken whole or not at all: one that does not fit stays as it is made. Throws
 /// InputError, one line, if architectures differ (the key of the config), or if another parameter is missing, of
 /// another shape or not finite. With train.new_attention the attentions may differ; what of them only one side has is left
-/// out or stays as it is made. Returns what a user should know, one line each.
+/// out or stays as it is made. Adapters of the same [lora] are taken; others are merged into the weights, and new ones begin
+/// as they are made. A head that begins anew must be trained. Returns what a user should know, one line each.
 std::vector<std::string> load_initial_weights(const ModelFile& file, const Config& config, const Model& model);
 
 }  // namespace cosformer

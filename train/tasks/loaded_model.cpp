@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "data/tokenizers/registry.h"
+#include "layers/low_rank_adapter.h"
 #include "train/store/model_parameters.h"
 #include "train/tasks/task_tokenizer.h"
 
@@ -100,9 +101,12 @@ std::unique_ptr<Model> make_model(const ModelFile& file, const ModelConfig& conf
   const auto seed = static_cast<std::uint64_t>(file.config.train.seed);
   // A file's config may ask for any size: nothing is allocated for it before the file's tensors are seen to fit.
   const Model shapes(config, seed, DType::float32, ParameterValues::shapes_only);
-  const TensorMap weights = weights_by_parameter(file, shapes);
+  TensorMap weights = weights_by_parameter(file, shapes);
   check_usable(shapes.parameters(), weights, file.weights.string());
-  auto model = std::make_unique<Model>(config, seed);
+  ModelConfig own = config;
+  own.adaptation = {};
+  merge_adapters(weights, config.adaptation.lora, file.weights.string());
+  auto model = std::make_unique<Model>(own, seed);
   load_parameters(model->parameters(), weights, file.weights.string());
   return model;
 }

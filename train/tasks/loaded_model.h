@@ -43,8 +43,8 @@ void keep_needed_texts(TaskConfig& task, std::optional<Split> split);
 /// has a dtype that cannot be used; unusable tensors that no parameter needs are left out.
 TensorMap weights_by_parameter(const ModelFile& file, const Model& model);
 
-/// The model of `file` for `task`, with its parameters set. Throws InputError if they do not fit the config or are not
-/// finite.
+/// The model of `file` for `task`, with its parameters set, adapters merged into the weights beside them, and nothing
+/// frozen. Throws InputError if they do not fit the config or are not finite.
 std::unique_ptr<Model> make_model(const ModelFile& file, const ModelConfig& config);
 
 }  // namespace cosformer
