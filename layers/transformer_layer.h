@@ -63,6 +63,13 @@ class TransformerLayer {
     return self_attn_.attend_part(inputs, state, part, pass);
   }
   const CutAttention* cut() const { return self_attn_.cut(); }
+  /// self-attention of a whole text, -> [B, T, H, E], and what its output projection reads of that, [B, T, embed_dim];
+  Variable attend(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const {
+    return self_attn_.attend(inputs, mask, pass);
+  }
+  Variable join_heads(const Variable& attended, const Variable& gate, const Pass& pass) const {
+    return self_attn_.join_heads(attended, gate, pass);
+  }
   /// what stands behind it, given its output [B, T, H, E], up to the sum with x; and x with what the feed-forward block
   /// adds.
   Variable close_attention(const Variable& x, const Variable& attended, const Variable& gate, const Pass& pass) const;

@@ -50,7 +50,9 @@ class MultiHeadAttention {
   Variable attend(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const;
   Variable attend_part(const AttentionInputs& inputs, const Variable& state, const SequencePart& part,
                        const Pass& pass) const;
-  /// and its output [B, T, H, E] -> [B, T, embed_dim].
+  /// what out_proj reads of its output [B, T, H, E], [B, T, embed_dim]; `gate` is gate_proj's, if there is one;
+  Variable join_heads(const Variable& attended, const Variable& gate, const Pass& pass) const;
+  /// and out_proj's own output [B, T, embed_dim].
   Variable close(const Variable& attended, const Variable& gate, const Pass& pass) const {
     return out_proj_.forward(join_heads(attended, gate, pass), pass);
   }
@@ -77,8 +79,6 @@ class MultiHeadAttention {
 
  private:
   Variable split_heads(const Variable& x) const;
-  /// What out_proj reads of the heads' outputs [B, T, H, D], [B, T, embed_dim]; `gate` is gate_proj's, if there is one.
-  Variable join_heads(const Variable& attended, const Variable& gate, const Pass& pass) const;
   /// The gate of the layer's input [B, T, embed_dim]; undefined without one.
   Variable gate_of(const Variable& x, const Pass& pass) const;
   /// Queries of x, keys and values of source, before `head_inputs_`; undefined without a projection.

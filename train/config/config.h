@@ -25,6 +25,7 @@ struct TaskConfig {
   std::string train;  ///< paths are relative to the current folder; empty = there is no such split
   std::string valid;
   std::string test;
+  std::string teacher;      ///< attention_transfer: whose attentions are imitated; empty = train.init_from
   std::string text_key;     ///< of the objects of JSON lines; empty = the texts are plain
   std::string token_cache;  ///< folder in which token ids of texts are kept; empty = they are held in memory
   std::int64_t seq_len = 256;

@@ -13,16 +13,19 @@ using C = Config;
 using Task = TaskConfig;
 
 constexpr Field kFields[] = {
-    text<&C::task, &Task::name>(
-        "task.name", nullptr,
-        "what is learnt: language_modeling, masked_language_modeling, translation, recall, or the format of "
-        "the data to classify (listops, text, "
-        "retrieval, image, pathfinder; sst2, qqp, mnli, imdb, amazon)"),
+    text<&C::task, &Task::name>("task.name", nullptr,
+                                "what is learnt: language_modeling, masked_language_modeling, attention_transfer, "
+                                "translation, recall, or the format of "
+                                "the data to classify (listops, text, "
+                                "retrieval, image, pathfinder; sst2, qqp, mnli, imdb, amazon)"),
     text<&C::task, &Task::train>("task.train", nullptr,
                                  "path of the training data, relative to the current folder; of language models a file, a "
                                  "folder or a pattern (*, ?, [), plain, .gz or .zst"),
     text<&C::task, &Task::valid>("task.valid", nullptr, "path of the validation data; empty: none"),
     text<&C::task, &Task::test>("task.test", nullptr, "path of the test data; empty: none"),
+    text<&C::task, &Task::teacher>("task.teacher", nullptr,
+                                   "run or checkpoint whose attentions attention_transfer imitates; empty: that of "
+                                   "train.init_from"),
     text<&C::task, &Task::text_key>("task.text_key", nullptr,
                                     "the texts of language models are lines of JSON, objects that hold the text under this "
                                     "key; empty: plain texts"),

@@ -12,11 +12,9 @@
 #include "layers/attention/reweighting_length.h"
 #include "layers/model.h"
 #include "train/exchange/fairseq.h"
-#include "train/store/atomic_file.h"
-#include "train/store/checkpoint.h"
+#include "train/exchange/plain_checkpoint.h"
 #include "train/store/model_parameters.h"
 #include "train/tasks/loaded_model.h"
-#include "train/tasks/task_tokenizer.h"
 
 namespace cosformer {
 
@@ -136,18 +134,7 @@ ImportedModel import_model(const fs::path& source, const std::optional<fs::path>
 }
 
 void write_imported(const ImportedModel& model, const fs::path& folder) {
-  std::error_code ignored;
-  check<InputError>(!fs::exists(fs::symlink_status(folder, ignored)), folder.string(),
-                    ": exists; an import writes a new folder");
-  FileSystem files;
-  StagedFolder staged(files, folder);
-  write_safetensors(files, staged.path() / kModelFile, model.parameters,
-                    {{"format", "cosformer"}, {"config", to_json(model.config)}});
-  FileWriter config(files, staged.path() / "config.toml");
-  config.write(to_toml(model.config));
-  config.finish();
-  if (!model.tokenizer.empty()) save_tokenizer(model.tokenizer, staged.path());
-  staged.commit();
+  write_plain_checkpoint(model.config, model.parameters, model.tokenizer, folder);
 }
 
 }  // namespace cosformer

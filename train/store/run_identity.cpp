@@ -61,7 +61,7 @@ std::vector<std::string> content_differences(const RunIdentity& run, const RunId
       }
     }
   }
-  for (const char* split : {"train", "valid", "test"}) {
+  for (const char* split : {"train", "valid", "test", "teacher"}) {
     const auto before = files_of_split(run, split), after = files_of_split(now, split);
     for (std::size_t i = 0; i < std::min(before.size(), after.size()); ++i) {
       if (before[i]->content == after[i]->content) continue;

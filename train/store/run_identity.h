@@ -15,7 +15,7 @@ namespace cosformer {
 
 /// What a task has read for one split: a file, or a part of a data set.
 struct DataFile {
-  std::string split;  ///< "train", "valid" or "test"
+  std::string split;  ///< "train", "valid" or "test"; "teacher": weights that are imitated
   std::string path;   ///< where it lay; says nothing about what it is
   Digest content;
 };

@@ -11,6 +11,7 @@
 #include "data/corpus/text_files.h"
 #include "data/texts/labelled_texts.h"
 #include "layers/sequence/sequence_group.h"
+#include "train/tasks/attention_transfer.h"
 #include "train/tasks/classification.h"
 #include "train/tasks/cut_check.h"
 #include "train/tasks/language_modeling.h"
@@ -29,6 +30,7 @@ constexpr std::string_view kLanguageMetrics[] = {"loss",          "perplexity", 
 constexpr std::string_view kMaskedMetrics[] = {"loss", "perplexity", "accuracy", "correct", "tokens", "seconds"};
 constexpr std::string_view kTranslationMetrics[] = {"loss",  "perplexity", "bleu",   "length_ratio",
                                                     "exact", "sentences",  "tokens", "seconds"};
+constexpr std::string_view kTransferMetrics[] = {"loss", "token_loss", "teacher_token_loss", "tokens", "seconds"};
 constexpr std::string_view kClassMetrics[] = {"loss",     "accuracy", "accuracy_low", "accuracy_high",
                                               "examples", "correct",  "tokens",       "seconds"};
 
@@ -39,6 +41,7 @@ struct TaskKind {
   const char* selection_metric = "accuracy";
   Metrics metrics = kClassMetrics;
   bool paths_are_prefixes = false;  ///< of the files' names
+  bool writes_text = false;
 };
 /// Values of which more is better; of all others less is.
 constexpr std::string_view kHigherIsBetter[] = {"accuracy", "accuracy_low", "accuracy_high", "correct",
@@ -47,10 +50,12 @@ constexpr std::string_view kHigherIsBetter[] = {"accuracy", "accuracy_low", "acc
 /// The tasks, those of labelled data under the names of their formats.
 const std::vector<TaskKind>& task_kinds() {
   static const std::vector<TaskKind> kinds = [] {
-    std::vector<TaskKind> all = {{"language_modeling", make_language_modeling, false, "loss", kLanguageMetrics},
-                                 {"masked_language_modeling", make_masked_language_modeling, true, "loss", kMaskedMetrics},
-                                 {"recall", make_recall, false, "accuracy", kMaskedMetrics},
-                                 {"translation", make_translation, false, "bleu", kTranslationMetrics, true}};
+    std::vector<TaskKind> all = {
+        {"language_modeling", make_language_modeling, false, "loss", kLanguageMetrics, false, true},
+        {"masked_language_modeling", make_masked_language_modeling, true, "loss", kMaskedMetrics},
+        {"attention_transfer", make_attention_transfer, false, "loss", kTransferMetrics, false, true},
+        {"recall", make_recall, false, "accuracy", kMaskedMetrics},
+        {"translation", make_translation, false, "bleu", kTranslationMetrics, true}};
     for (const LabelledFormat& format : labelled_formats()) all.push_back({format.name, make_classification});
     for (const LabelledTextFormat& format : labelled_text_formats()) all.push_back({format.name, make_text_classification});
     return all;
@@ -72,6 +77,8 @@ void check_paths(const TaskConfig& task, bool are_prefixes) {
     check<InputError>(are_prefixes || is_pattern(path) || !is_missing(path), "task.", split_name(split), ": ", path,
                       ": no such file or folder", missing_path_hint(path));
   }
+  check<InputError>(!is_missing(task.teacher), "task.teacher: ", task.teacher, ": no such run or checkpoint",
+                    missing_path_hint(task.teacher));
   check<InputError>(!is_missing(task.tokenizer_folder), "task.tokenizer_folder: ", task.tokenizer_folder, ": no such folder",
                     missing_path_hint(task.tokenizer_folder));
 }
@@ -139,6 +146,8 @@ std::vector<std::string_view> task_names() {
 }
 
 bool predicts_masked_tokens(const std::string& task_name) { return find_task_kind(task_name).predicts_masked_tokens; }
+
+bool writes_text(const std::string& task_name) { return find_task_kind(task_name).writes_text; }
 
 std::vector<std::string_view> task_metrics(const std::string& task_name) {
   const Metrics metrics = find_task_kind(task_name).metrics;

@@ -134,6 +134,9 @@ std::vector<std::string_view> task_names();
 /// Whether a task trains the head of masked tokens. Throws InputError for an unknown name.
 bool predicts_masked_tokens(const std::string& task_name);
 
+/// Whether a model of a task can go on with a text. Throws InputError for an unknown name.
+bool writes_text(const std::string& task_name);
+
 /// The names of the values that a whole evaluation of a task has. Throws InputError for an unknown name.
 std::vector<std::string_view> task_metrics(const std::string& task_name);
 
