@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -71,8 +72,8 @@ class GzipDecoder final : public ByteSource::Decoder {
 #ifdef COSFORMER_ZSTD
 class ZstdDecoder final : public ByteSource::Decoder {
  public:
-  explicit ZstdDecoder(const std::filesystem::path& path)
-      : file_(path), context_(ZSTD_createDCtx(), ZSTD_freeDCtx), packed_(ZSTD_DStreamInSize()) {
+  explicit ZstdDecoder(std::unique_ptr<RegularFile> file)
+      : file_(std::move(file)), context_(ZSTD_createDCtx(), ZSTD_freeDCtx), packed_(ZSTD_DStreamInSize()) {
     check<Error>(context_ != nullptr, "zstd has no memory");
   }
 
@@ -94,40 +95,44 @@ class ZstdDecoder final : public ByteSource::Decoder {
   bool fill() {
     ssize_t count = 0;
     do {
-      count = ::read(file_.descriptor(), packed_.data(), packed_.size());
+      count = ::read(file_->descriptor(), packed_.data(), packed_.size());
     } while (count < 0 && errno == EINTR);
     check<InputError>(count >= 0, "cannot read: ", std::strerror(errno));
     in_ = {packed_.data(), static_cast<std::size_t>(count), 0};
     return count > 0;
   }
 
-  RegularFile file_;
+  std::unique_ptr<RegularFile> file_;
   std::unique_ptr<ZSTD_DCtx, std::size_t (*)(ZSTD_DCtx*)> context_;
   std::vector<char> packed_;
   ZSTD_inBuffer in_{};
   bool is_frame_done_ = false;
 };
 
-bool reads_zstd() { return true; }
-std::unique_ptr<ByteSource::Decoder> make_zstd_decoder(const std::filesystem::path& path) {
-  return std::make_unique<ZstdDecoder>(path);
+std::unique_ptr<ByteSource::Decoder> make_zstd_decoder(std::unique_ptr<RegularFile> file) {
+  return std::make_unique<ZstdDecoder>(std::move(file));
 }
 #else
-bool reads_zstd() { return false; }
-std::unique_ptr<ByteSource::Decoder> make_zstd_decoder(const std::filesystem::path&) {
+std::unique_ptr<ByteSource::Decoder> make_zstd_decoder(std::unique_ptr<RegularFile>) {
   throw InputError("this program was built without zstd (Debian: libzstd-dev); `zstd -d` unpacks the file");
 }
 #endif
 
 }  // namespace
 
-bool has_zstd() { return reads_zstd(); }
+bool has_zstd() {
+#ifdef COSFORMER_ZSTD
+  return true;
+#else
+  return false;
+#endif
+}
 
 ByteSource::ByteSource(const std::filesystem::path& path) : path_(path) {
-  const RegularFile file(path);
-  most_bytes_ = kLargestRatio * file.size() + kFreeBytes;
+  auto file = std::make_unique<RegularFile>(path);
+  most_bytes_ = kLargestRatio * file->size() + kFreeBytes;
   std::array<char, 16> start{};
-  const ssize_t count = ::pread(file.descriptor(), start.data(), start.size(), 0);
+  const ssize_t count = ::pread(file->descriptor(), start.data(), start.size(), 0);
   const std::string_view begin(start.data(), count > 0 ? static_cast<std::size_t>(count) : 0);
   for (const auto& [other, program] : kOthers) {
     check<InputError>(!begin.starts_with(other), path.string(), ": is compressed, expected plain text, gzip or zstd; `",
@@ -135,9 +140,9 @@ ByteSource::ByteSource(const std::filesystem::path& path) : path_(path) {
   }
   try {
     if (begin.starts_with(kZstd)) {
-      decoder_ = make_zstd_decoder(path);
+      decoder_ = make_zstd_decoder(std::move(file));
     } else {
-      decoder_ = std::make_unique<GzipDecoder>(file);
+      decoder_ = std::make_unique<GzipDecoder>(*file);
     }
   } catch (const InputError& error) {
     throw InputError(concat(path.string(), ": ", error.what()));

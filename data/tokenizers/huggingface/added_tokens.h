@@ -39,7 +39,6 @@ class TokenFinder {
 
   /// The whole text, in order; no part is empty.
   std::vector<TextPart> parts(std::string_view text) const;
-  bool empty() const { return tokens_.empty(); }
 
  private:
   /// The longest token at the begin of `text` with the bytes that it has there; null if there is none.
