@@ -47,6 +47,9 @@ Variable reshape(const Variable& x, const Shape& shape);
 Variable narrow(const Variable& x, int axis, std::int64_t start, std::int64_t length);
 /// a [.., m] and b [.., n] side by side -> [.., m + n].
 Variable concatenate(const Variable& a, const Variable& b);
+/// Row j of part i, [.., W], as row places[i][j] of the result, of `shape` [.., W]. Together the places are all rows, each
+/// once (ops/merge_rows.cpp).
+Variable merge_rows(const std::vector<Variable>& parts, const std::vector<Tensor>& places, const Shape& shape);
 /// Sum over the real tokens of each item, divided by their number or, if `divisor` > 0, by that: x [B, T, E] -> [B, E].
 /// An item without a real token gives 0.
 Variable mean_pool(const Variable& x, const SharedPaddingMask& mask, std::int64_t divisor = 0);

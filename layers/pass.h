@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,7 @@
 namespace cosformer {
 
 class SequenceGroup;     // layers/sequence/sequence_group.h
+class PackedTexts;       // layers/packed_texts.h
 struct AttentionRecord;  // layers/attention/attention_weights.h
 
 /// Handed down to every layer; a value, so that several passes with other settings can run at once.
@@ -26,6 +28,10 @@ struct Pass {
 
   /// The ranks that share each text of a training step, which is then cut into parts; null: texts are whole.
   SequenceGroup* sequence = nullptr;
+
+  /// The texts that stand one behind the other in each row, which do not see each other; null: a row is one text. Of a
+  /// decoder without padding.
+  std::shared_ptr<const PackedTexts> packed = nullptr;
 
   /// Where every attention writes what it saw, in passes whose attention is to be looked at.
   std::map<std::string, AttentionRecord>* attention_records = nullptr;

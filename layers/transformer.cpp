@@ -5,6 +5,7 @@
 
 #include "autograd/recompute.h"
 #include "core/error.h"
+#include "layers/packed_texts.h"
 
 namespace cosformer {
 
@@ -77,11 +78,12 @@ Variable Transformer::forward(const Tensor& ids, const SharedPaddingMask& mask, 
 
 Variable Transformer::embed_part(const Tensor& ids, const SharedPaddingMask& mask, std::int64_t first,
                                  const Pass& pass) const {
-  const bool consecutive = !mask || mask->positions.empty();
   const Variable tokens = embed(ids, pass);
-  const Variable embedded =
-      consecutive ? embed_positions_.forward(tokens, first, pass)
-                  : embed_positions_.forward_at(tokens, Tensor::from<std::int32_t>(ids.shape(), mask->positions), pass);
+  const auto embedded = [&] {
+    if (pass.packed) return embed_positions_.forward_at(tokens, pass.packed->positions(), pass);
+    if (!mask || mask->positions.empty()) return embed_positions_.forward(tokens, first, pass);
+    return embed_positions_.forward_at(tokens, Tensor::from<std::int32_t>(ids.shape(), mask->positions), pass);
+  }();
   return dropout_.forward(layernorm_embedding_ ? layernorm_embedding_->forward(embedded, pass) : embedded, pass);
 }
 

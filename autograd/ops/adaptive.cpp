@@ -39,35 +39,6 @@ Tensor as_tensor(const std::vector<std::int32_t>& values) {
   return Tensor::from<std::int32_t>({static_cast<std::int64_t>(values.size())}, std::span(values));
 }
 
-/// Row j of part i as row positions[i][j] of the result, of `shape`; together the positions are all rows.
-Variable merge_rows(const std::vector<Variable>& parts, const std::vector<Tensor>& positions, const Shape& shape,
-                    DType dtype) {
-  const std::int64_t width = shape[-1];
-  Tensor out = Tensor::empty(shape, dtype);
-  dispatch_float(dtype, [&]<class T>(T) {
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      const Tensor rows = parts[i].value().contiguous();
-      scatter_rows(rows.data<T>(), width, positions[i].data<std::int32_t>(), positions[i].size(), out.data<T>());
-    }
-  });
-  std::vector<const Variable*> inputs;
-  inputs.reserve(inputs.size() + parts.size());
-  for (const Variable& part : parts) inputs.push_back(&part);
-  const auto backward = [positions, width](std::span<const Tensor> douts, InputGradients& gradients) {
-    const Tensor dy = douts[0].contiguous();
-    const std::int64_t rows = dy.size() / std::max<std::int64_t>(width, 1);
-    for (std::size_t i = 0; i < positions.size(); ++i) {
-      if (!gradients.wants(i)) continue;
-      Tensor part = Tensor::empty({positions[i].size(), width}, dy.dtype());
-      dispatch_float(dy.dtype(), [&]<class T>(T) {
-        embedding_forward(dy.data<T>(), rows, width, positions[i].data<std::int32_t>(), positions[i].size(), part.data<T>());
-      });
-      gradients.add(i, part);
-    }
-  };
-  return Variable::from_operation("adaptive_embedding", std::vector<Tensor>{out}, inputs, backward).front();
-}
-
 void check_bands(std::span<const AdaptiveBand> bands) {
   check<ShapeError>(!bands.empty(), "[adaptive_embedding] no bands");
   for (const auto& [table, projection] : bands) {
@@ -118,7 +89,8 @@ Variable adaptive_embedding(std::span<const AdaptiveBand> bands, const Tensor& i
   std::ranges::copy(ids.shape(), dims.begin());
   dims[static_cast<std::size_t>(ids.rank())] = bands.front().projection.dim(0);
   const Shape shape(std::span<const std::int64_t>(dims.data(), static_cast<std::size_t>(ids.rank()) + 1));
-  return merge_rows(parts, positions, shape, bands.front().table.dtype());
+  if (parts.empty()) return Variable(Tensor::empty(shape, bands.front().table.dtype()));
+  return merge_rows(parts, positions, shape);
 }
 
 Variable adaptive_cross_entropy(const Variable& hidden, const AdaptiveSoftmaxWeights& weights, const Tensor& targets,

@@ -7,6 +7,7 @@
 #include "layers/attention/attention_weights.h"
 #include "layers/attention/registry.h"
 #include "layers/attention/select_rows.h"
+#include "layers/packed_texts.h"
 
 namespace cosformer {
 
@@ -83,12 +84,32 @@ AttentionInputs MultiHeadAttention::project(const Variable& x, const Variable& s
 }
 
 Variable MultiHeadAttention::attend(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const {
+  if (pass.packed) return attend_apart(inputs, mask, pass);
   if (pass.attention_records) {
     pass.attention_records->insert_or_assign(path_, record_attention(*attention_, inputs, mask, pass));
   }
   AttentionMask dropped = mask;
   dropped.dropout = weight_dropout_.mask(pass);
   return attention_->forward(inputs, dropped, pass);
+}
+
+Variable MultiHeadAttention::attend_apart(const AttentionInputs& projected, const AttentionMask& mask,
+                                          const Pass& pass) const {
+  return pass.packed->apart([&](std::int64_t batch, const SharedPaddingMask& padding, const PackedTexts::Take& take) {
+    Pass own = pass;
+    own.packed = nullptr;
+    // Batches of texts must not drop the same weights. Sequences have smaller numbers.
+    constexpr int kSequenceBits = 48;
+    own.noise_index += static_cast<std::uint64_t>(batch) << kSequenceBits;
+    const AttentionInputs texts{take(projected.query), take(projected.key), take(projected.value),
+                                attention_->reads_input() ? take(projected.input) : Variable()};
+    return attend(head_inputs_.of(texts, padding, own), {mask.causal, padding, padding}, own);
+  });
+}
+
+AttentionInputs MultiHeadAttention::prepare(const AttentionInputs& projected, const SharedPaddingMask& mask,
+                                            const Pass& pass, std::int64_t first) const {
+  return pass.packed ? projected : head_inputs_.of(projected, mask, pass, first);
 }
 
 Variable MultiHeadAttention::attend_part(const AttentionInputs& inputs, const Variable& state, const SequencePart& part,
@@ -107,7 +128,7 @@ Variable MultiHeadAttention::forward(const Variable& x, const Variable& source, 
 MultiHeadAttention::Heads MultiHeadAttention::heads_of(const Variable& x, const Variable& source,
                                                        const SharedPaddingMask& mask, const Pass& pass,
                                                        std::int64_t first) const {
-  return {head_inputs_.of(project(x, source, pass), mask, pass, first), gate_of(x, pass)};
+  return {prepare(project(x, source, pass), mask, pass, first), gate_of(x, pass)};
 }
 
 MultiHeadAttention::Heads MultiHeadAttention::heads_of_norm(const Variable& x, const Norm& norm,
@@ -124,7 +145,7 @@ MultiHeadAttention::Heads MultiHeadAttention::heads_of_norm(const Variable& x, c
   if (q_proj_) projected.query = split_heads(heads[next++]);
   if (k_proj_) projected.key = split_heads(heads[next++]);
   projected.value = split_heads(heads[next]);
-  return {head_inputs_.of(projected, mask, pass, first), gate_proj_ ? heads.back() : Variable()};
+  return {prepare(projected, mask, pass, first), gate_proj_ ? heads.back() : Variable()};
 }
 
 Variable MultiHeadAttention::close_residual(const Variable& attended, const Variable& gate, const Variable& x,

@@ -83,6 +83,11 @@ class MultiHeadAttention {
   Variable gate_of(const Variable& x, const Pass& pass) const;
   /// Queries of x, keys and values of source, before `head_inputs_`; undefined without a projection.
   AttentionInputs project(const Variable& x, const Variable& source, const Pass& pass) const;
+  /// What `attend` takes: of a pass with packed texts heads as they are projected, else what `head_inputs_` makes of them.
+  AttentionInputs prepare(const AttentionInputs& projected, const SharedPaddingMask& mask, const Pass& pass,
+                          std::int64_t first) const;
+  /// `attend` of each packed text by itself.
+  Variable attend_apart(const AttentionInputs& projected, const AttentionMask& mask, const Pass& pass) const;
 
   std::string path_;
   std::int64_t head_dim_;

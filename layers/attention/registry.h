@@ -19,7 +19,7 @@ struct AttentionSupport {
   bool causal = true;      ///< query i sees keys j ≤ i: a decoder's attention to itself
   bool not_causal = true;  ///< every query sees every key: an encoder's attention
   bool cross = true;       ///< queries and keys of two texts: a decoder's attention to an encoder
-  bool padding = true;     ///< keys that are padding, anywhere in a text
+  bool padding = true;     ///< keys that are padding, anywhere in a text; texts that share a row
   bool steps = true;       ///< token by token: generation
   /// Texts in parts (layers/sequence/README.md) in causal attention, and in attention that is not.
   bool causal_parts = false;
@@ -66,5 +66,8 @@ std::vector<std::string> overruled_options(const ModelConfig& config);
 
 /// What a model asks of its attention that this does not support, under the config key that asks for it.
 std::optional<OptionProblem> find_attention_problem(const ModelConfig& config);
+
+/// The same of texts that share rows (layers/packed_texts.h), which attention sees as items with padding.
+std::optional<OptionProblem> find_packing_problem(const ModelConfig& config);
 
 }  // namespace cosformer

@@ -177,10 +177,32 @@ OperatorCase cluster_case() {
               }};
 }
 
+/// Rows 2, 0 and 3, 1 of four, of two parts.
+OperatorCase merge_case() {
+  return {.op = "merge_rows",
+          .sample = "two parts of other shapes",
+          .shapes = {{1, 2, 3}, {2, 3}},
+          .apply =
+              [](Inputs in) {
+                return merge_rows({in[0], in[1]}, {ids({2}, {2, 0}), ids({2}, {3, 1})}, {2, 2, 3});
+              },
+          .reference =
+              [](const Reference& in) {
+                Values out;
+                for (const std::size_t row : {1U, 3U, 0U, 2U}) {
+                  const Values& part = in[row / 2];
+                  const auto first = part.begin() + static_cast<std::ptrdiff_t>(row % 2 * 3);
+                  out.insert(out.end(), first, first + 3);
+                }
+                return out;
+              }};
+}
+
 }  // namespace
 
 std::vector<OperatorCase> adaptive_cases() {
-  return {embedding_case("three bands, a token twice", {2, 3}, {8, 0, 4, 2, 8, 3}), untied_case(), tied_case(),
+  return {merge_case(),   embedding_case("three bands, a token twice", {2, 3}, {8, 0, 4, 2, 8, 3}),
+          untied_case(),  tied_case(),
           dropout_case(), cluster_case()};
 }
 
@@ -190,7 +212,19 @@ std::vector<BadInput> bad_adaptive_inputs() {
     return std::vector<AdaptiveBand>{{zeros({3, 4}), zeros({5, 4})}, {zeros({2, 2}), zeros({5, 2})}};
   };
   const auto weights = [=] { return AdaptiveSoftmaxWeights{zeros({4, 5}), Variable(), {{zeros({2, 5}), zeros({3, 2})}}}; };
-  return {{"adaptive_embedding", "an id past the last band", [=] { adaptive_embedding(bands(), ids({1}, {5})); }},
+  return {{"merge_rows", "a place twice",
+           [=] {
+             merge_rows({zeros({2, 3})}, {ids({2}, {0, 0})}, {2, 3});
+           }},
+          {"merge_rows", "a row without a part",
+           [=] {
+             merge_rows({zeros({2, 3})}, {ids({2}, {0, 1})}, {3, 3});
+           }},
+          {"merge_rows", "a part of another width",
+           [=] {
+             merge_rows({zeros({2, 3})}, {ids({2}, {0, 1})}, {2, 4});
+           }},
+          {"adaptive_embedding", "an id past the last band", [=] { adaptive_embedding(bands(), ids({1}, {5})); }},
           {"adaptive_embedding", "a negative id", [=] { adaptive_embedding(bands(), ids({1}, {-1})); }},
           {"adaptive_embedding", "no bands", [] { adaptive_embedding({}, ids({1}, {0})); }},
           {"adaptive_embedding", "a projection to another width",

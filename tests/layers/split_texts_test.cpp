@@ -1,7 +1,9 @@
-// One text as a whole, in pieces that hand on their state, beside other texts and behind them: the same losses, for every
-// kind of attention.
+// One text as a whole, in pieces that hand on their state, beside other texts, padded and behind them in one row: the same
+// losses, for every kind of attention.
 #include <algorithm>
 
+#include "autograd/backward.h"
+#include "layers/packed_texts.h"
 #include "tests/catch.h"
 #include "tests/support/layer_cases.h"
 #include "tests/support/require_close.h"
@@ -25,7 +27,7 @@ Values losses(const Model& model, const Tensor& hidden, const Tensor& targets) {
 
 /// Decoders of every kind whose rows do not depend on rounding alone, with and without what may stand around an attention.
 template <class Visit>
-void for_each_decoder(Visit&& visit) {
+void for_each_decoder(Visit&& visit, Positions positions = Positions::none) {
   const ThreadCountScope one_thread(1);
   int visited = 0;
   for (const Variant& variant : attention_variants(ModelKind::decoder)) {
@@ -33,7 +35,7 @@ void for_each_decoder(Visit&& visit) {
     CAPTURE(variant.name);
     ModelConfig config = small_model(ModelKind::decoder, variant.config, 2 * kLength);
     config.num_layers = 2;
-    config.positions = Positions::none;
+    config.positions = positions;
     visit(Model(config, 7, DType::float64));
     ++visited;
   }
@@ -88,6 +90,66 @@ TEST_CASE("texts side by side in pieces are the texts alone, and tell each other
                     losses(model, item(hidden), item(targets)), {.rel = 1e-9});
     }
   });
+}
+
+TEST_CASE("texts that share a row have the losses and gradients that they have alone, with every attention") {
+  // Of two rows, the texts: three in the first, one in the second.
+  struct Text {
+    std::int64_t row, begin, length;
+  };
+  constexpr Text kTexts[] = {{0, 0, 5}, {0, 5, 1}, {0, 6, kLength - 6}, {1, 0, kLength}};
+  const std::vector<std::vector<std::int64_t>> starts = {{5, 6}, {}};
+  for (const Positions positions : {Positions::none, Positions::learned, Positions::sinusoidal, Positions::rope}) {
+    CAPTURE(static_cast<int>(positions));
+    for_each_decoder(
+        [&](const Model& model) {
+          const Tensor ids = random_ids({2, kLength}, 5, 13), targets = random_ids({2, kLength}, 6, 13);
+          const std::int64_t width = model.config().embed_dim;
+          const auto loss = [&](const Variable& hidden, const Tensor& wanted, const Pass& pass) {
+            return model.token_loss(reshape(hidden, {wanted.size(), width}), wanted.reshape({wanted.size()}), 1.0, pass);
+          };
+          Pass pass{.record_gradients = true};
+          Gradients alone;
+          double sum = 0;
+          for (const Text& text : kTexts) {
+            const auto own = [&](const Tensor& x) {
+              return x.narrow(0, text.row, 1).narrow(1, text.begin, text.length).contiguous();
+            };
+            const Variable one = loss(model.decode(own(ids), nullptr, {}, pass), own(targets), pass);
+            sum += one.value().item();
+            alone = backward(one, std::move(alone));
+          }
+          pass.packed = pack_texts(starts, kLength);
+          REQUIRE(pass.packed);
+          for (const bool recompute_layers : {false, true}) {
+            pass.recompute_layers = recompute_layers;
+            const Variable all = loss(model.decode(ids, nullptr, {}, pass), targets, pass);
+            require_close("loss", sum, all.value().item(), {.rel = 1e-9});
+            const Gradients gradients = backward(all);
+            for (const Parameter& parameter : model.parameters()) {
+              REQUIRE(gradients.of(parameter.variable).defined() == alone.of(parameter.variable).defined());
+              if (!alone.of(parameter.variable).defined()) continue;
+              require_close(parameter.name, values_of(alone.of(parameter.variable)),
+                            values_of(gradients.of(parameter.variable)), {.rel = 1e-8, .abs = 1e-11});
+            }
+          }
+        },
+        positions);
+  }
+}
+
+TEST_CASE("rows that are one text each are not packed") {
+  CHECK(pack_texts(std::vector<std::vector<std::int64_t>>{{}, {}}, 5) == nullptr);
+  CHECK_THROWS_AS(pack_texts(std::vector<std::vector<std::int64_t>>{{3, 3}}, 5), ShapeError);
+  CHECK_THROWS_AS(pack_texts(std::vector<std::vector<std::int64_t>>{{5}}, 5), ShapeError);
+}
+
+TEST_CASE("a model can keep texts of a row apart if its attention takes padding") {
+  for (const Variant& variant : attention_variants(ModelKind::decoder)) {
+    CAPTURE(variant.name);
+    CHECK(find_packing_problem(small_model(ModelKind::decoder, variant.config, 8)).has_value() !=
+          variant.supports().padding);
+  }
 }
 
 }  // namespace cosformer::test
