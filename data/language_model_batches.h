@@ -3,10 +3,10 @@
 /// Windows of a text for training and evaluating language models.
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "core/kernels/cross_entropy.h"
+#include "data/corpus/epoch_text.h"
 #include "data/text_windows.h"
 
 namespace cosformer {
@@ -18,6 +18,14 @@ struct TokenBatch {
   std::int64_t predicted = 0;         ///< targets that are not ignored
   std::vector<std::int32_t> inputs;   ///< [rows, length]; 0 behind the end of a short row
   std::vector<std::int32_t> targets;  ///< [rows, length]; kIgnoredTarget behind the end of a short row
+  /// Of batches with boundaries, [rows]: where documents begin in each row but at its first token, rising.
+  std::vector<std::vector<std::int64_t>> starts;
+};
+
+/// What a row is cut out of.
+struct TextLayout {
+  std::int64_t context = 0;          ///< targets that each evaluation window shares with the one before
+  bool document_boundaries = false;  ///< rows say where documents begin, whose first tokens are no targets
 };
 
 /// Cuts a text of N tokens into windows; the token after each input is its target, so there are N - 1 targets.
@@ -29,15 +37,15 @@ struct TokenBatch {
 /// `context` targets; the last may be short. Window k sees the tokens k·(seq_len - context) ... as input; its first
 /// `context` targets, which the window before has, are ignored, so that every target is predicted exactly once.
 ///
+/// With boundaries of documents, the first token of a document is no target, since nothing before it belongs to it.
+///
 /// All batches are `seq_len` long, however short their rows, since attention may depend on the padded length.
 class LanguageModelBatches {
  public:
-  /// `tokens` must outlive this object. Throws InputError if there are fewer than two tokens or seq_len < 1, or context
-  /// is not in [0, seq_len).
-  LanguageModelBatches(std::span<const std::int32_t> tokens, std::int64_t seq_len, std::uint64_t seed,
-                       std::int64_t context = 0);
+  /// Throws InputError if there are fewer than two tokens or seq_len < 1, or the context is not in [0, seq_len).
+  LanguageModelBatches(EpochText text, std::int64_t seq_len, std::uint64_t seed, TextLayout layout = {});
 
-  std::int64_t tokens() const { return static_cast<std::int64_t>(tokens_.size()); }
+  std::int64_t tokens() const { return text_.size(); }
   std::int64_t targets() const { return tokens() - 1; }
   std::int64_t seq_len() const { return seq_len_; }
   /// Sequences that every epoch has.
@@ -53,11 +61,12 @@ class LanguageModelBatches {
   TokenBatch evaluation_batch(std::int64_t first_window, std::int64_t rows) const;
 
  private:
-  /// Writes the targets [begin, end) with their inputs to a row.
-  void fill(TokenBatch& batch, std::int64_t row, std::int64_t begin, std::int64_t end) const;
+  /// Writes the targets of a window with their inputs to a row, but the first `context` targets.
+  void fill(TokenBatch& batch, std::int64_t row, const TextWindow& window, std::int64_t context = 0) const;
 
-  std::span<const std::int32_t> tokens_;
-  std::int64_t seq_len_, context_;
+  EpochText text_;
+  std::int64_t seq_len_;
+  TextLayout layout_;
   TextWindows windows_;
 };
 

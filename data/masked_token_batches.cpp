@@ -14,8 +14,8 @@ namespace {
 constexpr double kBecomesMask = 0.8, kBecomesRandom = 0.1;
 
 /// Tokens of the text in a block.
-std::int64_t block_length(std::span<const std::int32_t> tokens, std::int64_t seq_len, double mask_probability) {
-  check<InputError>(!tokens.empty(), "masked language modelling needs a token or more, found none");
+std::int64_t block_length(const EpochText& text, std::int64_t seq_len, double mask_probability) {
+  check<InputError>(text.size() > 0, "masked language modelling needs a token or more, found none");
   check<InputError>(seq_len >= 2, "task.seq_len: masked language modelling needs at least 2, found ", seq_len);
   check<InputError>(mask_probability > 0 && mask_probability <= 1,
                     "task.mask_probability: expected a value above 0, at most 1, found ", mask_probability);
@@ -41,14 +41,14 @@ SharedPaddingMask MaskedTokenBatch::padding(std::int64_t first, std::int64_t cou
   return std::make_shared<const PaddingMask>(std::move(mask));
 }
 
-MaskedTokenBatches::MaskedTokenBatches(std::span<const std::int32_t> tokens, const SpecialTokens& special,
-                                       std::int64_t seq_len, double mask_probability, std::uint64_t seed)
-    : tokens_(tokens),
+MaskedTokenBatches::MaskedTokenBatches(EpochText text, const SpecialTokens& special, std::int64_t seq_len,
+                                       double mask_probability, std::uint64_t seed)
+    : text_(std::move(text)),
       special_(special),
       seq_len_(seq_len),
       mask_probability_(mask_probability),
       seed_(seed),
-      windows_(static_cast<std::int64_t>(tokens.size()), block_length(tokens, seq_len, mask_probability), seed) {}
+      windows_(text_.size(), block_length(text_, seq_len, mask_probability), seed) {}
 
 MaskedTokenBatch MaskedTokenBatches::empty_batch() const {
   MaskedTokenBatch batch;
@@ -62,6 +62,8 @@ void MaskedTokenBatches::add(MaskedTokenBatch& batch, const TextWindow& window, 
   batch.targets.resize(row + static_cast<std::size_t>(seq_len_), kIgnoredTarget);
   batch.inputs[row] = special_.class_token;
   const auto epoch = static_cast<std::uint64_t>(window.epoch);
+  std::vector<std::int32_t> tokens(static_cast<std::size_t>(window.end - window.begin));
+  text_.copy(window.epoch, window.begin, tokens);
   std::pair<double, std::int64_t> least{2.0, 0};
   for (std::int64_t place = window.begin; place < window.end; ++place) {
     least = std::min(least, {draws.choice.uniform(static_cast<std::uint64_t>(place), epoch), place});
@@ -69,7 +71,7 @@ void MaskedTokenBatches::add(MaskedTokenBatch& batch, const TextWindow& window, 
   for (std::int64_t place = window.begin; place < window.end; ++place) {
     const auto index = static_cast<std::uint64_t>(place);
     const auto to = row + 1 + static_cast<std::size_t>(place - window.begin);
-    const std::int32_t token = tokens_[static_cast<std::size_t>(place)];
+    const std::int32_t token = tokens[static_cast<std::size_t>(place - window.begin)];
     batch.inputs[to] = token;
     if (place != least.second && draws.choice.uniform(index, epoch) >= mask_probability_) continue;
     batch.targets[to] = token;
@@ -96,7 +98,7 @@ MaskedTokenBatch MaskedTokenBatches::batch(std::int64_t first_sequence, std::int
 
 std::int64_t MaskedTokenBatches::evaluation_windows() const {
   const std::int64_t block = seq_len_ - 1;
-  return (static_cast<std::int64_t>(tokens_.size()) + block - 1) / block;
+  return (text_.size() + block - 1) / block;
 }
 
 MaskedTokenBatch MaskedTokenBatches::evaluation_batch(std::int64_t first_window, std::int64_t rows) const {
@@ -106,7 +108,7 @@ MaskedTokenBatch MaskedTokenBatches::evaluation_batch(std::int64_t first_window,
   const std::int64_t block = seq_len_ - 1, last = std::min(first_window + rows, evaluation_windows());
   for (std::int64_t window = first_window; window < last; ++window) {
     const std::int64_t begin = window * block;
-    add(batch, {0, begin, std::min(begin + block, static_cast<std::int64_t>(tokens_.size()))}, draws);
+    add(batch, {0, begin, std::min(begin + block, text_.size())}, draws);
   }
   return batch;
 }

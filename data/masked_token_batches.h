@@ -3,10 +3,10 @@
 /// Blocks of a text with masked tokens, for training encoders to restore them.
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "core/padding_mask.h"
+#include "data/corpus/epoch_text.h"
 #include "data/special_tokens.h"
 #include "data/text_windows.h"
 
@@ -37,10 +37,10 @@ struct MaskedTokenBatch {
 /// Sources: Devlin et al., NAACL 2019 (80/10/10); Liu et al. 2019, RoBERTa (dynamic masking).
 class MaskedTokenBatches {
  public:
-  /// `tokens`, below special.class_token, must outlive this object. Throws InputError unless there is a token,
-  /// seq_len ≥ 2 and 0 < mask_probability ≤ 1.
-  MaskedTokenBatches(std::span<const std::int32_t> tokens, const SpecialTokens& special, std::int64_t seq_len,
-                     double mask_probability, std::uint64_t seed);
+  /// Tokens are below special.class_token. Throws InputError unless there is one, seq_len ≥ 2 and
+  /// 0 < mask_probability ≤ 1.
+  MaskedTokenBatches(EpochText text, const SpecialTokens& special, std::int64_t seq_len, double mask_probability,
+                     std::uint64_t seed);
 
   /// Sequences that every epoch has.
   std::int64_t sequences_in_epoch() const { return windows_.windows_in_epoch(); }
@@ -57,7 +57,7 @@ class MaskedTokenBatches {
   void add(MaskedTokenBatch& batch, const TextWindow& window, const Draws& draws) const;
   MaskedTokenBatch empty_batch() const;
 
-  std::span<const std::int32_t> tokens_;
+  EpochText text_;
   SpecialTokens special_;
   std::int64_t seq_len_;
   double mask_probability_;

@@ -15,7 +15,7 @@ std::string name_of(const CorpusFiles& files) {
 
 }  // namespace
 
-void check_corpus(const CorpusFacts& facts, std::size_t tokens, const CorpusFiles& files) {
+void check_corpus(const CorpusFacts& facts, std::int64_t tokens, const CorpusFiles& files) {
   check<InputError>(facts.statistics.bytes > 0, name_of(files),
                     files.files.size() == 1 ? ": the file is empty" : ": the files are empty");
   check<InputError>(tokens >= 2, name_of(files), ": language modelling needs two tokens or more, found ", tokens);
@@ -23,13 +23,18 @@ void check_corpus(const CorpusFacts& facts, std::size_t tokens, const CorpusFile
 
 TextCorpus load_text_corpus(const CorpusFiles& files, const Tokenizer& tokenizer) {
   std::vector<std::int32_t> tokens;
-  TextCorpus corpus{
-      read_tokens(files, tokenizer,
-                  [&](std::span<const std::int32_t> ids) { tokens.insert(tokens.end(), ids.begin(), ids.end()); }),
-      {}};
-  check_corpus(corpus, tokens.size(), files);
+  std::vector<std::int64_t> starts;
+  TokenReader reader(files, tokenizer);
+  while (const auto part = reader.next()) {
+    for (const std::int64_t start : part->starts) starts.push_back(std::ssize(tokens) + start);
+    tokens.insert(tokens.end(), part->ids.begin(), part->ids.end());
+  }
+  TextCorpus corpus{reader.facts(), {}, {}, {}};
+  check_corpus(corpus, std::ssize(tokens), files);
   tokens.shrink_to_fit();
+  corpus.remark = corpus_remark(corpus, files);
   corpus.tokens = TokenArray(std::move(tokens));
+  corpus.starts = DocumentStarts(std::move(starts));
   return corpus;
 }
 

@@ -8,7 +8,9 @@
 namespace cosformer {
 
 struct TextCorpus : CorpusFacts {
-  TokenArray tokens;  ///< in [0, vocab_size) of the tokenizer
+  std::string remark;     ///< see `corpus_remark`
+  TokenArray tokens;      ///< in [0, vocab_size) of the tokenizer
+  DocumentStarts starts;  ///< of its documents
 };
 
 /// Reads plain texts (WikiText's `.tokens` files too) or JSON lines, which may be compressed. Throws InputError with the
@@ -17,7 +19,7 @@ struct TextCorpus : CorpusFacts {
 TextCorpus load_text_corpus(const CorpusFiles& files, const Tokenizer& tokenizer);
 
 /// Throws InputError for a corpus of fewer than two tokens.
-void check_corpus(const CorpusFacts& facts, std::size_t tokens, const CorpusFiles& files);
+void check_corpus(const CorpusFacts& facts, std::int64_t tokens, const CorpusFiles& files);
 
 /// All texts of a corpus, one after the other. Throws InputError as `load_text_corpus` does.
 std::string read_whole_text(const CorpusFiles& files);

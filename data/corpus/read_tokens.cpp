@@ -1,5 +1,6 @@
 #include "data/corpus/read_tokens.h"
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -17,7 +18,7 @@ namespace cosformer {
 namespace {
 
 /// Bytes of documents that are encoded together.
-constexpr std::size_t kDocumentBytes = std::size_t{1} << 24;
+constexpr std::size_t kDocumentBytes = std::size_t{1} << 22;
 
 /// Whether the first line of `text` is a JSON object.
 bool begins_with_json(std::string_view text) {
@@ -46,48 +47,6 @@ void add(TextStatistics& sum, const TextStatistics& part) {
   sum.words += part.words;
 }
 
-/// Documents that wait for being encoded together.
-class DocumentBatch {
- public:
-  explicit DocumentBatch(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
-
-  void add(const TextBlock& block) {
-    bytes_ += block.text.size();
-    documents_.push_back({std::string(block.text), block.file, block.line});
-  }
-  bool is_full() const { return bytes_ >= kDocumentBytes; }
-
-  /// Hands the ids over and forgets the documents.
-  void flush(const TokenReceiver& receive) {
-    std::vector<std::vector<std::int32_t>> ids(documents_.size());
-    std::vector<std::string> faults(documents_.size());
-    parallel_for(static_cast<std::int64_t>(documents_.size()), [&](std::int64_t i) {
-      const auto own = static_cast<std::size_t>(i);
-      try {
-        ids[own] = tokenizer_.encode(documents_[own].text);
-      } catch (const InputError& error) {
-        faults[own] = error.what();
-      }
-    });
-    for (std::size_t i = 0; i < documents_.size(); ++i) {
-      check<InputError>(faults[i].empty(), documents_[i].file->string(), ":", documents_[i].line, ": ", faults[i]);
-      receive(ids[i]);
-    }
-    documents_.clear();
-    bytes_ = 0;
-  }
-
- private:
-  struct Document {
-    std::string text;
-    const std::filesystem::path* file;
-    std::int64_t line;
-  };
-  const Tokenizer& tokenizer_;
-  std::vector<Document> documents_;
-  std::size_t bytes_ = 0;
-};
-
 }  // namespace
 
 TextStatistics text_statistics(std::string_view text) {
@@ -96,6 +55,13 @@ TextStatistics text_statistics(std::string_view text) {
       text, [&](std::string_view) { ++statistics.words; }, [&] { ++statistics.lines; });
   statistics.words += statistics.lines;
   return statistics;
+}
+
+std::string corpus_remark(const CorpusFacts& facts, const CorpusFiles& corpus) {
+  if (facts.json_file < 0) return {};
+  return concat(corpus.files[static_cast<std::size_t>(facts.json_file)].string(),
+                ": holds JSON, which is read as plain text: braces, keys and quotes are learnt too; task.text_key names the "
+                "key of the text alone");
 }
 
 std::string text_error(const std::filesystem::path& path, std::string_view message, std::int64_t line, std::int64_t column) {
@@ -107,38 +73,73 @@ std::string text_error(const std::filesystem::path& path, std::string_view messa
                 rest);
 }
 
-CorpusFacts read_tokens(const CorpusFiles& corpus, const Tokenizer& tokenizer, const TokenReceiver& receive,
-                        const TokenProgress& progress) {
-  CorpusFacts facts;
-  CorpusBlocks blocks(corpus, [&](std::string_view text, std::size_t p) { return tokenizer.may_cut(text, p); });
-  DocumentBatch batch(tokenizer);
-  const std::filesystem::path* file = nullptr;
-  while (const auto block = blocks.next()) {
-    const bool is_new_file = file != block->file;
-    file = block->file;
-    add(facts.statistics, text_statistics(block->text));
-    if (block->is_whole) {
-      ++facts.documents;
-      batch.add(*block);
-      if (batch.is_full()) batch.flush(receive);
-    } else {
-      if (is_new_file) ++facts.documents;
-      if (is_new_file && facts.remark.empty() && begins_with_json(block->text)) {
-        facts.remark = concat(file->string(),
-                              ": holds JSON, which is read as plain text: braces, keys and quotes are learnt too; "
-                              "task.text_key names the key of the text alone");
-      }
-      try {
-        receive(tokenizer.encode(block->text));
-      } catch (const InputError& error) {
-        throw InputError(text_error(*file, error.what(), block->line, block->column));
-      }
-    }
-    if (progress) progress(facts.statistics.bytes);
-  }
-  batch.flush(receive);
-  facts.content = blocks.digest();
+TokenReader::TokenReader(const CorpusFiles& corpus, const Tokenizer& tokenizer)
+    : corpus_(corpus),
+      tokenizer_(tokenizer),
+      blocks_(corpus, [&tokenizer](std::string_view text, std::size_t p) { return tokenizer.may_cut(text, p); }) {}
+
+CorpusFacts TokenReader::facts() const {
+  CorpusFacts facts = facts_;
+  facts.content = blocks_.digest();
   return facts;
+}
+
+void TokenReader::note_plain() {
+  begins_file_ = file_ != block_->file;
+  file_ = block_->file;
+  if (!begins_file_) return;
+  ++facts_.documents;
+  if (facts_.json_file < 0 && begins_with_json(block_->text))
+    facts_.json_file = std::ranges::find(corpus_.files, *file_) - corpus_.files.begin();
+}
+
+bool TokenReader::read() {
+  documents_.clear();
+  std::size_t bytes = 0;
+  while (bytes < kDocumentBytes && (block_ = blocks_.next())) {
+    add(facts_.statistics, text_statistics(block_->text));
+    if (!block_->is_whole) {
+      note_plain();
+      return true;
+    }
+    ++facts_.documents;
+    bytes += block_->text.size();
+    documents_.push_back({std::string(block_->text), block_->file, block_->line});
+  }
+  return !documents_.empty();
+}
+
+bool TokenReader::skip() { return read(); }
+
+std::optional<TokenPart> TokenReader::next() {
+  if (!read()) return std::nullopt;
+  TokenPart part;
+  if (documents_.empty()) {
+    if (begins_file_) part.starts.push_back(0);
+    try {
+      part.ids = tokenizer_.encode(block_->text);
+    } catch (const InputError& error) {
+      throw InputError(text_error(*file_, error.what(), block_->line, block_->column));
+    }
+    return part;
+  }
+  std::vector<std::vector<std::int32_t>> ids(documents_.size());
+  std::vector<std::string> faults(documents_.size());
+  parallel_for(std::ssize(documents_), [&](std::int64_t i) {
+    const auto own = static_cast<std::size_t>(i);
+    try {
+      ids[own] = tokenizer_.encode(documents_[own].text);
+    } catch (const InputError& error) {
+      faults[own] = error.what();
+    }
+  });
+  for (std::size_t i = 0; i < documents_.size(); ++i) {
+    check<InputError>(faults[i].empty(), documents_[i].file->string(), ":", documents_[i].line, ": ", faults[i]);
+    part.starts.push_back(std::ssize(part.ids));
+    part.ids.insert(part.ids.end(), ids[i].begin(), ids[i].end());
+    ids[i] = {};
+  }
+  return part;
 }
 
 }  // namespace cosformer

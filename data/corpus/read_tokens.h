@@ -1,11 +1,11 @@
 #pragma once
 /// \file
-/// A corpus as token ids, piece by piece.
+/// A corpus as token ids, part by part.
 
 #include <cstdint>
-#include <functional>
-#include <span>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "core/checksum.h"
 #include "data/corpus/text_blocks.h"
@@ -24,22 +24,56 @@ TextStatistics text_statistics(std::string_view text);
 
 /// What is known of a corpus when it has been read.
 struct CorpusFacts {
-  TextStatistics statistics;   ///< of the texts that are learnt
-  std::int64_t documents = 0;  ///< lines of JSON, or files
-  Digest content;              ///< of the unpacked files
-  std::string remark;          ///< what a user should know, one line that begins with a path; empty = nothing
+  TextStatistics statistics;    ///< of the texts that are learnt
+  std::int64_t documents = 0;   ///< lines of JSON, or files
+  Digest content;               ///< of the unpacked files
+  std::int64_t json_file = -1;  ///< the first file that is read as plain text and begins with JSON; -1: none does
 };
 
-/// Told the ids of the texts in order.
-using TokenReceiver = std::function<void(std::span<const std::int32_t> ids)>;
-/// Told the bytes of text that have become ids, now and then.
-using TokenProgress = std::function<void(std::int64_t bytes)>;
+/// What a user should know of the corpus, one line that begins with a path; empty = nothing.
+std::string corpus_remark(const CorpusFacts& facts, const CorpusFiles& corpus);
+
+/// Token ids that follow one another in a corpus.
+struct TokenPart {
+  std::vector<std::int32_t> ids;
+  std::vector<std::int64_t> starts;  ///< places in `ids` at which documents begin, or ids.size()
+};
 
 /// Reads the files and encodes their texts on all threads, in memory that does not grow with the corpus if the tokenizer
-/// lets plain texts be cut. Ids do not depend on the number of threads. Throws InputError with the file, and with line and
-/// column if the tokenizer refuses a text: also for a plain text that is empty.
-CorpusFacts read_tokens(const CorpusFiles& corpus, const Tokenizer& tokenizer, const TokenReceiver& receive,
-                        const TokenProgress& progress = {});
+/// lets plain texts be cut. Parts and ids are a function of the texts: they do not depend on the number of threads.
+class TokenReader {
+ public:
+  /// Both must outlive the reader.
+  TokenReader(const CorpusFiles& corpus, const Tokenizer& tokenizer);
+
+  /// The next part; nothing at the end. Throws InputError with the file, and with line and column if the tokenizer refuses a
+  /// text: also for a plain text that is empty.
+  std::optional<TokenPart> next();
+  /// Goes over the next part without encoding it; false at the end. Throws InputError as `next` does.
+  bool skip();
+  /// Of the parts so far.
+  CorpusFacts facts() const;
+
+ private:
+  /// A text, with a tokenizer's part of the work before it.
+  struct Document {
+    std::string text;
+    const std::filesystem::path* file;
+    std::int64_t line;
+  };
+  /// Reads the texts of the next part; those of plain texts stay in `block_`. False at the end.
+  bool read();
+  void note_plain();
+
+  const CorpusFiles& corpus_;
+  const Tokenizer& tokenizer_;
+  CorpusBlocks blocks_;
+  CorpusFacts facts_;
+  const std::filesystem::path* file_ = nullptr;
+  std::optional<TextBlock> block_;
+  bool begins_file_ = false;         ///< `block_` does
+  std::vector<Document> documents_;  ///< lines of JSON that are encoded together
+};
 
 /// A tokenizer's message about a text that begins at `line` and `column` of a file; the message may begin with
 /// "LINE:COLUMN: ".

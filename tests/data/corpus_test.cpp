@@ -37,7 +37,7 @@ std::string joined(const std::vector<std::filesystem::path>& paths) {
 std::string text_of(const CorpusFiles& files) {
   const auto bytes = load_tokenizer("byte", {});
   const TextCorpus corpus = load_text_corpus(files, *bytes);
-  return bytes->decode(corpus.tokens.span());
+  return bytes->decode(corpus.tokens.part(0, corpus.tokens.size()));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/corpus/shuffle.h"
 #include "data/texts/labelled_texts.h"
 #include "layers/model_config.h"
 #include "train/optimizers/optimizer.h"
@@ -30,6 +31,8 @@ struct TaskConfig {
   std::string token_cache;  ///< folder in which token ids of texts are kept; empty = they are held in memory
   std::int64_t seq_len = 256;
   std::int64_t context_window = 0;        ///< language_modeling: tokens of an evaluation window that are read and not scored
+  Shuffle shuffle = Shuffle::window;      ///< language models: what an epoch puts in another order
+  bool document_boundaries = false;       ///< language_modeling: nothing crosses from one document to the next
   bool carry_state = false;               ///< language_modeling: evaluation reads a text as one, window by window
   std::string tokenizer = "byte";         ///< byte, char, word, bpe
   std::string tokenizer_folder;           ///< holds the tokenizer's files; empty = made from the training text

@@ -34,6 +34,9 @@ std::optional<OptionProblem> find_problem(const Config& config) {
     }
   }
   if (auto problem = find_attention_problem(model)) return problem;
+  if (task.document_boundaries) {
+    if (auto problem = find_packing_problem(model)) return problem;
+  }
   if (task.tokenizer == "byte" && !task.tokenizer_folder.empty())
     return OptionProblem{"task.tokenizer_folder", "task.tokenizer_folder has no use with task.tokenizer = \"byte\""};
   if (auto problem = find_optimizer_problem(optimizer)) return problem;

@@ -8,6 +8,7 @@ namespace {
 
 constexpr Named<RatingClasses> kRatingClasses[] = {{"stars", RatingClasses::stars}, {"polarity", RatingClasses::polarity}};
 constexpr Named<PadTo> kPadTo[] = {{"longest", PadTo::longest}, {"seq_len", PadTo::seq_len}};
+constexpr Named<Shuffle> kShuffles[] = {{"window", Shuffle::window}, {"document", Shuffle::document}};
 
 using C = Config;
 using Task = TaskConfig;
@@ -29,9 +30,18 @@ constexpr Field kFields[] = {
     text<&C::task, &Task::text_key>("task.text_key", nullptr,
                                     "the texts of language models are lines of JSON, objects that hold the text under this "
                                     "key; empty: plain texts"),
-    text<&C::task, &Task::token_cache>("task.token_cache", nullptr,
-                                       "folder in which language models keep token ids of their texts, mapped and shared by "
-                                       "all runs; empty: they are held in memory"),
+    text<&C::task, &Task::token_cache>(
+        "task.token_cache", nullptr,
+        "folder in which language models keep token ids of their texts, read from there and shared by "
+        "all runs; empty: they are held in memory"),
+    choice<kShuffles, &C::task, &Task::shuffle>("task.shuffle",
+                                                "what every epoch of a language model puts in another order, by train.seed: "
+                                                "the windows of the text as it is, or also "
+                                                "its documents, before the text is cut into windows"),
+    boolean<&C::task, &Task::document_boundaries>(
+        "task.document_boundaries",
+        "documents (files, or lines of JSON) that share a window do not see each other, language_modeling: attention and "
+        "short convolutions stay within them, positions begin anew, and their first tokens are not predicted"),
     integer<&C::task, &Task::seq_len>("task.seq_len", 1, kMaxLength, "tokens of a sequence"),
     integer<&C::task, &Task::context_window>(
         "task.context_window", 0, kMaxLength,

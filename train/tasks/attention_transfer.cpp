@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "core/error.h"
@@ -104,7 +105,10 @@ class AttentionTransfer : public Task {
                       "train.init_from: attention_transfer begins with the weights of a run or checkpoint; found none");
     teacher_ = read_teacher(config);
     tokenizer_ = make_tokenizer(config.task);
+    check<InputError>(!config.task.document_boundaries,
+                      "task.document_boundaries: attention_transfer reads across documents");
     corpora_ = load_corpora(config.task, *tokenizer_);
+    training_text_ = training_text(config, corpora_);
   }
 
   ModelConfig with_data(ModelConfig model) const override {
@@ -119,7 +123,8 @@ class AttentionTransfer : public Task {
   TextLengths lengths() const override { return {.seq_len = config().task.seq_len}; }
 
   std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
-    TokenBatch windows = batches(Split::train).batch(first, rows);
+    corpus(Split::train);
+    TokenBatch windows = batches(*training_text_).batch(first, rows);
     const std::int64_t predicted = windows.predicted;
     auto batch = std::make_unique<TransferBatch>(std::move(windows), teacher_.model);
     batch->rows = rows;
@@ -183,14 +188,18 @@ class AttentionTransfer : public Task {
   }
 
  private:
-  LanguageModelBatches batches(Split split) const {
-    return LanguageModelBatches(require_split(corpora_, split, "text").tokens.span(), config().task.seq_len,
-                                static_cast<std::uint64_t>(config().train.seed));
+  const TextCorpus& corpus(Split split) const { return require_split(corpora_, split, "text"); }
+
+  /// Of a split as its text stands.
+  LanguageModelBatches batches(Split split) const { return batches(EpochText(corpus(split).tokens)); }
+  LanguageModelBatches batches(const EpochText& text) const {
+    return LanguageModelBatches(text, config().task.seq_len, static_cast<std::uint64_t>(config().train.seed));
   }
 
   Teacher teacher_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   Corpora corpora_;
+  std::optional<EpochText> training_text_;
 };
 
 }  // namespace

@@ -20,9 +20,16 @@ Corpora load_corpora(const TaskConfig& task, const Tokenizer& tokenizer) {
     if (data_path(task, split).empty()) continue;
     const CorpusFiles files = corpus_files(task, split);
     corpora[split] = task.token_cache.empty() ? load_text_corpus(files, tokenizer)
-                                              : load_cached_corpus(files, tokenizer, task.token_cache);
+                                              : TokenCache(files, tokenizer, task.token_cache).load();
   }
   return corpora;
+}
+
+std::optional<EpochText> training_text(const Config& config, const Corpora& corpora) {
+  const auto& corpus = corpora[Split::train];
+  if (!corpus) return std::nullopt;
+  if (config.task.shuffle == Shuffle::window) return EpochText(corpus->tokens, corpus->starts);
+  return EpochText(corpus->tokens, corpus->starts, static_cast<std::uint64_t>(config.train.seed));
 }
 
 std::vector<std::string> remarks_of(const Corpora& corpora) {

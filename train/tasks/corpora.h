@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "data/corpus/epoch_text.h"
 #include "data/text_corpus.h"
 #include "train/tasks/task.h"
 
@@ -18,6 +19,9 @@ CorpusFiles corpus_files(const TaskConfig& task, Split split);
 
 /// Reads every text that the config names, or maps it from its token cache. Throws InputError.
 Corpora load_corpora(const TaskConfig& task, const Tokenizer& tokenizer);
+
+/// What the epochs of training read; nothing if the config names no text for it.
+std::optional<EpochText> training_text(const Config& config, const Corpora& corpora);
 
 /// What a user should know of the texts, a line per text.
 std::vector<std::string> remarks_of(const Corpora& corpora);

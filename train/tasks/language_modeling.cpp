@@ -5,9 +5,11 @@
 #include <numbers>
 #include <numeric>
 #include <optional>
+#include <span>
 
 #include "core/error.h"
 #include "data/language_model_batches.h"
+#include "layers/packed_texts.h"
 #include "layers/sequence/model_in_parts.h"
 #include "train/tasks/corpora.h"
 #include "train/tasks/execution.h"
@@ -30,8 +32,14 @@ Tensor rows_of(const std::vector<std::int32_t>& values, std::int64_t length, std
 
 /// factor · Σ loss over the targets of `rows`.
 Variable window_loss(const Model& model, const TokenBatch& batch, ShardRows rows, double factor, const Pass& pass) {
+  Pass own = pass;
+  if (!batch.starts.empty()) {
+    const auto starts =
+        std::span(batch.starts).subspan(static_cast<std::size_t>(rows.first), static_cast<std::size_t>(rows.count));
+    own.packed = pack_texts(starts, batch.length);
+  }
   return decoder_loss(model, rows_of(batch.inputs, batch.length, rows.first, rows.count),
-                      rows_of(batch.targets, batch.length, rows.first, rows.count), factor, pass);
+                      rows_of(batch.targets, batch.length, rows.first, rows.count), factor, own);
 }
 
 struct LanguageModelBatch : TaskBatch {
@@ -55,7 +63,13 @@ class LanguageModeling : public Task {
     const std::string& prompt = config.logging.sample_prompt;
     check<InputError>(prompt.empty() || !tokenizer_->encode(prompt).empty(),
                       "logging.sample_prompt: the text has no tokens");
+    check<InputError>(!config.task.carry_state || !config.task.document_boundaries,
+                      "task.carry_state: a split that is read as one text needs task.document_boundaries = false");
+    check<InputError>(!config.task.document_boundaries || config.train.sequence_ranks == 0,
+                      "task.document_boundaries: the parts of a window do not know documents; expected "
+                      "train.sequence_ranks = 0");
     corpora_ = load_corpora(config.task, *tokenizer_);
+    training_text_ = training_text(config, corpora_);
   }
 
   ModelConfig with_data(ModelConfig model) const override {
@@ -69,7 +83,7 @@ class LanguageModeling : public Task {
 
   std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
     auto batch = std::make_unique<LanguageModelBatch>();
-    batch->windows = batches(Split::train).batch(first, rows);
+    batch->windows = training_batches().batch(first, rows);
     batch->rows = rows;
     batch->targets = batch->tokens = batch->windows.predicted;
     return batch;
@@ -162,13 +176,20 @@ class LanguageModeling : public Task {
 
   const TextCorpus& corpus(Split split) const { return require_split(corpora_, split, "text"); }
 
-  LanguageModelBatches batches(Split split) const {
-    return LanguageModelBatches(corpus(split).tokens.span(), config().task.seq_len,
-                                static_cast<std::uint64_t>(config().train.seed), config().task.context_window);
+  LanguageModelBatches training_batches() const {
+    corpus(Split::train);
+    return batches(*training_text_);
+  }
+  /// Of a split as its text stands.
+  LanguageModelBatches batches(Split split) const { return batches(EpochText(corpus(split).tokens, corpus(split).starts)); }
+  LanguageModelBatches batches(const EpochText& text) const {
+    return LanguageModelBatches(text, config().task.seq_len, static_cast<std::uint64_t>(config().train.seed),
+                                {config().task.context_window, config().task.document_boundaries});
   }
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   Corpora corpora_;
+  std::optional<EpochText> training_text_;
 };
 
 }  // namespace

@@ -63,7 +63,10 @@ class MaskedLanguageModeling : public Task {
   MaskedLanguageModeling(const Config& config, std::shared_ptr<const Tokenizer> tokenizer)
       : Task(config), tokenizer_(std::move(tokenizer)), special_(tokenizer_->vocab_size()) {
     check<InputError>(config.model.kind == ModelKind::encoder, "model.kind: masked_language_modeling needs \"encoder\"");
+    check<InputError>(!config.task.document_boundaries,
+                      "task.document_boundaries: masked_language_modeling reads across documents");
     corpora_ = load_corpora(config.task, *tokenizer_);
+    training_text_ = training_text(config, corpora_);
   }
 
   ModelConfig with_data(ModelConfig model) const override {
@@ -78,7 +81,7 @@ class MaskedLanguageModeling : public Task {
 
   std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
     auto batch = std::make_unique<MaskedBatch>();
-    batch->blocks = blocks(Split::train).batch(first, rows);
+    batch->blocks = training_blocks().batch(first, rows);
     batch->rows = rows;
     batch->targets = batch->blocks.masked;
     batch->tokens = batch->blocks.tokens;
@@ -93,9 +96,8 @@ class MaskedLanguageModeling : public Task {
   bool has_split(Split split) const override { return corpora_[split].has_value(); }
   std::vector<std::string> remarks() const override { return remarks_of(corpora_); }
   SampleSequence sample(Split split, std::int64_t max_tokens) const override {
-    const std::span<const std::int32_t> all = corpus(split).tokens.span();
-    const auto length = std::min(std::min(max_tokens, config().task.seq_len) - 1, static_cast<std::int64_t>(all.size()));
-    std::vector<std::int32_t> ids(all.begin(), all.begin() + length);
+    const TokenArray& all = corpus(split).tokens;
+    std::vector<std::int32_t> ids = all.part(0, std::min(std::min(max_tokens, config().task.seq_len) - 1, all.size()));
     const std::string text = tokenizer_->decode(ids);
     ids.insert(ids.begin(), special_.class_token);
     return {ids, text};
@@ -123,14 +125,21 @@ class MaskedLanguageModeling : public Task {
  private:
   const TextCorpus& corpus(Split split) const { return require_split(corpora_, split, "text"); }
 
-  MaskedTokenBatches blocks(Split split) const {
-    return MaskedTokenBatches(corpus(split).tokens.span(), special_, config().task.seq_len, config().task.mask_probability,
+  MaskedTokenBatches training_blocks() const {
+    corpus(Split::train);
+    return blocks(*training_text_);
+  }
+  /// Of a split as its text stands.
+  MaskedTokenBatches blocks(Split split) const { return blocks(EpochText(corpus(split).tokens)); }
+  MaskedTokenBatches blocks(const EpochText& text) const {
+    return MaskedTokenBatches(text, special_, config().task.seq_len, config().task.mask_probability,
                               static_cast<std::uint64_t>(config().train.seed));
   }
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   SpecialTokens special_;
   Corpora corpora_;
+  std::optional<EpochText> training_text_;
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "train/tasks/token_cache.h"
 
+#include <sys/stat.h>
+
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -8,7 +10,6 @@
 #include <utility>
 
 #include "core/error.h"
-#include "data/mapped_file.h"
 #include "train/store/atomic_file.h"
 #include "train/store/file_lock.h"
 #include "train/store/run_identity.h"
@@ -21,21 +22,26 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr int kVersion = 1;
-constexpr const char* kTokenFile = "tokens.i32";
+constexpr int kVersion = 2;
 constexpr const char* kFactsFile = "corpus.json";
 
-/// What the cache holds beside its tokens.
-nlohmann::ordered_json to_json(const CorpusFacts& facts, const Digest& tokens) {
-  return {{"format", "cosformer token cache"}, {"version", kVersion},
-          {"bytes", facts.statistics.bytes},   {"lines", facts.statistics.lines},
-          {"words", facts.statistics.words},   {"documents", facts.documents},
-          {"content", to_json(facts.content)}, {"remark", facts.remark},
-          {"tokens", to_json(tokens)}};
+/// What the cache holds beside its shards; with it, it is whole.
+nlohmann::ordered_json to_json(const WrittenCorpus& written, int width) {
+  const CorpusFacts& facts = written.facts;
+  return {{"format", "cosformer token cache"},
+          {"version", kVersion},
+          {"bytes", facts.statistics.bytes},
+          {"lines", facts.statistics.lines},
+          {"words", facts.statistics.words},
+          {"documents", facts.documents},
+          {"content", to_json(facts.content)},
+          {"json_file", facts.json_file},
+          {"token_bytes", width},
+          {"shards", written.shards}};
 }
 
 /// A cache that is whole and fits its checksums; nothing if there is none or it is damaged.
-std::optional<TextCorpus> read_cache(const fs::path& cache) {
+std::optional<TextCorpus> read_cache(const fs::path& cache, const CorpusFiles& files) {
   std::error_code ignored;
   if (!fs::exists(cache / kFactsFile, ignored)) return std::nullopt;
   try {
@@ -45,41 +51,18 @@ std::optional<TextCorpus> read_cache(const fs::path& cache) {
     corpus.statistics = {number("bytes"), number("lines"), number("words")};
     corpus.documents = number("documents");
     corpus.content = digest_from_json(facts.at("content"), cache.string());
-    corpus.remark = facts.at("remark").get<std::string>();
-    // Read, not mapped: pages that a mapping touches count as this process's memory.
-    if (digest_file(cache / kTokenFile) != digest_from_json(facts.at("tokens"), cache.string())) return std::nullopt;
-    const auto file = std::make_shared<const MappedFile>(cache / kTokenFile);
-    const std::string_view bytes = file->bytes();
-    corpus.tokens =
-        TokenArray({reinterpret_cast<const std::int32_t*>(bytes.data()), bytes.size() / sizeof(std::int32_t)}, file);
+    corpus.json_file = number("json_file");
+    corpus.remark = corpus_remark(corpus, files);
+    const auto shards = facts.at("shards").get<std::size_t>();
+    if (whole_shards(cache).size() != shards) return std::nullopt;
+    corpus.tokens = shard_tokens(cache, shards, facts.at("token_bytes").get<int>());
+    corpus.starts = shard_starts(cache, shards);
     return corpus;
   } catch (const InputError&) {
     return std::nullopt;
   } catch (const json::exception&) {
     return std::nullopt;
   }
-}
-
-void write_cache(const CorpusFiles& files, const Tokenizer& tokenizer, const fs::path& cache,
-                 const CacheProgress& progress) {
-  FileSystem system;
-  remove_abandoned(system, cache);
-  StagedFolder staged(system, cache);
-  FileWriter tokens(system, staged.path() / kTokenFile);
-  std::size_t count = 0;
-  const CorpusFacts facts = read_tokens(
-      files, tokenizer,
-      [&](std::span<const std::int32_t> ids) {
-        tokens.write(std::as_bytes(ids));
-        count += ids.size();
-      },
-      progress);
-  check_corpus(facts, count, files);
-  tokens.finish();
-  FileWriter writer(system, staged.path() / kFactsFile);
-  writer.write(seal(to_json(facts, {tokens.bytes_written(), tokens.checksum().hex()}), 2));
-  writer.finish();
-  staged.commit();
 }
 
 /// Ranks and runs that find no cache at the same time take turns, so that the first of them makes it for all.
@@ -97,53 +80,92 @@ class WritersTurn {
       }
     }
   }
-  /// Nobody needs the lock's name again: whoever waits for it looks for the cache first.
-  ~WritersTurn() {
+  /// Nothing is left to do for whoever waits: the lock's name may go. Before that it must not, or two of those who wait
+  /// could each have a lock of that name.
+  void end() {
     std::error_code ignored;
     fs::remove(path_, ignored);
   }
-  WritersTurn(const WritersTurn&) = delete;
-  WritersTurn& operator=(const WritersTurn&) = delete;
 
  private:
   fs::path path_;
   std::optional<FileLock> lock_;
 };
 
+/// Where a cache is while it is made.
+fs::path unfinished(const fs::path& cache) {
+  return cache.parent_path() / concat('.', cache.filename().string(), ".unfinished");
+}
+
 }  // namespace
 
-fs::path cache_path(const CorpusFiles& files, const Tokenizer& tokenizer, const fs::path& folder) {
+TokenCache::Stamp TokenCache::stamp_of(const fs::path& file) {
+  struct stat status {};
+  if (::stat(file.c_str(), &status) != 0) return {};
+  return {status.st_size, static_cast<std::int64_t>(status.st_dev), static_cast<std::int64_t>(status.st_ino),
+          status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
+}
+
+TokenCache::TokenCache(CorpusFiles files, const Tokenizer& tokenizer, const fs::path& folder)
+    : files_(std::move(files)), tokenizer_(tokenizer) {
   DigestBuilder name;
   const auto add = [&](std::string_view text) {
     name.add(static_cast<std::int64_t>(text.size()));
     name.add(text);
   };
   name.add(std::int64_t{kVersion});
-  add(files.text_key);
+  add(files_.text_key);
   add(tokenizer.kind());
   for (const auto& [file, content] : tokenizer.files()) {
     add(file);
     add(content);
   }
-  for (const fs::path& file : files.files) add(digest_file(file).xxh3_128);
-  return folder / ("tokens-" + name.digest().xxh3_128);
+  for (const fs::path& file : files_.files) {
+    stamps_.push_back(stamp_of(file));
+    add(digest_file(file).xxh3_128);
+  }
+  path_ = folder / ("tokens-" + name.digest().xxh3_128);
 }
 
-TextCorpus load_cached_corpus(const CorpusFiles& files, const Tokenizer& tokenizer, const fs::path& folder,
-                              const CacheProgress& progress) {
-  const fs::path cache = cache_path(files, tokenizer, folder);
-  if (auto corpus = read_cache(cache)) return *std::move(corpus);
+void TokenCache::make(const CacheProgress& progress, std::uint64_t shard_bytes) const {
+  FileSystem system;
+  const fs::path staging = unfinished(path_);
+  std::error_code ignored;
+  // A damaged cache is mended from its first damaged shard on.
+  if (fs::exists(path_, ignored) && !fs::exists(staging, ignored)) fs::rename(path_, staging);
+  remove_tree(system, path_);
+  fs::create_directories(staging);
+  const WrittenCorpus written = write_shards(system, staging, files_, tokenizer_, shard_bytes, progress);
+  for (std::size_t i = 0; i < files_.files.size(); ++i) {
+    check<InputError>(stamp_of(files_.files[i]) == stamps_[i], files_.files[i].string(), ": has changed while it was read");
+  }
+  replace_file(system, staging / kFactsFile, seal(to_json(written, token_width(tokenizer_)), 2));
+  if (system.rename(staging.c_str(), path_.c_str()) < 0) throw_system_error("rename " + staging.string() + " to", path_);
+  sync_folder(system, path_.parent_path());
+}
+
+TextCorpus TokenCache::load(const CacheProgress& progress, std::uint64_t shard_bytes) const {
+  if (auto corpus = read_cache(path_, files_)) return *std::move(corpus);
+  const fs::path folder = path_.parent_path();
   std::error_code error;
   fs::create_directories(folder, error);
   check<InputError>(!error, "task.token_cache: ", folder.string(), ": cannot be made: ", error.message());
   FileSystem system;
-  const WritersTurn turn(system, folder / concat('.', cache.filename().string(), ".lock"));
-  auto corpus = read_cache(cache);
+  WritersTurn turn(system, folder / concat('.', path_.filename().string(), ".lock"));
+  auto corpus = read_cache(path_, files_);
   if (!corpus) {
-    write_cache(files, tokenizer, cache, progress);
-    corpus = read_cache(cache);
+    try {
+      make(progress, shard_bytes);
+    } catch (const InputError&) {
+      // Others would fail in the same way.
+      remove_tree(system, unfinished(path_));
+      turn.end();
+      throw;
+    }
+    corpus = read_cache(path_, files_);
   }
-  check<Error>(corpus.has_value(), cache.string(), ": was written but does not read back");
+  check<Error>(corpus.has_value(), path_.string(), ": was written but does not read back");
+  turn.end();
   return *std::move(corpus);
 }
 

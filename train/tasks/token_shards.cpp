@@ -1,0 +1,152 @@
+#include "train/tasks/token_shards.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "core/error.h"
+#include "core/parallel.h"
+#include "train/store/atomic_file.h"
+#include "train/store/run_identity.h"
+#include "train/store/sealed_json.h"
+
+namespace cosformer {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Bytes of a document's start.
+constexpr int kStartWidth = 8;
+
+fs::path shard_file(const fs::path& folder, std::size_t shard, const char* what) {
+  return folder / fmt::format("shard-{:05}.{}", shard, what);
+}
+fs::path token_file(const fs::path& folder, std::size_t shard) { return shard_file(folder, shard, "tokens"); }
+fs::path start_file(const fs::path& folder, std::size_t shard) { return shard_file(folder, shard, "starts"); }
+fs::path record_file(const fs::path& folder, std::size_t shard) { return shard_file(folder, shard, "json"); }
+
+std::optional<TokenShard> read_record(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) return std::nullopt;
+  try {
+    const nlohmann::json record = read_sealed_json(path);
+    return TokenShard{record.at("parts").get<std::int64_t>(), digest_from_json(record.at("tokens"), path.string()),
+                      digest_from_json(record.at("starts"), path.string())};
+  } catch (const InputError&) {
+    return std::nullopt;
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
+  }
+}
+
+bool has_digest(const fs::path& path, const Digest& digest) {
+  try {
+    return digest_file(path) == digest;
+  } catch (const InputError&) {
+    return false;
+  }
+}
+
+/// The paths of all shards' files of a kind.
+std::vector<fs::path> paths_of(const fs::path& folder, std::size_t shards, fs::path (*file)(const fs::path&, std::size_t)) {
+  std::vector<fs::path> paths;
+  for (std::size_t shard = 0; shard < shards; ++shard) paths.push_back(file(folder, shard));
+  return paths;
+}
+
+/// Removes what a writer that was stopped, or the disk, has left of other shards than the first `shards`.
+void remove_others(FileSystem& system, const fs::path& folder, std::size_t shards) {
+  std::set<fs::path> kept;
+  for (const auto& file : {token_file, start_file, record_file}) {
+    for (const fs::path& path : paths_of(folder, shards, file)) kept.insert(path);
+  }
+  std::vector<fs::path> others;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    if (!kept.contains(entry.path())) others.push_back(entry.path());
+  }
+  for (const fs::path& path : others) remove_tree(system, path);
+}
+
+/// Writes `part` and those that follow it until the shard is full. `count` are the tokens so far.
+void write_shard(FileSystem& system, const fs::path& folder, std::size_t shard, TokenReader& reader,
+                 std::optional<TokenPart> part, std::int64_t& count, int width, std::uint64_t shard_bytes,
+                 const CacheProgress& progress) {
+  FileWriter tokens(system, token_file(folder, shard)), starts(system, start_file(folder, shard));
+  std::int64_t parts = 0;
+  while (part) {
+    for (std::int64_t& start : part->starts) start += count;
+    starts.write(stored_bytes(std::span<const std::int64_t>(part->starts), kStartWidth));
+    // In pieces: as bytes a part would be there twice.
+    constexpr std::size_t kPiece = std::size_t{1} << 20;
+    for (std::span<const std::int32_t> rest(part->ids); !rest.empty(); rest = rest.subspan(std::min(kPiece, rest.size())))
+      tokens.write(stored_bytes(rest.first(std::min(kPiece, rest.size())), width));
+    count += std::ssize(part->ids);
+    ++parts;
+    if (progress) progress(reader.facts().statistics.bytes);
+    part.reset();
+    // A shard that is full is finished before more is read.
+    if (tokens.bytes_written() < shard_bytes) part = reader.next();
+  }
+  tokens.finish();
+  starts.finish();
+  const nlohmann::ordered_json record{{"parts", parts},
+                                      {"tokens", to_json(Digest{tokens.bytes_written(), tokens.checksum().hex()})},
+                                      {"starts", to_json(Digest{starts.bytes_written(), starts.checksum().hex()})}};
+  replace_file(system, record_file(folder, shard), seal(record, 2));
+}
+
+}  // namespace
+
+std::vector<TokenShard> whole_shards(const fs::path& folder) {
+  std::vector<TokenShard> shards;
+  while (const auto record = read_record(record_file(folder, shards.size()))) shards.push_back(*record);
+  std::vector<std::uint8_t> whole(shards.size());
+  parallel_for(std::ssize(shards), [&](std::int64_t i) {
+    const auto shard = static_cast<std::size_t>(i);
+    whole[shard] = has_digest(token_file(folder, shard), shards[shard].tokens) &&
+                   has_digest(start_file(folder, shard), shards[shard].starts);
+  });
+  shards.resize(static_cast<std::size_t>(std::ranges::find(whole, 0) - whole.begin()));
+  return shards;
+}
+
+WrittenCorpus write_shards(FileSystem& system, const fs::path& folder, const CorpusFiles& files, const Tokenizer& tokenizer,
+                           std::uint64_t shard_bytes, const CacheProgress& progress) {
+  const std::vector<TokenShard> done = whole_shards(folder);
+  remove_others(system, folder, done.size());
+  const int width = token_width(tokenizer);
+  TokenReader reader(files, tokenizer);
+  std::int64_t count = 0;
+  for (const TokenShard& shard : done) {
+    count += static_cast<std::int64_t>(shard.tokens.bytes) / width;
+    for (std::int64_t part = 0; part < shard.parts; ++part) {
+      check<Error>(reader.skip(), folder.string(), ": holds more than its corpus");
+      if (progress) progress(reader.facts().statistics.bytes);
+    }
+  }
+  WrittenCorpus written{{}, done.size()};
+  for (auto part = reader.next(); part; part = reader.next())
+    write_shard(system, folder, written.shards++, reader, std::move(part), count, width, shard_bytes, progress);
+  written.facts = reader.facts();
+  check_corpus(written.facts, count, files);
+  return written;
+}
+
+TokenArray shard_tokens(const fs::path& folder, std::size_t shards, int width) {
+  return TokenArray(StoredNumbers(paths_of(folder, shards, token_file), width));
+}
+
+DocumentStarts shard_starts(const fs::path& folder, std::size_t shards) {
+  return DocumentStarts(StoredNumbers(paths_of(folder, shards, start_file), kStartWidth));
+}
+
+int token_width(const Tokenizer& tokenizer) {
+  return number_width(static_cast<std::uint64_t>(std::max<std::int64_t>(tokenizer.vocab_size(), 1) - 1));
+}
+
+}  // namespace cosformer
