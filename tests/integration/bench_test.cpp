@@ -172,7 +172,7 @@ TEST_CASE("bench step gives the time of a step, all of it by operator, for every
   };
   const std::vector<Variant> variants = {
       {{"model.kind=decoder"}, "linear_cross_entropy"},
-      {{"model.vocab_size=40", "model.adaptive_cutoffs=[8, 20]", "model.adaptive_factor=2"}, "adaptive_embedding", false},
+      {{"model.vocab_size=40", "model.adaptive_cutoffs=[8, 20]", "model.adaptive_factor=2"}, "merge_rows", false},
       {{"model.kind=encoder", "model.num_classes=3"}, "cross_entropy"},
       {{"model.kind=encoder_decoder"}, "linear_cross_entropy"}};
   for (const Variant& variant : variants) {
