@@ -2,20 +2,17 @@
 
 #include "tests/catch.h"
 #include "tests/support/input_error.h"
+#include "tests/train/experiments/sweep/sweep_support.h"
 #include "tests/train/run_support.h"
 #include "train/experiments/sweep/sweep_plan.h"
 
 namespace cosformer {
 namespace {
 
+using test::file_of;
 using test::input_error_of;
 using test::TemporaryFolder;
 using test::write_bytes;
-
-SweepFile file_of(const TemporaryFolder& folder, const std::string& text) {
-  write_bytes(folder / "sweep.toml", "question = \"?\"\n" + text);
-  return read_sweep_file(folder / "sweep.toml");
-}
 
 TEST_CASE("A script for Slurm has the unfinished points as tasks, and one directive a line") {
   const TemporaryFolder folder;

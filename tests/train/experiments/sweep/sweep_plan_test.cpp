@@ -4,6 +4,7 @@
 
 #include "tests/catch.h"
 #include "tests/support/input_error.h"
+#include "tests/train/experiments/sweep/sweep_support.h"
 #include "tests/train/run_support.h"
 #include "train/tasks/task.h"
 
@@ -12,14 +13,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using test::file_of;
 using test::input_error_of;
 using test::TemporaryFolder;
 using test::write_bytes;
-
-SweepFile file_of(const TemporaryFolder& folder, const std::string& text) {
-  write_bytes(folder / "sweep.toml", "question = \"?\"\n" + text);
-  return read_sweep_file(folder / "sweep.toml");
-}
 
 std::vector<std::string> names_of(const std::vector<SweepPoint>& points) {
   std::vector<std::string> names;
