@@ -24,14 +24,9 @@ class Cosformer2State : public LinearState {
   Cosformer2State(LinearAttentionOptions options, Variable theta)
       : LinearState(std::move(options)), theta_(std::move(theta)) {}
 
-  Tensor step(const AttentionInputs& inputs) override {
+  Tensor steps(const AttentionInputs& inputs) override {
     return advance_linear(features_of(inputs.query, theta_, nullptr, position_).value(),
                           features_of(inputs.key, theta_, nullptr, position_).value(), inputs.value.value());
-  }
-  Tensor steps(const AttentionInputs& inputs) override {
-    if (inputs.query.dim(1) == 1) return step(inputs);
-    return advance_linear_part(features_of(inputs.query, theta_, nullptr, position_).value(),
-                               features_of(inputs.key, theta_, nullptr, position_).value(), inputs.value.value());
   }
 
  private:

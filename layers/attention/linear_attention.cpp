@@ -24,14 +24,10 @@ class LinearAttentionState : public LinearState {
   LinearAttentionState(LinearAttentionOptions options, HeadFeatures features, const AttentionConfig& config)
       : LinearState(std::move(options)), features_(std::move(features)), config_(config) {}
 
-  Tensor step(const AttentionInputs& inputs) override {
-    const auto [q, k] = features(inputs);
-    return advance_linear(q, k, inputs.value.value());
-  }
   Tensor steps(const AttentionInputs& inputs) override {
     const auto [q, k] = features(inputs);
-    if (q.dim(1) == 1 || !reads_parts(options_, q.dim(2))) return AttentionState::steps(inputs);
-    return advance_linear_part(q, k, inputs.value.value());
+    if (q.dim(1) > 1 && !reads_parts(options_, q.dim(2))) return AttentionState::steps(inputs);
+    return advance_linear(q, k, inputs.value.value());
   }
 
  private:

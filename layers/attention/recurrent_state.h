@@ -49,29 +49,27 @@ class RecurrentState : public AttentionState {
 
 /// The state of linear attention; see linear_attention_step.
 class LinearState : public RecurrentState {
+ public:
+  Tensor step(const AttentionInputs& inputs) final { return steps(inputs); }
+  Tensor steps(const AttentionInputs& inputs) override = 0;
+
  protected:
   explicit LinearState(LinearAttentionOptions options) : options_(std::move(options)) {}
 
-  /// The output for the next position.
+  /// The outputs for the next positions, of one token by itself or of several at once.
   Tensor advance_linear(const Tensor& query, const Tensor& key, const Tensor& value) {
     const AttentionSizes sizes = token_sizes(query, value);
-    Tensor result =
-        advance(sizes, query.dtype(), linear_attention_state_size(sizes, options_), [&]<class T>(T* state, const auto& out) {
-          linear_attention_step<T>(sizes, options_, position_, heads_of<T>(query), heads_of<T>(key), heads_of<T>(value),
-                                   state, out);
-        });
-    ++position_;
-    return result;
-  }
-
-  /// The outputs for the next positions, of several tokens at once.
-  Tensor advance_linear_part(const Tensor& query, const Tensor& key, const Tensor& value) {
+    const std::int64_t numbers = linear_attention_state_size(sizes, options_);
+    const std::int64_t position = std::exchange(position_, position_ + query.dim(1));
+    if (query.dim(1) == 1) {
+      return advance(sizes, query.dtype(), numbers, [&]<class T>(T* state, const auto& out) {
+        linear_attention_step<T>(sizes, options_, position, heads_of<T>(query), heads_of<T>(key), heads_of<T>(value), state,
+                                 out);
+      });
+    }
     LinearAttentionOptions options = options_;
-    options.first_position = position_;
-    const AttentionSizes sizes = token_sizes(query, value);
-    Tensor& state = state_of(sizes, query.dtype(), linear_attention_state_size(sizes, options_));
-    position_ += query.dim(1);
-    return attend_to_state(query, key, value, options, state);
+    options.first_position = position;
+    return attend_to_state(query, key, value, options, state_of(sizes, query.dtype(), numbers));
   }
 
   LinearAttentionOptions options_;
