@@ -19,10 +19,13 @@ using RecomputedFunction = std::function<Variable(std::span<const Variable> inpu
 /// places. `inputs` may hold undefined variables, which are handed through, but none of them twice.
 Variable recompute(std::vector<Variable> inputs, RecomputedFunction f);
 
-/// The leaves that `output` was computed from, in an order that depends on the graph alone.
-std::vector<Node::Edge> leaves_of(const Variable& output);
+/// The leaves that `output` was computed from, without those of `inputs`, in an order that depends on the graph alone.
+std::vector<Node::Edge> leaves_of(const Variable& output, std::span<const Variable> inputs);
 
 /// Copies that a function can be given instead: new leaves for what takes part in a graph, constants for the others.
 std::vector<Variable> as_leaves(std::span<const Variable> inputs);
+
+/// What an operation of `inputs`, and of a function's own leaves behind them, was computed from.
+std::vector<Node::Edge> edges_of(std::span<const Variable> inputs, std::span<const Node::Edge> leaves);
 
 }  // namespace cosformer

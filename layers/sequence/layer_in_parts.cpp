@@ -94,11 +94,9 @@ void layer_backward(KeptLayer& kept, std::span<const Tensor> douts, InputGradien
     opened.finish(cut.own.first + i, std::move(parameters));
   });
   GradientSums opened_sums = cut.group.begin_sums(opened.take(), cut.grid.count(), kept.opened_parameters);
-  for (std::size_t place = 0; place < own; ++place) {
-    if (dx[place].defined()) gradients.add(place, std::move(dx[place]));
-  }
-  add_parameters(std::move(closed_sums), own + kept.opened_parameters.size(), gradients);
-  add_parameters(std::move(opened_sums), own, gradients);
+  add_all(std::move(dx), 0, gradients);
+  add_all(closed_sums.finish(), own + kept.opened_parameters.size(), gradients);
+  add_all(opened_sums.finish(), own, gradients);
 }
 
 }  // namespace
@@ -115,33 +113,28 @@ std::vector<Variable> layer_in_parts(const CutPass& cut, const CutText& text, co
   const auto kept = std::make_shared<KeptLayer>(KeptLayer{{cut, text, layer}, as_leaves(x), {}, {}, {}, {}, {}});
   kept->opened.resize(own);
   kept->closed.resize(own);
-  std::vector<Node::Edge> edges;
-  for (const Variable& part : x) edges.push_back({part.node(), part.output()});
   const bool keeps = cut.keeps_graphs();
   std::vector<Tensor> handed(own), outputs(own);
   parallel_for(cut.own.count(), [&](std::int64_t i) {
     const auto place = static_cast<std::size_t>(i);
     // What is made again is recorded once, to know its parameters.
-    kept->opened[place].emplace(kept->layer.open_graph(cut.own.first + i, kept->x[place], keeps || i == 0));
-    handed[place] = kept->opened[place]->outputs()[kHanded].value();
+    const PartGraph& opened =
+        kept->opened[place].emplace(kept->layer.open_graph(cut.own.first + i, kept->x[place], keeps || i == 0));
+    if (i == 0) kept->opened_parameters = opened.parameters();
+    handed[place] = opened.outputs()[kHanded].value();
   });
   kept->states = kept->layer.attention().states(cut, text.causal, std::move(handed));
   parallel_for(cut.own.count(), [&](std::int64_t i) {
     const auto place = static_cast<std::size_t>(i);
-    kept->closed[place].emplace(kept->layer.close_graph(cut.own.first + i, kept->x[place], *kept->opened[place],
-                                                        kept->states[place], keeps || i == 0));
-    outputs[place] = kept->closed[place]->outputs().front().value();
-    if (keeps || i == 0) return;
+    const PartGraph& closed = kept->closed[place].emplace(kept->layer.close_graph(
+        cut.own.first + i, kept->x[place], *kept->opened[place], kept->states[place], keeps || i == 0));
+    if (i == 0) kept->closed_parameters = closed.parameters();
+    outputs[place] = closed.outputs().front().value();
+    if (keeps) return;
     kept->opened[place].reset();
     kept->closed[place].reset();
   });
-  kept->opened_parameters = kept->opened.front()->parameters();
-  kept->closed_parameters = kept->closed.front()->parameters();
-  if (!keeps) {
-    kept->opened.front().reset();
-    kept->closed.front().reset();
-  }
-  edges.insert(edges.end(), kept->opened_parameters.begin(), kept->opened_parameters.end());
+  std::vector<Node::Edge> edges = edges_of(x, kept->opened_parameters);
   edges.insert(edges.end(), kept->closed_parameters.begin(), kept->closed_parameters.end());
   return Variable::from_operation(
       "layer_in_parts", outputs, std::move(edges),

@@ -1,7 +1,6 @@
 #include "layers/sequence/part_graphs.h"
 
 #include <optional>
-#include <unordered_set>
 #include <utility>
 
 #include "autograd/ops.h"
@@ -17,15 +16,6 @@ TextParts parts_of_text(SequenceGroup& ranks, const SequenceGrid& grid) {
   SequenceGroup& group = ranks.for_parts(grid);
   return {group, grid, group.own_parts(grid)};
 }
-
-std::vector<Node::Edge> edges_of(const std::vector<Variable>& inputs) {
-  std::vector<Node::Edge> edges;
-  for (const Variable& input : inputs) edges.push_back({input.node(), input.output()});
-  return edges;
-}
-
-/// A factor of 1 is the rule.
-Tensor times(double factor, const Tensor& x) { return factor == 1 ? x : scale(Variable(x), factor).value(); }
 
 }  // namespace
 
@@ -59,15 +49,7 @@ Variable PartGraph::joined() const {
       .front();
 }
 
-std::vector<Node::Edge> PartGraph::parameters() const {
-  std::unordered_set<const Node*> own;
-  for (const Variable& input : inputs_) own.insert(input.node().get());
-  std::vector<Node::Edge> parameters;
-  for (Node::Edge& leaf : leaves_of(joined())) {
-    if (!own.contains(leaf.node.get())) parameters.push_back(std::move(leaf));
-  }
-  return parameters;
-}
+std::vector<Node::Edge> PartGraph::parameters() const { return leaves_of(joined(), inputs_); }
 
 std::vector<Tensor> PartGraph::backward(std::span<const Tensor> doutputs, Gradients& parameters) const {
   if (Profile* profile = active_profile()) profile->start();
@@ -89,10 +71,11 @@ std::vector<Tensor> PartGraph::backward(std::span<const Tensor> doutputs, Gradie
   return dinputs;
 }
 
-void add_parameters(GradientSums sums, std::size_t first, InputGradients& gradients, double factor) {
-  const std::vector<Tensor> totals = sums.finish();
-  for (std::size_t k = 0; k < totals.size(); ++k) {
-    if (totals[k].defined()) gradients.add(first + k, times(factor, totals[k]));
+void add_all(std::vector<Tensor> all, std::size_t first, InputGradients& gradients, double factor) {
+  for (Tensor& own : all) {
+    // A factor of 1 is the rule.
+    if (own.defined()) gradients.add(first, factor == 1 ? std::move(own) : scale(Variable(own), factor).value());
+    ++first;
   }
 }
 
@@ -105,9 +88,7 @@ std::vector<Variable> run_in_parts(const CutPass& cut, const std::vector<Variabl
     graphs[place].emplace(cut, cut.own.first + i, std::span(inputs).subspan(place, 1), f);
     outputs[place] = graphs[place]->outputs().front().value();
   });
-  std::vector<Node::Edge> edges = edges_of(inputs);
   const std::vector<Node::Edge> parameters = graphs.front()->parameters();
-  edges.insert(edges.end(), parameters.begin(), parameters.end());
   const auto backward = [cut, graphs = std::move(graphs), parameters](std::span<const Tensor> douts,
                                                                       InputGradients& gradients) {
     LeafSums sums({cut.own}, cut.grid.count());
@@ -118,12 +99,10 @@ std::vector<Variable> run_in_parts(const CutPass& cut, const std::vector<Variabl
       dinputs[place] = graphs[place]->backward(douts.subspan(place, 1), own_parameters).front();
       sums.finish(cut.own.first + i, std::move(own_parameters));
     });
-    for (std::size_t place = 0; place < dinputs.size(); ++place) {
-      if (dinputs[place].defined()) gradients.add(place, dinputs[place]);
-    }
-    add_parameters(cut.group.begin_sums(sums.take(), cut.grid.count(), parameters), dinputs.size(), gradients);
+    add_all(std::move(dinputs), 0, gradients);
+    add_all(cut.group.begin_sums(sums.take(), cut.grid.count(), parameters).finish(), graphs.size(), gradients);
   };
-  return Variable::from_operation("parts", outputs, std::move(edges), backward);
+  return Variable::from_operation("parts", outputs, edges_of(inputs, parameters), backward);
 }
 
 Variable sum_in_parts(const CutPass& cut, const std::vector<Variable>& inputs, const PartFunction& f) {
@@ -142,18 +121,16 @@ Variable sum_in_parts(const CutPass& cut, const std::vector<Variable>& inputs, c
     dinputs[place] = graph.backward({&one, 1}, own_parameters).front();
     sums.finish(cut.own.first + i, std::move(own_parameters));
   });
-  std::vector<Node::Edge> edges = edges_of(inputs);
-  edges.insert(edges.end(), parameters.begin(), parameters.end());
   const auto backward = [cut, dinputs,
                          gradients_of_parts = cut.pass.record_gradients ? sums.take() : std::vector<Gradients>(),
                          parameters](std::span<const Tensor> douts, InputGradients& gradients) {
     const double dsum = douts.front().item();
-    for (std::size_t place = 0; place < dinputs.size(); ++place) {
-      if (dinputs[place].defined()) gradients.add(place, times(dsum, dinputs[place]));
-    }
-    add_parameters(cut.group.begin_sums(gradients_of_parts, cut.grid.count(), parameters), dinputs.size(), gradients, dsum);
+    add_all(dinputs, 0, gradients, dsum);
+    add_all(cut.group.begin_sums(gradients_of_parts, cut.grid.count(), parameters).finish(), dinputs.size(), gradients,
+            dsum);
   };
-  return Variable::from_operation("parts", {cut.group.sum(std::move(values))}, std::move(edges), backward).front();
+  return Variable::from_operation("parts", {cut.group.sum(std::move(values))}, edges_of(inputs, parameters), backward)
+      .front();
 }
 
 Variable sum_over_parts(const CutPass& cut, const std::vector<Variable>& own) {

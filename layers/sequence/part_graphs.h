@@ -59,8 +59,7 @@ Variable sum_in_parts(const CutPass& cut, const std::vector<Variable>& inputs, c
 /// must be the same on all members.
 Variable sum_over_parts(const CutPass& cut, const std::vector<Variable>& own);
 
-/// Adds the sums of some leaves' gradients, which the first member gets, to those of an operation's inputs from `first` on,
-/// times `factor`.
-void add_parameters(GradientSums sums, std::size_t first, InputGradients& gradients, double factor = 1);
+/// Adds `all`, times `factor`, to the gradients of an operation's inputs from `first` on; undefined ones are left out.
+void add_all(std::vector<Tensor> all, std::size_t first, InputGradients& gradients, double factor = 1);
 
 }  // namespace cosformer
