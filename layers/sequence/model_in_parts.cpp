@@ -58,24 +58,25 @@ std::string kinds_in_parts(bool AttentionSupport::*parts) {
 
 }  // namespace
 
-std::optional<CutProblem> find_cut_problem(const ModelConfig& config) {
+std::optional<OptionProblem> find_cut_problem(const ModelConfig& config) {
+  const auto problem = [](const char* key, const std::string& what) { return OptionProblem{key, concat(key, ": ", what)}; };
   if (config.kind == ModelKind::encoder_decoder)
-    return CutProblem{"model.kind", "texts of an \"encoder_decoder\" cannot be cut"};
-  if (config.pair_features != PairFeatures::none) return CutProblem{"model.pair_features", "pairs of texts cannot be cut"};
-  if (config.lm_head) return CutProblem{"task.name", "texts with masked tokens cannot be cut"};
+    return problem("model.kind", "texts of an \"encoder_decoder\" cannot be cut");
+  if (config.pair_features != PairFeatures::none) return problem("model.pair_features", "pairs of texts cannot be cut");
+  if (config.lm_head) return problem("task.name", "texts with masked tokens cannot be cut");
   if (config.attention.short_convolution > 0)
-    return CutProblem{"attention.short_convolution", "a convolution reads tokens of the part before, which is elsewhere"};
+    return problem("attention.short_convolution", "a convolution reads tokens of the part before, which is elsewhere");
   const bool causal = config.kind == ModelKind::decoder;
   const AttentionPlace place = causal ? AttentionPlace::decoder_self : AttentionPlace::encoder;
   const auto parts = causal ? &AttentionSupport::causal_parts : &AttentionSupport::other_parts;
   for (std::int64_t layer = 0; layer < attention_period(config.attention, place); ++layer) {
     const AttentionConfig own = attention_of_layer(config, place, layer);
     if (find_attention_kind(own.kind).supports(own).*parts) continue;
-    return CutProblem{config.attention.layers.empty() ? "attention.kind" : "attention.layers",
-                      concat('"', own.kind,
-                             "\", as the config has it, reads more of other parts of a text than a state of constant size; ",
-                             kinds_in_parts(parts),
-                             " do not, unless attention.normalization is \"l1\" or attention.form names another form")};
+    return problem(config.attention.layers.empty() ? "attention.kind" : "attention.layers",
+                   concat('"', own.kind,
+                          "\", as the config has it, reads more of other parts of a text than a state of constant size; ",
+                          kinds_in_parts(parts),
+                          " do not, unless attention.normalization is \"l1\" or attention.form names another form"));
   }
   return std::nullopt;
 }

@@ -5,19 +5,15 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <string>
 #include <vector>
 
+#include "core/option_problem.h"
 #include "layers/model.h"
 
 namespace cosformer {
 
-/// Why texts of a model cannot be cut: the key at fault, and what is wrong with it; nothing if they can. Throws InputError
-/// for options that fit no attention.
-struct CutProblem {
-  std::string key, message;
-};
-std::optional<CutProblem> find_cut_problem(const ModelConfig& config);
+/// Why texts of a model cannot be cut; nothing if they can. Throws InputError for options that fit no attention.
+std::optional<OptionProblem> find_cut_problem(const ModelConfig& config);
 
 // A pass with a `sequence` cuts texts, of a model that find_cut_problem allows. Every member of the group then gets the
 // values, and the first the gradients of all parameters. A pass without one leaves them whole.

@@ -8,7 +8,7 @@ namespace cosformer {
 
 void check_can_cut(const ModelConfig& model) {
   if (const auto problem = find_cut_problem(model))
-    throw InputError(concat(problem->key, ": ", problem->message, "; train.sequence_ranks = 0 leaves them whole"));
+    throw InputError(concat(problem->message, "; train.sequence_ranks = 0 leaves them whole"));
 }
 
 void check_cut(const TrainConfig& train, const ModelConfig& model, std::int64_t seq_len) {

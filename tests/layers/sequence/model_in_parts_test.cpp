@@ -237,7 +237,8 @@ TEST_CASE("no two parts share a dropout mask") {
 }
 
 TEST_CASE("what cannot be cut is refused by the key at fault") {
-  const auto key_of = [](const std::function<void(ModelConfig&)>& change, ModelKind kind = ModelKind::decoder) {
+  const auto key_of = [](const std::function<void(ModelConfig&)>& change,
+                         ModelKind kind = ModelKind::decoder) -> std::string {
     ModelConfig config = small_model(kind, {}, kLength);
     change(config);
     const auto problem = find_cut_problem(config);
