@@ -42,6 +42,24 @@ for room in "${rooms[@]}"; do
     rm "$tree/$room/b.cpp"
   done
 done
+# In layers: sequence/sequence_* <- attention <- the rest of sequence.
+mkdir "$tree/layers/attention" "$tree/layers/sequence"
+layers=(layers/sequence/sequence_a layers/attention/a layers/sequence/a)
+for layer in "${layers[@]}"; do echo '#pragma once' >"$tree/$layer.h"; done
+for including in 0 1 2; do
+  for included in 0 1 2; do
+    echo "#include \"${layers[included]}.h\"" >"$tree/${layers[including]}.cpp"
+    verdict=refused
+    "$check_layering" "$tree" >/dev/null && verdict=taken
+    expected=refused
+    ((included <= including)) && expected=taken
+    if [[ $verdict != "$expected" ]]; then
+      echo "${layers[including]}.cpp with an include of ${layers[included]}.h is $verdict"
+      failures=$((failures + 1))
+    fi
+    rm "$tree/${layers[including]}.cpp"
+  done
+done
 touch "$tree/train/stray.cpp"
 if "$check_layering" "$tree" >/dev/null; then
   echo "a source outside the rooms of train is taken"
