@@ -77,11 +77,7 @@ ClusterPlan make_cluster_plan(const Config& config, const ModelConfig& model, co
   if (ranks > 1) {
     const double bits_per_second = request.network_gbits * 1e9;
     const auto parameters = static_cast<double>(plan.parameters);
-    // The first rank of a group has the gradients of all.
-    std::vector<LeafRuns> runs(static_cast<std::size_t>(ranks));
-    for (std::size_t group = 0; group < division.size(); ++group)
-      runs[group * static_cast<std::size_t>(members)] = division[group];
-    cluster.reduce_seconds = reduce_bits(runs, cluster.leaves, parameters) / bits_per_second;
+    cluster.reduce_seconds = reduce_bits(runs_of_ranks(division, members), cluster.leaves, parameters) / bits_per_second;
     if (members > 1) {
       const SequenceGrid grid(config.task.seq_len, model.attention.chunk_size);
       cluster.group_seconds =

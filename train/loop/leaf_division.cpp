@@ -125,4 +125,11 @@ std::vector<LeafRuns> divide_leaves(std::span<const double> costs, int ranks) {
   return division.heaviest_load() < even.heaviest_load() ? division.runs() : even.runs();
 }
 
+std::vector<LeafRuns> runs_of_ranks(std::span<const LeafRuns> of_groups, int members) {
+  const auto step = static_cast<std::size_t>(members);
+  std::vector<LeafRuns> runs(of_groups.size() * step);
+  for (std::size_t group = 0; group < of_groups.size(); ++group) runs[group * step] = of_groups[group];
+  return runs;
+}
+
 }  // namespace cosformer

@@ -15,4 +15,8 @@ namespace cosformer {
 /// one of another rank, so that little is left between the heaviest rank and the average. A pure function.
 std::vector<LeafRuns> divide_leaves(std::span<const double> costs, int ranks);
 
+/// Whose gradients each rank has, if groups of `members` ranks compute their leaves together: the first of each has those of
+/// its group, the others none.
+std::vector<LeafRuns> runs_of_ranks(std::span<const LeafRuns> of_groups, int members);
+
 }  // namespace cosformer

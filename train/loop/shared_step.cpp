@@ -78,12 +78,10 @@ StepResult SharedStep::compute(std::int64_t step, const std::function<StepNote()
     for (const double loss : gradients.losses) result.loss += loss;
     return result;
   }
-  // Ranks that share sequences have the same leaves, whose gradients the first of them has.
+  // Ranks that share sequences have the same leaves.
   const int members = sequence_ ? sequence_->members() : 1;
   const std::vector<LeafRuns> by_group = divide_leaves(work.leaf_costs(texts_), ranks_.size() / members);
-  std::vector<LeafRuns> runs(static_cast<std::size_t>(ranks_.size()));
-  for (std::size_t group = 0; group < by_group.size(); ++group)
-    runs[group * static_cast<std::size_t>(members)] = by_group[group];
+  const std::vector<LeafRuns> runs = runs_of_ranks(by_group, members);
   exchange_->begin(runs, work.leaves());
   const ParameterDone done = [this](const Node* parameter, std::vector<Tensor> sums) {
     exchange_->add(places_.at(parameter), std::move(sums));
