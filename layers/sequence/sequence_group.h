@@ -43,8 +43,6 @@ class SequenceGroup {
 
   int members() const { return members_; }
   int member() const { return ranks_.rank() % members_; }
-  /// Which of the run's groups this is.
-  int number() const { return ranks_.rank() / members_; }
   /// The member whose gradients of parameters count.
   bool is_first() const { return member() == 0; }
 
