@@ -12,8 +12,8 @@ namespace cosformer {
 
 namespace {
 
-/// Documents between two places that are remembered.
-constexpr std::int64_t kStride = 256;
+/// Documents between two places that are remembered: each that a window begins behind is looked up in the file.
+constexpr std::int64_t kStride = 32;
 
 }  // namespace
 

@@ -12,7 +12,7 @@
 namespace cosformer {
 
 /// The documents of a corpus one behind the other: as they stand, or in an order that is a pure function of (seed, epoch)
-/// and is looked up where it is needed. Memory is a number for each 256 documents. Copies share it; several threads may
+/// and is looked up where it is needed. Memory is a number for each 32 documents. Copies share it; several threads may
 /// read.
 class EpochText {
  public:

@@ -42,7 +42,7 @@ std::vector<std::int32_t> text_of(const EpochText& text, std::int64_t epoch, std
 }  // namespace
 
 TEST_CASE("an epoch's text has every document once and whole, in an order of seed and epoch") {
-  for (const std::int64_t count : {1, 2, 255, 256, 257, 3000}) {
+  for (const std::int64_t count : {1, 2, 31, 32, 33, 255, 256, 257, 3000}) {
     CAPTURE(count);
     const Documents documents(count);
     if (documents.tokens.empty()) continue;
