@@ -115,98 +115,6 @@ constexpr AttentionKind kKinds[] = {
      make_preset<hedgehog_preset>, hedgehog_preset},
 };
 
-/// A place of a model, the key that names its kind there, and what is wrong with one that does not support it.
-struct Place {
-  AttentionPlace place;
-  const char* key;
-  const char* lack;
-  bool AttentionSupport::*needs;
-};
-constexpr Place kPlaces[] = {
-    {AttentionPlace::encoder, "attention.encoder", "is causal only, and an encoder's attention is not",
-     &AttentionSupport::not_causal},
-    {AttentionPlace::decoder_self, "attention.self", "is not causal, and a decoder's attention to itself is",
-     &AttentionSupport::causal},
-    {AttentionPlace::cross, "attention.cross",
-     "sees no other text than the queries', and a decoder's attention to an encoder does", &AttentionSupport::cross},
-};
-
-/// A form of linear attention that the normaliser does not have.
-std::optional<OptionProblem> find_form_problem(const AttentionConfig& config) {
-  const auto normalization = find_named(attention_normalizations(), config.normalization, "attention.normalization").value;
-  if (has_form(normalization, find_named(linear_attention_forms(), config.form, "attention.form").value))
-    return std::nullopt;
-  std::string forms;
-  for (const auto& [name, form] : linear_attention_forms()) {
-    if (has_form(normalization, form)) forms += concat(forms.empty() ? "\"" : " or \"", name, '"');
-  }
-  return OptionProblem{"attention.form", concat("attention.form must be ", forms, " with attention.normalization = \"",
-                                                config.normalization, "\", not \"", config.form, '"')};
-}
-
-/// What queries and keys cannot go through before they meet.
-std::optional<OptionProblem> find_head_problem(const ModelConfig& config) {
-  if (config.attention.short_convolution > 0 && config.kind == ModelKind::encoder) {
-    return OptionProblem{"attention.short_convolution",
-                         "attention.short_convolution is causal, and an encoder's attention is not"};
-  }
-  const std::int64_t head_dim = config.embed_dim / config.num_heads;
-  if (config.positions == Positions::rope && head_dim % 2 != 0) {
-    return OptionProblem{"model.positions",
-                         concat("model.positions = \"rope\" turns pairs of channels, and model.embed_dim / "
-                                "model.num_heads is ",
-                                head_dim)};
-  }
-  if (config.num_kv_heads > 0 && config.num_heads % config.num_kv_heads != 0) {
-    return OptionProblem{"model.num_kv_heads", concat("model.num_kv_heads (", config.num_kv_heads,
-                                                      ") must divide model.num_heads (", config.num_heads, ")")};
-  }
-  return std::nullopt;
-}
-
-bool has_place(ModelKind kind, AttentionPlace place) {
-  if (kind == ModelKind::encoder_decoder) return true;
-  return place == (kind == ModelKind::encoder ? AttentionPlace::encoder : AttentionPlace::decoder_self);
-}
-
-/// The kind that a place of its own is given; "auto" if it has that of all.
-const std::string& kind_of_place(const AttentionConfig& config, AttentionPlace place) {
-  return place == AttentionPlace::encoder ? config.encoder : place == AttentionPlace::cross ? config.cross : config.self;
-}
-
-/// The key that names the kind at a place.
-const char* key_at(const AttentionConfig& config, const Place& place) {
-  if (kind_of_place(config, place.place) != "auto") return place.key;
-  return place.place == AttentionPlace::cross || config.layers.empty() ? "attention.kind" : "attention.layers";
-}
-
-std::optional<OptionProblem> problem_at(const ModelConfig& model, const Place& place, std::int64_t layer) {
-  const AttentionConfig own = attention_at(model.attention, place.place, layer);
-  const AttentionKind& kind = find_attention_kind(own.kind);
-  if (kind.supports(own).*place.needs) return std::nullopt;
-  AttentionConfig plain = own;
-  plain.reweighting = "none";
-  if (kind.supports(plain).*place.needs) {
-    return OptionProblem{"attention.reweighting", concat("attention.reweighting = \"", own.reweighting, "\" ", place.lack)};
-  }
-  plain.recency_gate = false;
-  if (kind.supports(plain).*place.needs) {
-    return OptionProblem{"attention.recency_gate", concat("attention.recency_gate = true ", place.lack)};
-  }
-  const char* key = key_at(model.attention, place);
-  return OptionProblem{key, concat(key, " = \"", own.kind, "\" ", place.lack)};
-}
-
-/// Positions that a kind of attention to a text's own tokens cannot show.
-std::optional<OptionProblem> find_position_problem(const ModelConfig& model, const Place& place, std::int64_t layer) {
-  if (model.positions != Positions::alibi || place.place == AttentionPlace::cross) return std::nullopt;
-  const AttentionConfig own = attention_at(model.attention, place.place, layer);
-  if (find_attention_kind(own.kind).supports(own).distances) return std::nullopt;
-  return OptionProblem{"model.positions", concat("model.positions = \"alibi\" lowers scores of softmax by their distance, "
-                                                 "and ",
-                                                 key_at(model.attention, place), " = \"", own.kind, "\" does not take it")};
-}
-
 }  // namespace
 
 std::span<const AttentionKind> attention_kinds() { return kKinds; }
@@ -215,6 +123,10 @@ const AttentionKind& find_attention_kind(const std::string& name) { return find_
 
 std::unique_ptr<Attention> make_attention(const AttentionConfig& config, const AttentionSetting& setting) {
   return find_attention_kind(config.kind).make(config, setting);
+}
+
+const std::string& kind_of_place(const AttentionConfig& config, AttentionPlace place) {
+  return place == AttentionPlace::encoder ? config.encoder : place == AttentionPlace::cross ? config.cross : config.self;
 }
 
 AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place, std::int64_t layer) {
@@ -250,51 +162,6 @@ std::string attention_title(const AttentionConfig& config) {
   std::string title;
   for (const std::string& kind : config.layers) title += concat(title.empty() ? "[" : ", ", kind);
   return title + ']';
-}
-
-std::vector<std::string> overruled_options(const ModelConfig& config) {
-  struct Option {
-    const char* key;
-    std::string AttentionConfig::*value;
-  };
-  constexpr Option kOptions[] = {{"attention.feature_map", &AttentionConfig::feature_map},
-                                 {"attention.reweighting", &AttentionConfig::reweighting}};
-  const AttentionConfig defaults;
-  std::vector<std::string> lines;
-  for (const Place& place : kPlaces) {
-    if (!has_place(config.kind, place.place)) continue;
-    for (std::int64_t layer = 0; layer < attention_period(config.attention, place.place); ++layer) {
-      const AttentionConfig own = attention_at(config.attention, place.place, layer);
-      const AttentionKind& kind = find_attention_kind(own.kind);
-      if (kind.preset == nullptr) continue;
-      const AttentionConfig preset = kind.preset(own);
-      for (const auto& [key, value] : kOptions) {
-        if (own.*value == preset.*value || own.*value == defaults.*value) continue;
-        std::string line = concat(key, " = \"", own.*value, "\" has no effect: attention.kind = \"", own.kind, "\" takes \"",
-                                  preset.*value, "\"; kind = \"linear\" takes any");
-        if (std::ranges::find(lines, line) == lines.end()) lines.push_back(std::move(line));
-      }
-    }
-  }
-  return lines;
-}
-
-std::optional<OptionProblem> find_attention_problem(const ModelConfig& config) {
-  const AttentionConfig& attention = config.attention;
-  if (auto problem = find_form_problem(attention)) return problem;
-  if (auto problem = find_head_problem(config)) return problem;
-  if (static_cast<std::int64_t>(attention.layers.size()) > std::max<std::int64_t>(config.num_layers, 1)) {
-    return OptionProblem{"attention.layers", concat("attention.layers names ", attention.layers.size(),
-                                                    " layers, and model.num_layers is ", config.num_layers)};
-  }
-  for (const Place& place : kPlaces) {
-    if (!has_place(config.kind, place.place)) continue;
-    for (std::int64_t layer = 0; layer < attention_period(attention, place.place); ++layer) {
-      if (auto problem = problem_at(config, place, layer)) return problem;
-      if (auto problem = find_position_problem(config, place, layer)) return problem;
-    }
-  }
-  return std::nullopt;
 }
 
 }  // namespace cosformer

@@ -47,6 +47,9 @@ const AttentionKind& find_attention_kind(const std::string& name);
 /// Throws InputError for an unknown kind or options that do not fit it.
 std::unique_ptr<Attention> make_attention(const AttentionConfig& config, const AttentionSetting& setting);
 
+/// The kind that a place of its own is given; "auto" if it has that of all.
+const std::string& kind_of_place(const AttentionConfig& config, AttentionPlace place);
+
 /// The attention of one place of an encoder-decoder in one layer of its stack, counted from 0: its `kind` and M, and nothing
 /// that belongs to the other places or layers.
 AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place, std::int64_t layer);
