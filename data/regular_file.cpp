@@ -31,4 +31,16 @@ RegularFile::RegularFile(const std::filesystem::path& path) {
 
 RegularFile::~RegularFile() { ::close(descriptor_); }
 
+ssize_t read_at(int descriptor, std::uint64_t offset, std::span<std::byte> bytes) {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t count = ::pread(descriptor, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return count;
+    if (count == 0) break;
+    done += static_cast<std::size_t>(count);
+  }
+  return static_cast<ssize_t>(done);
+}
+
 }  // namespace cosformer

@@ -2,8 +2,12 @@
 /// \file
 /// The one way in which data files are opened.
 
+#include <sys/types.h>
+
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 
 namespace cosformer {
 
@@ -24,5 +28,9 @@ class RegularFile {
   int descriptor_ = -1;
   std::uint64_t size_ = 0;
 };
+
+/// Fills `bytes` with those of an open file from `offset` on, but at its end. Returns how many; -1, with errno, if the
+/// system fails.
+ssize_t read_at(int descriptor, std::uint64_t offset, std::span<std::byte> bytes);
 
 }  // namespace cosformer

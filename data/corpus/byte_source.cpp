@@ -132,7 +132,7 @@ ByteSource::ByteSource(const std::filesystem::path& path) : path_(path) {
   auto file = std::make_unique<RegularFile>(path);
   most_bytes_ = kLargestRatio * file->size() + kFreeBytes;
   std::array<char, 16> start{};
-  const ssize_t count = ::pread(file->descriptor(), start.data(), start.size(), 0);
+  const ssize_t count = read_at(file->descriptor(), 0, std::as_writable_bytes(std::span(start)));
   const std::string_view begin(start.data(), count > 0 ? static_cast<std::size_t>(count) : 0);
   for (const auto& [other, program] : kOthers) {
     check<InputError>(!begin.starts_with(other), path.string(), ": is compressed, expected plain text, gzip or zstd; `",

@@ -1,7 +1,5 @@
 #include "data/corpus/stored_numbers.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
 #include <cerrno>
@@ -18,15 +16,12 @@ namespace {
 static_assert(std::endian::native == std::endian::little);
 
 /// Fills `bytes` from `offset` on.
-void read_bytes(const RegularFile& file, const std::filesystem::path& path, std::uint64_t offset, std::span<char> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t count = ::pread(file.descriptor(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    check<Error>(count >= 0, path.string(), ": cannot be read: ", std::strerror(errno));
-    check<Error>(count > 0, path.string(), ": was shortened to ", offset, " bytes while it was in use");
-    offset += static_cast<std::uint64_t>(count);
-    bytes = bytes.subspan(static_cast<std::size_t>(count));
-  }
+void read_bytes(const RegularFile& file, const std::filesystem::path& path, std::uint64_t offset,
+                std::span<std::byte> bytes) {
+  const ssize_t count = read_at(file.descriptor(), offset, bytes);
+  check<Error>(count >= 0, path.string(), ": cannot be read: ", std::strerror(errno));
+  const auto found = static_cast<std::size_t>(count);
+  check<Error>(found == bytes.size(), path.string(), ": was shortened to ", offset + found, " bytes while it was in use");
 }
 
 template <class T>
@@ -71,13 +66,13 @@ template <class T>
 void StoredNumbers::read_as(std::int64_t first, std::span<T> numbers) const {
   check<Error>(first >= 0 && first + std::ssize(numbers) <= size(), "numbers ", first, " ... of ", size());
   auto file = std::ranges::upper_bound(files_, first, {}, &File::end);
-  std::vector<char> narrow;
+  std::vector<std::byte> narrow;
   while (!numbers.empty()) {
     const std::int64_t begin = file == files_.begin() ? 0 : std::prev(file)->end;
     const auto count = std::min(numbers.size(), static_cast<std::size_t>(file->end - first));
     const std::uint64_t offset = static_cast<std::uint64_t>(first - begin) * width_;
     if (width_ == sizeof(T)) {
-      read_bytes(*file->file, file->path, offset, {reinterpret_cast<char*>(numbers.data()), count * width_});
+      read_bytes(*file->file, file->path, offset, std::as_writable_bytes(numbers.first(count)));
     } else {
       narrow.resize(count * width_);
       read_bytes(*file->file, file->path, offset, narrow);

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "data/regular_file.h"
 
 // The header of glibc 2.36 does not say so itself.
 extern "C" {
@@ -142,13 +143,7 @@ std::string ChildProcess::output() const {
   if (::fstat(output_file_, &status) < 0) fail("read a process's output");
   check<Error>(status.st_size <= kMaxOutputBytes, "a process wrote more than ", kMaxOutputBytes, " bytes");
   std::string text(static_cast<std::size_t>(status.st_size), '\0');
-  std::size_t have = 0;
-  while (have < text.size()) {
-    const ssize_t count = ::pread(output_file_, text.data() + have, text.size() - have, static_cast<off_t>(have));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) fail("read a process's output");
-    have += static_cast<std::size_t>(count);
-  }
+  if (read_at(output_file_, 0, std::as_writable_bytes(std::span(text))) != std::ssize(text)) fail("read a process's output");
   return text;
 }
 

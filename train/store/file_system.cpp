@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "data/regular_file.h"
 
 namespace cosformer {
 
@@ -105,14 +106,11 @@ FileReader::FileReader(std::filesystem::path path) : path_(std::move(path)) {
 FileReader::~FileReader() { ::close(file_); }
 
 void FileReader::read(std::uint64_t offset, std::span<std::byte> bytes) const {
-  while (!bytes.empty()) {
-    const ssize_t count = ::pread(file_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    check<InputError>(count >= 0, path_.string(), ": cannot be read: ", std::strerror(errno));
-    check<InputError>(count > 0, path_.string(), ": ends at byte ", offset, ", ", bytes.size(), " bytes too early");
-    offset += static_cast<std::uint64_t>(count);
-    bytes = bytes.subspan(static_cast<std::size_t>(count));
-  }
+  const ssize_t count = read_at(file_, offset, bytes);
+  check<InputError>(count >= 0, path_.string(), ": cannot be read: ", std::strerror(errno));
+  const auto found = static_cast<std::size_t>(count);
+  check<InputError>(found == bytes.size(), path_.string(), ": ends at byte ", offset + found, ", ", bytes.size() - found,
+                    " bytes too early");
 }
 
 std::string read_text_file(const std::filesystem::path& path, std::uint64_t max_bytes) {

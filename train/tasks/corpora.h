@@ -17,7 +17,8 @@ using Corpora = SplitSet<std::optional<TextCorpus>>;
 /// The files that the config names for a split: it names some. Throws InputError that begins with its key.
 CorpusFiles corpus_files(const TaskConfig& task, Split split);
 
-/// Reads every text that the config names, or maps it from its token cache. Throws InputError.
+/// Reads every text that the config names, or finds it in its token cache, which it makes if it is missing. Throws
+/// InputError.
 Corpora load_corpora(const TaskConfig& task, const Tokenizer& tokenizer);
 
 /// What the epochs of training read; nothing if the config names no text for it.
