@@ -23,12 +23,12 @@ namespace fs = std::filesystem;
 /// Bytes of a document's start.
 constexpr int kStartWidth = 8;
 
-fs::path shard_file(const fs::path& folder, std::size_t shard, const char* what) {
-  return folder / fmt::format("shard-{:05}.{}", shard, what);
+/// The files of a shard.
+constexpr const char *kTokens = "tokens", *kStarts = "starts", *kRecord = "json";
+
+fs::path shard_file(const fs::path& folder, std::size_t shard, const char* kind) {
+  return folder / fmt::format("shard-{:05}.{}", shard, kind);
 }
-fs::path token_file(const fs::path& folder, std::size_t shard) { return shard_file(folder, shard, "tokens"); }
-fs::path start_file(const fs::path& folder, std::size_t shard) { return shard_file(folder, shard, "starts"); }
-fs::path record_file(const fs::path& folder, std::size_t shard) { return shard_file(folder, shard, "json"); }
 
 std::optional<TokenShard> read_record(const fs::path& path) {
   std::error_code ignored;
@@ -53,17 +53,17 @@ bool has_digest(const fs::path& path, const Digest& digest) {
 }
 
 /// The paths of all shards' files of a kind.
-std::vector<fs::path> paths_of(const fs::path& folder, std::size_t shards, fs::path (*file)(const fs::path&, std::size_t)) {
+std::vector<fs::path> paths_of(const fs::path& folder, std::size_t shards, const char* kind) {
   std::vector<fs::path> paths;
-  for (std::size_t shard = 0; shard < shards; ++shard) paths.push_back(file(folder, shard));
+  for (std::size_t shard = 0; shard < shards; ++shard) paths.push_back(shard_file(folder, shard, kind));
   return paths;
 }
 
 /// Removes what a writer that was stopped, or the disk, has left of other shards than the first `shards`.
 void remove_others(FileSystem& system, const fs::path& folder, std::size_t shards) {
   std::set<fs::path> kept;
-  for (const auto& file : {token_file, start_file, record_file}) {
-    for (const fs::path& path : paths_of(folder, shards, file)) kept.insert(path);
+  for (const char* kind : {kTokens, kStarts, kRecord}) {
+    for (fs::path& path : paths_of(folder, shards, kind)) kept.insert(std::move(path));
   }
   std::vector<fs::path> others;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
@@ -76,7 +76,7 @@ void remove_others(FileSystem& system, const fs::path& folder, std::size_t shard
 void write_shard(FileSystem& system, const fs::path& folder, std::size_t shard, TokenReader& reader,
                  std::optional<TokenPart> part, std::int64_t& count, int width, std::uint64_t shard_bytes,
                  const CacheProgress& progress) {
-  FileWriter tokens(system, token_file(folder, shard)), starts(system, start_file(folder, shard));
+  FileWriter tokens(system, shard_file(folder, shard, kTokens)), starts(system, shard_file(folder, shard, kStarts));
   std::int64_t parts = 0;
   while (part) {
     for (std::int64_t& start : part->starts) start += count;
@@ -97,19 +97,19 @@ void write_shard(FileSystem& system, const fs::path& folder, std::size_t shard, 
   const nlohmann::ordered_json record{{"parts", parts},
                                       {"tokens", to_json(Digest{tokens.bytes_written(), tokens.checksum().hex()})},
                                       {"starts", to_json(Digest{starts.bytes_written(), starts.checksum().hex()})}};
-  replace_file(system, record_file(folder, shard), seal(record, 2));
+  replace_file(system, shard_file(folder, shard, kRecord), seal(record, 2));
 }
 
 }  // namespace
 
 std::vector<TokenShard> whole_shards(const fs::path& folder) {
   std::vector<TokenShard> shards;
-  while (const auto record = read_record(record_file(folder, shards.size()))) shards.push_back(*record);
+  while (const auto record = read_record(shard_file(folder, shards.size(), kRecord))) shards.push_back(*record);
   std::vector<std::uint8_t> whole(shards.size());
   parallel_for(std::ssize(shards), [&](std::int64_t i) {
     const auto shard = static_cast<std::size_t>(i);
-    whole[shard] = has_digest(token_file(folder, shard), shards[shard].tokens) &&
-                   has_digest(start_file(folder, shard), shards[shard].starts);
+    whole[shard] = has_digest(shard_file(folder, shard, kTokens), shards[shard].tokens) &&
+                   has_digest(shard_file(folder, shard, kStarts), shards[shard].starts);
   });
   shards.resize(static_cast<std::size_t>(std::ranges::find(whole, 0) - whole.begin()));
   return shards;
@@ -138,11 +138,11 @@ WrittenCorpus write_shards(FileSystem& system, const fs::path& folder, const Cor
 }
 
 TokenArray shard_tokens(const fs::path& folder, std::size_t shards, int width) {
-  return TokenArray(StoredNumbers(paths_of(folder, shards, token_file), width));
+  return TokenArray(StoredNumbers(paths_of(folder, shards, kTokens), width));
 }
 
 DocumentStarts shard_starts(const fs::path& folder, std::size_t shards) {
-  return DocumentStarts(StoredNumbers(paths_of(folder, shards, start_file), kStartWidth));
+  return DocumentStarts(StoredNumbers(paths_of(folder, shards, kStarts), kStartWidth));
 }
 
 int token_width(const Tokenizer& tokenizer) {
