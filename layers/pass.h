@@ -13,8 +13,10 @@
 
 namespace cosformer {
 
-class SequenceGroup;     // layers/sequence/sequence_group.h
-class PackedTexts;       // layers/packed_texts.h
+class SequenceGroup;  // layers/sequence/sequence_group.h
+class PackedTexts;    // layers/packed_texts.h
+struct CarriedTexts;  // layers/carried_texts.h
+struct LayerTexts;
 struct AttentionRecord;  // layers/attention/attention_weights.h
 
 /// Handed down to every layer; a value, so that several passes with other settings can run at once.
@@ -32,6 +34,11 @@ struct Pass {
   /// The texts that stand one behind the other in each row, which do not see each other; null: a row is one text. Of a
   /// decoder without padding.
   std::shared_ptr<const PackedTexts> packed = nullptr;
+
+  /// What the texts' window before has left, and where this one leaves its own; null: rows are texts of their own. Of a
+  /// decoder whose texts are whole and have no padding. A layer's pass has its own part as well.
+  const CarriedTexts* carried = nullptr;
+  const LayerTexts* layer_texts = nullptr;
 
   /// Where every attention writes what it saw, in passes whose attention is to be looked at.
   std::map<std::string, AttentionRecord>* attention_records = nullptr;

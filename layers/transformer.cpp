@@ -5,6 +5,7 @@
 
 #include "autograd/recompute.h"
 #include "core/error.h"
+#include "layers/carried_texts.h"
 #include "layers/packed_texts.h"
 
 namespace cosformer {
@@ -65,10 +66,13 @@ Variable Transformer::forward(const Tensor& ids, const SharedPaddingMask& mask, 
                               const Pass& pass) const {
   check<ShapeError>(ids.rank() == 2, "[transformer] token ids must be [B, T], not ", ids.shape());
   const AttentionMask attention_mask{role_ == StackRole::decoder, mask, mask};
-  Variable x = embed_part(ids, mask, 0, pass);
-  for (const TransformerLayer& layer : layers_) {
-    const auto run = [&layer, attention_mask, encoder_mask = encoder.mask, pass](std::span<const Variable> inputs) {
-      return layer.forward(inputs[0], attention_mask, {inputs[1], encoder_mask}, pass);
+  Variable x = embed_part(ids, mask, pass.carried ? pass.carried->first : 0, pass);
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    Pass own = pass;
+    if (pass.carried) own.layer_texts = &pass.carried->layers[i];
+    const auto run = [&layer = layers_[i], attention_mask, encoder_mask = encoder.mask,
+                      own](std::span<const Variable> inputs) {
+      return layer.forward(inputs[0], attention_mask, {inputs[1], encoder_mask}, own);
     };
     const std::vector<Variable> inputs = {x, encoder.hidden};
     x = pass.recompute_layers ? recompute(inputs, run) : run(inputs);

@@ -75,6 +75,12 @@ class TransformerLayer {
   Variable close_attention(const Variable& x, const Variable& attended, const Variable& gate, const Pass& pass) const;
   Variable feed(const Variable& x, const Pass& pass) const;
 
+  /// What it hands on between windows of `rows` texts (Pass::layer_texts): a layer whose attention can
+  /// (AttentionSupport::carries).
+  std::vector<CarriedPart> carried_parts(std::int64_t rows, std::int64_t tokens) const {
+    return self_attn_.carried_parts(rows, tokens);
+  }
+
   std::unique_ptr<AttentionState> start() const { return self_attn_.start(); }
   bool attends_to_encoder() const { return encoder_attn_.has_value(); }
   /// What `step` sees of an encoder's output.

@@ -44,7 +44,8 @@ struct ReweightingMatrix {
   Tensor weights;                  ///< [1 or H, T, S] of the batch's first item; keys that are not seen have 0
 };
 
-class CutAttention;  // layers/attention/cut_attention.h
+class CutAttention;      // layers/attention/cut_attention.h
+class CarriedAttention;  // layers/attention/carried_attention.h
 
 /// What an attention may depend on besides its config.
 struct AttentionSetting {
@@ -67,6 +68,9 @@ class Attention {
   virtual bool reads_input() const { return false; }
   /// How it attends to a text in parts: AttentionSupport says whether it can. It is part of this object.
   virtual const CutAttention* cut() const { return nullptr; }
+  /// How a training window goes on with the state of the one before: AttentionSupport says whether it can. It is part of
+  /// this object.
+  virtual const CarriedAttention* carried() const { return nullptr; }
   /// Whether the layer has to norm each head's output, which the attention has divided by nothing.
   virtual bool wants_norm() const { return false; }
 

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/named_table.h"
+#include "layers/attention/carried_attention.h"
 #include "layers/attention/registry.h"
 
 namespace cosformer {
@@ -25,6 +26,9 @@ constexpr Place kPlaces[] = {
     {AttentionPlace::cross, "attention.cross",
      "sees no other text than the queries', and a decoder's attention to an encoder does", &AttentionSupport::cross},
 };
+constexpr Place kCarried = {AttentionPlace::decoder_self, "attention.self",
+                            "hands on nothing from one training window to the next, as the config has it",
+                            &AttentionSupport::carries};
 /// Texts share rows of decoders alone.
 constexpr Place kPacked = {AttentionPlace::decoder_self, "attention.self", "does not keep texts apart that share a row",
                            &AttentionSupport::padding};
@@ -150,6 +154,30 @@ std::optional<OptionProblem> find_attention_problem(const ModelConfig& config) {
 std::optional<OptionProblem> find_packing_problem(const ModelConfig& config) {
   for (std::int64_t layer = 0; layer < attention_period(config.attention, kPacked.place); ++layer) {
     if (auto problem = problem_at(config, kPacked, layer)) return problem;
+  }
+  return std::nullopt;
+}
+
+std::optional<OptionProblem> find_carry_problem(const ModelConfig& config, std::int64_t tokens, std::int64_t text_tokens) {
+  for (std::int64_t layer = 0; layer < attention_period(config.attention, kCarried.place); ++layer) {
+    const AttentionConfig own = attention_of_layer(config, kCarried.place, layer);
+    if (!find_attention_kind(own.kind).supports(own).carries) {
+      const char* const key = key_at(config.attention, kCarried);
+      return OptionProblem{key, concat(key, " = \"", own.kind, "\" ", kCarried.lack, "; ", kinds_with(kCarried.needs),
+                                       " do, with attention.redraw_every = 0, without attention.normalization = \"l1\" and "
+                                       "without a form in attention.form")};
+    }
+    ParameterStore store(0, DType::float32, ParameterValues::shapes_only);
+    const auto attention = make_attention(own, {.scope = Scope(store),
+                                                .num_heads = config.num_heads,
+                                                .head_dim = config.embed_dim / config.num_heads,
+                                                .embed_dim = config.embed_dim,
+                                                .max_length = config.max_length});
+    const std::int64_t longest = attention->carried()->longest_text(tokens);
+    if (longest == 0 || longest >= text_tokens) continue;
+    return OptionProblem{"attention.reweighting_length",
+                         concat("attention.reweighting_length: texts that windows go on with have ", text_tokens,
+                                " tokens; expected at least as many, found ", longest)};
   }
   return std::nullopt;
 }

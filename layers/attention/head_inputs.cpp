@@ -1,10 +1,12 @@
 #include "layers/attention/head_inputs.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "layers/attention/registry.h"
 #include "layers/attention/select_rows.h"
+#include "layers/attention/stack_rows.h"
 
 namespace cosformer {
 
@@ -81,6 +83,7 @@ HeadInputs::HeadInputs(const Scope& scope, const AttentionConfig& config, std::i
     : stands_in_(!find_attention_kind(config.kind).supports(config).projects_key),
       rotary_(config.rotary),
       rotary_base_(config.rotary_base),
+      head_dim_(head_dim),
       copies_(config.kv_heads > 0 ? num_heads / config.kv_heads : 1) {
   if (config.short_convolution == 0) return;
   const std::int64_t taps = config.short_convolution;
@@ -102,14 +105,39 @@ Variable HeadInputs::rotated(const Variable& heads, const SharedPaddingMask& mas
 
 Variable HeadInputs::all_heads(const Variable& heads) const { return copies_ > 1 ? repeat_heads(heads, copies_) : heads; }
 
+std::vector<CarriedPart> HeadInputs::carried_parts(std::int64_t rows) const {
+  constexpr const char* kNames[] = {"q_tail", "k_tail", "v_tail"};
+  std::vector<CarriedPart> parts;
+  for (std::size_t side = 0; side < convolutions_.size(); ++side) {
+    const Variable& weight = convolutions_[side];
+    if (weight.defined() && weight.dim(1) > 1)
+      parts.push_back({kNames[side], {rows, weight.dim(1) - 1, weight.dim(0) / head_dim_, head_dim_}});
+  }
+  return parts;
+}
+
+Variable HeadInputs::convolved(std::size_t side, const Variable& heads, const SharedPaddingMask& mask,
+                               const Pass& pass) const {
+  const Variable& weight = convolutions_[side];
+  if (!weight.defined() || !heads.defined()) return heads;
+  const std::int64_t kept = weight.dim(1) - 1, tokens = heads.dim(1);
+  if (pass.layer_texts == nullptr || kept == 0) return convolve(heads, pass.use(weight), mask);
+  // Behind the attention's state and the tails of the convolutions before this one.
+  const auto part = static_cast<std::size_t>(1 + std::count_if(convolutions_.begin(),
+                                                               convolutions_.begin() + static_cast<std::ptrdiff_t>(side),
+                                                               [](const Variable& other) { return other.defined(); }));
+  const Variable window = stack_rows(Variable(pass.layer_texts->before[part]), heads);
+  Tensor tail = pass.layer_texts->after[part];
+  tail.copy_from(window.value().narrow(1, tokens, kept));
+  return narrow(convolve(window, pass.use(weight), nullptr), 1, kept, tokens);
+}
+
 AttentionInputs HeadInputs::of(const AttentionInputs& projected, const SharedPaddingMask& mask, const Pass& pass,
                                std::int64_t first) const {
   AttentionInputs own = projected;
-  if (convolves()) {
-    if (own.query.defined()) own.query = convolve(projected.query, pass.use(convolutions_[0]), mask);
-    if (own.key.defined()) own.key = convolve(projected.key, pass.use(convolutions_[1]), mask);
-    own.value = convolve(projected.value, pass.use(convolutions_[2]), mask);
-  }
+  own.query = convolved(0, projected.query, mask, pass);
+  own.key = convolved(1, projected.key, mask, pass);
+  own.value = convolved(2, projected.value, mask, pass);
   own.query = rotated(own.query, mask, first);
   if (own.key.defined()) own.key = all_heads(rotated(own.key, mask, first));
   own.value = all_heads(own.value);

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "layers/attention/attention.h"
+#include "layers/carried_texts.h"
 #include "layers/model_config.h"
 
 namespace cosformer {
@@ -28,6 +29,10 @@ class HeadInputs {
   /// Keys or values [B, S, kv_heads, D] -> [B, S, H, D].
   Variable all_heads(const Variable& heads) const;
 
+  /// What stands behind the attention's state in Pass::layer_texts: the last K − 1 projected tokens [rows, K − 1, heads, D]
+  /// of each convolution, "q_tail", "k_tail" and "v_tail".
+  std::vector<CarriedPart> carried_parts(std::int64_t rows) const;
+
   /// Whether a token's inputs depend on the tokens before it.
   bool convolves() const { return convolutions_[2].defined(); }
 
@@ -40,12 +45,15 @@ class HeadInputs {
  private:
   friend class HeadInputsState;
 
+  /// Query, key and value (0, 1, 2) behind their convolution, if there is one.
+  Variable convolved(std::size_t side, const Variable& heads, const SharedPaddingMask& mask, const Pass& pass) const;
   Variable rotated(const Variable& heads, const SharedPaddingMask& mask, std::int64_t first) const;
 
   std::array<Variable, 3> convolutions_;  ///< of query, key and value; undefined without
   bool stands_in_;                        ///< queries or keys are undefined
   bool rotary_;
   double rotary_base_;
+  std::int64_t head_dim_;
   std::int64_t copies_;  ///< heads of queries for each of keys
 };
 

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/kernels/linear_attention/part.h"
 #include "core/named_table.h"
+#include "layers/attention/carried_attention.h"
 #include "layers/attention/carried_state.h"
 #include "layers/attention/cut_attention.h"
 #include "layers/attention/head_features.h"
@@ -42,7 +43,7 @@ class LinearAttentionState : public LinearState {
   AttentionConfig config_;
 };
 
-class LinearAttention : public Attention, public CutAttention {
+class LinearAttention : public Attention, public CutAttention, public CarriedAttention {
  public:
   LinearAttention(const AttentionConfig& config, const AttentionSetting& setting)
       : Attention(setting), config_(config), num_heads_(setting.num_heads) {
@@ -91,6 +92,38 @@ class LinearAttention : public Attention, public CutAttention {
   }
   std::vector<Tensor> handed_gradients(const TextParts& text, bool causal, std::vector<Tensor> dstates) const override {
     return sums(text, causal, std::move(dstates), SequenceGroup::Direction::from_right);
+  }
+
+  const CarriedAttention* carried() const override { return this; }
+  /// The sums of all keys so far, as a part of a text reads them (core/kernels/linear_attention/part.h).
+  Shape state_shape(std::int64_t batch, std::int64_t) const override {
+    const std::int64_t numbers = linear_attention_state_size(sizes_of(1, 1), options_);
+    return {batch, num_heads_, numbers / features_.width(), features_.width()};
+  }
+  /// Beyond M, a cosine would say of a key far away that it is near, or count it with another sign.
+  std::int64_t longest_text(std::int64_t tokens) const override {
+    if (kind().parts == 0) return 0;
+    switch (config_.reweighting_length) {
+      case ReweightingLength::fixed:
+        return config_.reweighting_length_value;
+      case ReweightingLength::padded:
+        return tokens;
+      case ReweightingLength::automatic:
+        break;
+    }
+    return config_.causal_length;
+  }
+  CarriedResult go_on(const AttentionInputs& inputs, const Tensor& state, const CarriedWindow& window,
+                      const Pass& pass) const override {
+    const std::int64_t tokens = inputs.query.dim(1);
+    LinearAttentionOptions options = options_;
+    options.steps = steps(inputs.query.dim(0), tokens, tokens, window.mask);
+    options.first_position = window.first;
+    const Variable q = features_.of_query(inputs.query, pass), k = features_.of_key(inputs.key, pass);
+    Tensor next = state.clone();
+    add_carried(next, linear_attention_carry(options, num_heads_, tokens),
+                linear_attention_key_sums(k.detach(), inputs.value.detach(), window.mask, options).value());
+    return {linear_attention_part(q, k, inputs.value, Variable(state), window.mask, options), next};
   }
 
   std::unique_ptr<AttentionState> start() const override {

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "layers/attention/attention_weights.h"
+#include "layers/attention/carried_attention.h"
 #include "layers/attention/registry.h"
 #include "layers/attention/select_rows.h"
 #include "layers/packed_texts.h"
@@ -90,7 +91,26 @@ Variable MultiHeadAttention::attend(const AttentionInputs& inputs, const Attenti
   }
   AttentionMask dropped = mask;
   dropped.dropout = weight_dropout_.mask(pass);
-  return attention_->forward(inputs, dropped, pass);
+  return pass.layer_texts ? go_on(inputs, dropped, pass) : attention_->forward(inputs, dropped, pass);
+}
+
+Variable MultiHeadAttention::go_on(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const {
+  const LayerTexts& texts = *pass.layer_texts;
+  CarriedResult result = attention_->carried()->go_on(inputs, texts.before.front(), {texts.first, mask}, pass);
+  Tensor after = texts.after.front();
+  after.copy_from(result.state);
+  return std::move(result.attended);
+}
+
+std::vector<CarriedPart> MultiHeadAttention::carried_parts(std::int64_t rows, std::int64_t tokens) const {
+  const CarriedAttention* const carried = attention_->carried();
+  check<Error>(carried != nullptr, "[attention] ", path_, " cannot go on with a text in another window");
+  std::vector<CarriedPart> parts = {{path_ + ".state", carried->state_shape(rows, tokens)}};
+  for (CarriedPart& tail : head_inputs_.carried_parts(rows)) {
+    tail.name = path_ + '.' + tail.name;
+    parts.push_back(std::move(tail));
+  }
+  return parts;
 }
 
 Variable MultiHeadAttention::attend_apart(const AttentionInputs& projected, const AttentionMask& mask,

@@ -10,6 +10,7 @@
 #include "layers/attention/cut_attention.h"
 #include "layers/attention/head_inputs.h"
 #include "layers/basic_layers.h"
+#include "layers/carried_texts.h"
 #include "layers/model_config.h"
 
 namespace cosformer {
@@ -64,6 +65,8 @@ class MultiHeadAttention {
   Variable close_residual(const Variable& attended, const Variable& gate, const Variable& x, const Dropout& dropout,
                           const Pass& pass) const;
   const CutAttention* cut() const { return attention_->cut(); }
+  /// The attention's state, and what `head_inputs_` keeps, of `rows` texts in windows of `tokens` tokens.
+  std::vector<CarriedPart> carried_parts(std::int64_t rows, std::int64_t tokens) const;
   /// Attention::reads_input.
   bool reads_input() const { return attention_->reads_input(); }
 
@@ -86,6 +89,8 @@ class MultiHeadAttention {
   /// What `attend` takes: of a pass with packed texts heads as they are projected, else what `head_inputs_` makes of them.
   AttentionInputs prepare(const AttentionInputs& projected, const SharedPaddingMask& mask, const Pass& pass,
                           std::int64_t first) const;
+  /// `attend` of a window that goes on with its texts.
+  Variable go_on(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const;
   /// `attend` of each packed text by itself.
   Variable attend_apart(const AttentionInputs& projected, const AttentionMask& mask, const Pass& pass) const;
 

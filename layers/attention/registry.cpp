@@ -13,9 +13,9 @@ namespace cosformer {
 namespace {
 
 AttentionSupport everything(const AttentionConfig&) { return {}; }
-AttentionSupport everything_and_distances(const AttentionConfig&) { return {.distances = true}; }
+AttentionSupport softmax_support(const AttentionConfig&) { return {.carries = true, .distances = true}; }
 AttentionSupport local_support(const AttentionConfig&) {
-  return {.causal_parts = true, .other_parts = true, .distances = true};
+  return {.causal_parts = true, .other_parts = true, .carries = true, .distances = true};
 }
 AttentionSupport never_causal(const AttentionConfig&) { return {.causal = false, .steps = false}; }
 AttentionSupport only_encoders(const AttentionConfig&) { return {.causal = false, .cross = false, .steps = false}; }
@@ -39,7 +39,9 @@ AttentionSupport linear_support(const AttentionConfig& config) {
   return {.not_causal = both,
           .cross = both,
           .causal_parts = allows(LinearAttentionForm::chunked),
-          .other_parts = both && allows(LinearAttentionForm::linear)};
+          .other_parts = both && allows(LinearAttentionForm::linear),
+          // A state of other directions than the queries' says nothing.
+          .carries = allows(LinearAttentionForm::chunked) && config.redraw_every == 0};
 }
 
 /// Linear attention of one feature map and re-weighting.
@@ -81,10 +83,9 @@ constexpr AttentionKind kKinds[] = {
     {"cosformer", "linear attention with feature_map = relu and reweighting = cos", preset_support<cosformer_preset>,
      make_preset<cosformer_preset>, cosformer_preset},
     {"linear", "linear attention with any feature_map and reweighting", linear_support, make_linear_attention},
-    {"softmax", "scaled dot-product attention in tiles, memory linear in the length", everything_and_distances,
+    {"softmax", "scaled dot-product attention in tiles, memory linear in the length", softmax_support,
      make_softmax_attention},
-    {"softmax_materialized", "the same with the whole matrix stored", everything_and_distances,
-     make_materialized_softmax_attention},
+    {"softmax_materialized", "the same with the whole matrix stored", softmax_support, make_materialized_softmax_attention},
     {"local", "softmax over the keys within `window` positions", local_support, make_local_attention},
     {"diagonal", "softmax within blocks of `diagonal_block` positions, each of which sees itself alone", everything,
      make_diagonal},
@@ -155,6 +156,17 @@ AttentionConfig attention_of_layer(const ModelConfig& config, AttentionPlace pla
 std::int64_t attention_period(const AttentionConfig& config, AttentionPlace place) {
   if (place == AttentionPlace::cross || kind_of_place(config, place) != "auto" || config.layers.empty()) return 1;
   return static_cast<std::int64_t>(config.layers.size());
+}
+
+std::string kinds_with(bool AttentionSupport::*support) {
+  std::vector<std::string> names;
+  for (const AttentionKind& kind : kKinds) {
+    if (kind.supports({}).*support) names.push_back(concat('"', kind.name, '"'));
+  }
+  std::string list;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    list += concat(i == 0 ? "" : i + 1 == names.size() ? " and " : ", ", names[i]);
+  return list;
 }
 
 std::string attention_title(const AttentionConfig& config) {

@@ -24,6 +24,7 @@ struct AttentionSupport {
   /// Texts in parts (layers/sequence/README.md) in causal attention, and in attention that is not.
   bool causal_parts = false;
   bool other_parts = false;
+  bool carries = false;  ///< training windows that go on with the state of the one before (carried_attention.h)
   /// Which projections of its own it has: without that for keys, queries serve as keys; without both, values do.
   bool projects_query = true;
   bool projects_key = true;
@@ -72,5 +73,12 @@ std::optional<OptionProblem> find_attention_problem(const ModelConfig& config);
 
 /// The same of texts that share rows (layers/packed_texts.h), which attention sees as items with padding.
 std::optional<OptionProblem> find_packing_problem(const ModelConfig& config);
+
+/// Why training windows of `tokens` tokens cannot go on with the state of the window before, in texts of `text_tokens`
+/// tokens (layers/attention/carried_attention.h), of a decoder whose config is complete.
+std::optional<OptionProblem> find_carry_problem(const ModelConfig& config, std::int64_t tokens, std::int64_t text_tokens);
+
+/// The kinds of attention that have a support, unless their options say otherwise: "a", "b" and "c" in quotation marks.
+std::string kinds_with(bool AttentionSupport::*support);
 
 }  // namespace cosformer

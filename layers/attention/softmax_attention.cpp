@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "layers/attention/carried_keys.h"
 #include "layers/attention/variants.h"
 #include "layers/attention/window_in_parts.h"
 
@@ -33,12 +34,14 @@ class SoftmaxAttention : public Attention {
     if (config.alibi) options_.distance_slopes = distance_slopes(setting.num_heads);
     options_.scale = 1.0 / std::sqrt(static_cast<double>(setting.head_dim));
     if (options_.window >= 0) in_parts_.emplace(options_);
+    carried_keys_.emplace(options_, setting.num_heads, setting.head_dim);
   }
 
   Variable forward(const AttentionInputs& inputs, const AttentionMask& mask, const Pass&) const override {
     return softmax_attention(inputs.query, inputs.key, inputs.value, mask, options_);
   }
   const CutAttention* cut() const override { return in_parts_ ? &*in_parts_ : nullptr; }
+  const CarriedAttention* carried() const override { return &*carried_keys_; }
   std::int64_t reach() const override { return options_.window; }
   double forward_flops(std::int64_t queries, std::int64_t keys, bool causal) const override {
     const auto rows = static_cast<double>(queries), columns = static_cast<double>(keys);
@@ -61,6 +64,7 @@ class SoftmaxAttention : public Attention {
  private:
   SoftmaxAttentionOptions options_;
   std::optional<WindowInParts> in_parts_;
+  std::optional<CarriedKeys> carried_keys_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "layers/attention/stack_rows.h"
 #include "layers/sequence/sequence_group.h"
 
 namespace cosformer {
@@ -10,14 +11,6 @@ namespace cosformer {
 namespace {
 
 using Direction = SequenceGroup::Direction;
-
-/// a [B, m, ..] above b [B, n, ..] -> [B, m + n, ..]; one of them may have no rows, or be undefined.
-Variable stack(const Variable& a, const Variable& b) {
-  if (!a.defined() || a.dim(1) == 0) return b;
-  if (!b.defined() || b.dim(1) == 0) return a;
-  const auto flat = [](const Variable& x) { return reshape(x, {x.dim(0), x.value().size() / x.dim(0)}); };
-  return reshape(concatenate(flat(a), flat(b)), a.shape().with_dim(1, a.dim(1) + b.dim(1)));
-}
 
 /// Rows of zeros, like those of x.
 Variable zero_rows(const Variable& x, std::int64_t rows) {
@@ -46,7 +39,7 @@ std::vector<Tensor> rows_of(const std::vector<Tensor>& all, std::int64_t first, 
 /// a above b, for each part.
 std::vector<Tensor> stacked(const std::vector<Tensor>& above, const std::vector<Tensor>& below) {
   std::vector<Tensor> all;
-  for (std::size_t i = 0; i < above.size(); ++i) all.push_back(stack(Variable(above[i]), Variable(below[i])).value());
+  for (std::size_t i = 0; i < above.size(); ++i) all.push_back(stack_rows(Variable(above[i]), Variable(below[i])).value());
   return all;
 }
 
@@ -88,8 +81,8 @@ Variable WindowInParts::handed(const AttentionInputs& inputs, const SequencePart
     return concatenate(narrow(inputs.key, 1, first, rows), narrow(inputs.value, 1, first, rows));
   };
   const Variable last = rows_from(tokens - rows), missing = zero_rows(last, reach_ - rows);
-  const Variable to_the_right = stack(missing, last);
-  return part.mask.causal ? to_the_right : stack(to_the_right, stack(rows_from(0), missing));
+  const Variable to_the_right = stack_rows(missing, last);
+  return part.mask.causal ? to_the_right : stack_rows(to_the_right, stack_rows(rows_from(0), missing));
 }
 
 Variable WindowInParts::attend(const AttentionInputs& inputs, const Variable& state, const SequencePart& part,
@@ -102,10 +95,10 @@ Variable WindowInParts::attend(const AttentionInputs& inputs, const Variable& st
     const auto edge = [&](std::int64_t first, std::int64_t rows) {
       return rows == 0 ? Variable() : narrow(narrow(state, 1, first, rows), -1, channel, width);
     };
-    return stack(stack(edge(reach_ - left, left), own), edge(reach_, right));
+    return stack_rows(stack_rows(edge(reach_ - left, left), own), edge(reach_, right));
   };
   // Queries beside the part are there to make rows and columns the same positions; nobody reads what they find.
-  const Variable query = stack(stack(zero_rows(inputs.query, left), inputs.query), zero_rows(inputs.query, right));
+  const Variable query = stack_rows(stack_rows(zero_rows(inputs.query, left), inputs.query), zero_rows(inputs.query, right));
   AttentionMask mask = part.mask;
   mask.key_mask = mask.query_mask = slice(part.whole.key_mask, part.first - left, left + tokens + right);
   const Variable attended = softmax_attention(query, with_edges(inputs.key, 0, head_dim),

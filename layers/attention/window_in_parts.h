@@ -13,6 +13,8 @@ class WindowInParts : public CutAttention {
  public:
   /// `options.window` is not negative.
   explicit WindowInParts(SoftmaxAttentionOptions options);
+  /// With so many tokens in the state of a causal part, w, however many of them a query sees.
+  WindowInParts(SoftmaxAttentionOptions options, std::int64_t reach) : options_(std::move(options)), reach_(reach) {}
 
   Variable handed(const AttentionInputs& inputs, const SequencePart& part, const Pass& pass) const override;
   Variable attend(const AttentionInputs& inputs, const Variable& state, const SequencePart& part,

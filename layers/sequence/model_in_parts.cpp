@@ -44,18 +44,6 @@ Tensor pooling_factors(const Model& model, const SharedPaddingMask& mask, std::i
   return factors;
 }
 
-/// The kinds of attention that texts can be cut for, unless their options say otherwise: "a", "b" and "c".
-std::string kinds_in_parts(bool AttentionSupport::*parts) {
-  std::vector<std::string> names;
-  for (const AttentionKind& kind : attention_kinds()) {
-    if (kind.supports({}).*parts) names.push_back(concat('"', kind.name, '"'));
-  }
-  std::string list;
-  for (std::size_t i = 0; i < names.size(); ++i)
-    list += concat(i == 0 ? "" : i + 1 == names.size() ? " and " : ", ", names[i]);
-  return list;
-}
-
 }  // namespace
 
 std::optional<OptionProblem> find_cut_problem(const ModelConfig& config) {
@@ -72,11 +60,11 @@ std::optional<OptionProblem> find_cut_problem(const ModelConfig& config) {
   for (std::int64_t layer = 0; layer < attention_period(config.attention, place); ++layer) {
     const AttentionConfig own = attention_of_layer(config, place, layer);
     if (find_attention_kind(own.kind).supports(own).*parts) continue;
-    return problem(config.attention.layers.empty() ? "attention.kind" : "attention.layers",
-                   concat('"', own.kind,
-                          "\", as the config has it, reads more of other parts of a text than a state of constant size; ",
-                          kinds_in_parts(parts),
-                          " do not, unless attention.normalization is \"l1\" or attention.form names another form"));
+    return problem(
+        config.attention.layers.empty() ? "attention.kind" : "attention.layers",
+        concat('"', own.kind,
+               "\", as the config has it, reads more of other parts of a text than a state of constant size; ",
+               kinds_with(parts), " do not, unless attention.normalization is \"l1\" or attention.form names another form"));
   }
   return std::nullopt;
 }
