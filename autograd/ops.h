@@ -158,10 +158,16 @@ Variable linear_attention_key_sums(const Variable& key, const Variable& value, c
                                    const LinearAttentionOptions& options);
 Variable linear_attention_part(const Variable& query, const Variable& key, const Variable& value, const Variable& state,
                                const AttentionMask& mask, const LinearAttentionOptions& options);
+/// What causal attention with a state of each head goes on with, [B, H, numbers] as its kernel's step keeps them: constants,
+/// which no gradient flows through.
+struct CarriedState {
+  Tensor before = {};        ///< before the first token; undefined: zeros. It stays as it is until the backward pass
+  Tensor* behind = nullptr;  ///< becomes the state behind the last token, in memory of its own; null: not wanted
+};
 /// Gated linear attention, causal, with the gate z [B, T, H, D] of each token: see core/kernels/gated_attention. Shapes as
 /// above with T = S.
 Variable gated_linear_attention(const Variable& query, const Variable& key, const Variable& value, const Variable& gate,
-                                const AttentionMask& mask, double scale);
+                                const AttentionMask& mask, double scale, const CarriedState& carried = {});
 /// Blocks that positions up to that of a batch's last token fill.
 std::int64_t blocks_of(const SharedPaddingMask& mask, std::int64_t length, std::int64_t block_size);
 /// The sum over each block's real tokens or, if `earlier`, over those of all blocks before it: x [B, S, H, D] ->
@@ -177,7 +183,7 @@ Variable mix_blocks(const Variable& weights, const Variable& x, const SharedPadd
 /// The delta rule, causal, with the share β [B, T, H] of each token's correction and, if it is defined, the logarithm [B, T,
 /// H] of what the state keeps: see core/kernels/delta_attention. Shapes as above with T = S.
 Variable delta_attention(const Variable& query, const Variable& key, const Variable& value, const Variable& beta,
-                         const Variable& decay, const AttentionMask& mask, double scale);
+                         const Variable& decay, const AttentionMask& mask, double scale, const CarriedState& carried = {});
 /// −e^rate · softplus(z + bias): z [.., H], rate and bias [H]; see core/kernels/decay_logs.h.
 Variable decay_logs(const Variable& z, const Variable& rate, const Variable& bias);
 /// A text's positions summed with weights, those of `mask` that are real: x [B, S, H, E], weights [B, S, R] -> [B, R, H, E],
@@ -205,9 +211,10 @@ Variable unit_features(const Variable& x, const Variable& sigma, const Tensor& p
 /// Hedgehog's features of each row, [softmax(x), softmax(−x)]: x [.., F] -> [.., 2F]; see core/kernels/softmax_features.h.
 Variable softmax_features(const Variable& x);
 /// Linear attention between features, shapes as above, over a floor under its normaliser. `gate` [B, T, H, 1] (before its
-/// sigmoid; causal only) or undefined: see core/kernels/feature_attention/feature_attention.h.
+/// sigmoid; causal only) or undefined, and a state that is carried (causal only): see
+/// core/kernels/feature_attention/feature_attention.h.
 Variable feature_attention(const Variable& query, const Variable& key, const Variable& value, const Variable& gate,
-                           const AttentionMask& mask, double floor);
+                           const AttentionMask& mask, double floor, const CarriedState& carried = {});
 
 // ---- what heads go through before and after attention (ops/short_convolution.cpp, ops/rotate_positions.cpp,
 // ops/cosine_features.cpp, ops/repeat_heads.cpp)

@@ -41,6 +41,20 @@ AttentionVisibility visibility_of(const AttentionMask& mask, const SoftmaxAttent
   return visibility;
 }
 
+EndTensors end_tensors(const char* operation, const CarriedState& carried, const AttentionSizes& sizes, std::int64_t numbers,
+                       DType dtype) {
+  const Shape shape{sizes.batch, sizes.heads, numbers};
+  EndTensors ends;
+  if (carried.before.defined()) {
+    check<ShapeError>(carried.before.shape() == shape && carried.before.dtype() == dtype, '[', operation, "] a state ",
+                      carried.before.shape(), " of ", dtype_name(carried.before.dtype()), ", expected ", shape, " of ",
+                      dtype_name(dtype));
+    ends.before = carried.before.contiguous();
+  }
+  if (carried.behind != nullptr) ends.behind = Tensor::empty(shape, dtype);
+  return ends;
+}
+
 Tensor inner_contiguous(const Tensor& x) { return x.stride(-1) == 1 || x.dim(-1) <= 1 ? x : x.contiguous(); }
 
 }  // namespace cosformer

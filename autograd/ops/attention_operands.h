@@ -4,6 +4,7 @@
 
 #include "autograd/ops.h"
 #include "core/kernels/attention/attention_types.h"
+#include "core/kernels/attention/end_states.h"
 
 namespace cosformer {
 
@@ -19,6 +20,25 @@ AttentionVisibility visibility_of(const AttentionMask& mask, const SoftmaxAttent
 
 /// `x` if its last axis is contiguous, else a contiguous copy.
 Tensor inner_contiguous(const Tensor& x);
+
+/// The numbers of a contiguous tensor; null if it is undefined.
+template <class T>
+const T* numbers_of(const Tensor& x) {
+  return x.defined() ? x.data<T>() : nullptr;
+}
+
+/// The states that an attention of `sizes` is carried on between, with `numbers` of each head.
+struct EndTensors {
+  Tensor before, behind;  ///< undefined if there is none, or if it is not wanted
+
+  template <class T>
+  EndStates<T> states() {
+    return {numbers_of<T>(before), behind.defined() ? behind.data<T>() : nullptr};
+  }
+};
+/// Throws ShapeError, tagged with `operation`, if the state before is not one of these sizes and type.
+EndTensors end_tensors(const char* operation, const CarriedState& carried, const AttentionSizes& sizes, std::int64_t numbers,
+                       DType dtype);
 
 template <class T>
 Heads<const T> heads_of(const Tensor& x) {

@@ -8,16 +8,6 @@
 
 namespace cosformer {
 
-namespace {
-
-/// The numbers of a tensor that may be undefined.
-template <class T>
-const T* numbers_of(const Tensor& x) {
-  return x.defined() ? x.data<T>() : nullptr;
-}
-
-}  // namespace
-
 Variable decay_logs(const Variable& z, const Variable& rate, const Variable& bias) {
   check<ShapeError>(z.shape().rank() >= 1 && rate.shape() == Shape({z.dim(-1)}) && bias.shape() == rate.shape(),
                     "[decay_logs] rates of shape ", rate.shape(), " and biases of shape ", bias.shape(),
@@ -38,7 +28,7 @@ Variable decay_logs(const Variable& z, const Variable& rate, const Variable& bia
 }
 
 Variable delta_attention(const Variable& query, const Variable& key, const Variable& value, const Variable& beta,
-                         const Variable& decay, const AttentionMask& mask, double scale) {
+                         const Variable& decay, const AttentionMask& mask, double scale, const CarriedState& carried) {
   const AttentionSizes sizes = attention_sizes("delta_attention", query, key, value, mask);
   const Shape per_token{sizes.batch, sizes.keys, sizes.heads};
   check<ShapeError>(mask.causal, "[delta_attention] is causal only");
@@ -47,19 +37,23 @@ Variable delta_attention(const Variable& query, const Variable& key, const Varia
                     "[delta_attention] betas and decays must be of shape ", per_token);
   const Tensor q = inner_contiguous(query.value()), k = inner_contiguous(key.value()), v = inner_contiguous(value.value()),
                shares = beta.value().contiguous(), logs = decay.defined() ? decay.value().contiguous() : Tensor();
+  EndTensors ends = end_tensors("delta_attention", carried, sizes, sizes.head_dim * sizes.value_dim, query.dtype());
   Tensor out = Tensor::empty({sizes.batch, sizes.queries, sizes.heads, sizes.value_dim}, query.dtype());
   dispatch_float(query.dtype(), [&]<class T>(T) {
     delta_attention_forward<T>(sizes, visibility_of(mask), static_cast<T>(scale), heads_of<T>(q), heads_of<T>(k),
-                               heads_of<T>(v), shares.data<T>(), numbers_of<T>(logs), mutable_heads_of<T>(out));
+                               heads_of<T>(v), shares.data<T>(), numbers_of<T>(logs), mutable_heads_of<T>(out),
+                               ends.states<T>());
   });
+  if (carried.behind != nullptr) *carried.behind = ends.behind;
   return Variable::from_operation(
-      "delta_attention", out, {&query, &key, &value, &beta, &decay}, [=](const Tensor& dout, InputGradients& inputs) {
+      "delta_attention", out, {&query, &key, &value, &beta, &decay},
+      [sizes, mask, scale, q, k, v, shares, logs, before = ends.before](const Tensor& dout, InputGradients& inputs) {
         const Tensor dy = inner_contiguous(dout);
         dispatch_float(q.dtype(), [&]<class T>(T) {
           delta_attention_backward<T>(sizes, visibility_of(mask), static_cast<T>(scale), heads_of<T>(q), heads_of<T>(k),
                                       heads_of<T>(v), shares.data<T>(), numbers_of<T>(logs), heads_of<T>(dy),
                                       inputs.gradient<T>(0), inputs.gradient<T>(1), inputs.gradient<T>(2),
-                                      inputs.gradient<T>(3), inputs.gradient<T>(4));
+                                      inputs.gradient<T>(3), inputs.gradient<T>(4), numbers_of<T>(before));
         });
       });
 }

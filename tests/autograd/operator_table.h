@@ -39,6 +39,10 @@ Tensor ids(const Shape& shape, std::vector<std::int32_t> values);
 /// [3, 4] with padding in the middle, at the end and everywhere.
 SharedPaddingMask some_mask();
 
+/// A state [batch, heads, numbers] of doubles that a row's attention begins with, far from zeros
+/// (operator_table_layers.cpp).
+Tensor some_state(std::int64_t batch, std::int64_t heads, std::int64_t numbers);
+
 /// Rows of losses (operator_table_losses.cpp), part of `operator_cases`.
 std::vector<OperatorCase> loss_cases();
 

@@ -55,10 +55,10 @@ struct Sizes {
   std::int64_t batch, queries, keys, heads, head_dim, value_dim;
 };
 
-/// Token by token; `gated` adds a fourth input, the gate. Queries and keys of either sign: some normalisers are under the
-/// floor.
+/// Token by token; `gated` adds a fourth input, the gate, and `carried` a state to begin with. Queries and keys of either
+/// sign: some normalisers are under the floor.
 OperatorCase attention_case(const char* sample, const Sizes& sizes, bool causal, bool gated,
-                            const std::vector<std::uint8_t>& real = {}) {
+                            const std::vector<std::uint8_t>& real = {}, bool carried = false) {
   AttentionMask mask{.causal = causal};
   if (!real.empty()) mask.key_mask = std::make_shared<const PaddingMask>(PaddingMask{sizes.batch, sizes.keys, real});
   const auto B = static_cast<std::size_t>(sizes.batch), T = static_cast<std::size_t>(sizes.queries),
@@ -69,35 +69,48 @@ OperatorCase attention_case(const char* sample, const Sizes& sizes, bool causal,
                                {sizes.batch, sizes.keys, sizes.heads, sizes.head_dim},
                                {sizes.batch, sizes.keys, sizes.heads, sizes.value_dim}};
   if (gated) shapes.push_back({sizes.batch, sizes.keys, sizes.heads, 1});
-  return {
-      .op = "feature_attention",
-      .sample = concat(sample, causal ? ", causal" : "", gated ? ", gate" : ""),
-      .shapes = shapes,
-      .apply = [=](Inputs in) { return feature_attention(in[0], in[1], in[2], gated ? in[3] : Variable(), mask, kFloor); },
-      .reference =
-          [=](const std::vector<Values>& in) {
-            Values out(B * T * H * E);
-            for (std::size_t row = 0; row < B * T * H; ++row) {
-              const std::size_t b = row / H / T, t = row / H % T, h = row % H;
-              Values sums(E + 1);
-              for (std::size_t s = 0; s < (causal ? t + 1 : S); ++s) {
-                const std::size_t key = (b * S + s) * H + h;
-                if (!real.empty() && real[b * S + s] == 0) continue;
-                const auto sigmoid = [&](std::size_t at) { return 1 / (1 + std::exp(-in[3][(b * S + at) * H + h])); };
-                double weight = gated ? 1 - sigmoid(s) : 1;
-                for (std::size_t later = s + 1; gated && later <= t; ++later) {
-                  if (real.empty() || real[b * S + later] != 0) weight *= sigmoid(later);
+  const Tensor before = carried ? some_state(sizes.batch, sizes.heads, sizes.head_dim * (sizes.value_dim + 1)) : Tensor();
+  return {.op = "feature_attention",
+          .sample = concat(sample, causal ? ", causal" : "", gated ? ", gate" : ""),
+          .shapes = shapes,
+          .apply =
+              [=](Inputs in) {
+                return feature_attention(in[0], in[1], in[2], gated ? in[3] : Variable(), mask, kFloor,
+                                         {.before = carried ? before.to(in[0].dtype()) : Tensor()});
+              },
+          .reference =
+              [=](const std::vector<Values>& in) {
+                Values out(B * T * H * E);
+                for (std::size_t row = 0; row < B * T * H; ++row) {
+                  const std::size_t b = row / H / T, t = row / H % T, h = row % H;
+                  Values sums(E + 1);
+                  const auto sigmoid = [&](std::size_t at) { return 1 / (1 + std::exp(-in[3][(b * S + at) * H + h])); };
+                  // What the gates from token s on leave of what came before it.
+                  const auto left_from = [&](std::size_t s) {
+                    double left = 1;
+                    for (std::size_t at = s; gated && at <= t; ++at) {
+                      if (real.empty() || real[b * S + at] != 0) left *= sigmoid(at);
+                    }
+                    return left;
+                  };
+                  for (std::size_t i = 0; carried && i < D * (E + 1); ++i) {
+                    sums[i % (E + 1)] +=
+                        left_from(0) * in[0][row * D + i / (E + 1)] * before.span<double>()[(b * H + h) * D * (E + 1) + i];
+                  }
+                  for (std::size_t s = 0; s < (causal ? t + 1 : S); ++s) {
+                    const std::size_t key = (b * S + s) * H + h;
+                    if (!real.empty() && real[b * S + s] == 0) continue;
+                    const double weight = gated ? (1 - sigmoid(s)) * left_from(s + 1) : 1;
+                    double product = 0;
+                    for (std::size_t d = 0; d < D; ++d) product += in[0][row * D + d] * in[1][key * D + d];
+                    for (std::size_t e = 0; e < E; ++e) sums[e] += weight * product * in[2][key * E + e];
+                    sums[E] += weight * product;
+                  }
+                  for (std::size_t e = 0; e < E; ++e) out[row * E + e] = sums[e] / std::max(sums[E], kFloor);
                 }
-                double product = 0;
-                for (std::size_t d = 0; d < D; ++d) product += in[0][row * D + d] * in[1][key * D + d];
-                for (std::size_t e = 0; e < E; ++e) sums[e] += weight * product * in[2][key * E + e];
-                sums[E] += weight * product;
-              }
-              for (std::size_t e = 0; e < E; ++e) out[row * E + e] = sums[e] / std::max(sums[E], kFloor);
-            }
-            return out;
-          },
-      .float_tolerance = 1e-4};
+                return out;
+              },
+          .float_tolerance = 1e-4};
 }
 
 }  // namespace
@@ -117,7 +130,14 @@ std::vector<OperatorCase> feature_cases() {
     cases.push_back(attention_case("odd sizes", {2, 5, 5, 2, 3, 4}, true, gated));
     cases.push_back(attention_case("one token", {1, 1, 1, 1, 1, 1}, true, gated));
     cases.push_back(attention_case("longer than a chunk", {1, 70, 70, 1, 2, 1}, true, gated));
-    cases.push_back(attention_case("padding anywhere", {2, 4, 4, 1, 2, 2}, true, gated, {1, 0, 1, 1, 0, 1, 0, 0}));
+    const std::vector<std::uint8_t> real{1, 0, 1, 1, 0, 1, 0, 0};
+    cases.push_back(attention_case("padding anywhere", {2, 4, 4, 1, 2, 2}, true, gated, real));
+    cases.push_back(attention_case("on a state, odd sizes", {2, 5, 5, 2, 3, 4}, true, gated, {}, true));
+    cases.push_back(attention_case("on a state, one token", {1, 1, 1, 1, 1, 1}, true, gated, {}, true));
+    cases.push_back(attention_case("on a state, nothing", {1, 0, 0, 1, 2, 1}, true, gated, {}, true));
+    cases.push_back(attention_case("on a state, one chunk", {1, 64, 64, 1, 2, 1}, true, gated, {}, true));
+    cases.push_back(attention_case("on a state, longer than a chunk", {1, 67, 67, 1, 2, 1}, true, gated, {}, true));
+    cases.push_back(attention_case("on a state, padding anywhere", {2, 4, 4, 1, 2, 2}, true, gated, real, true));
   }
   return cases;
 }
@@ -134,6 +154,14 @@ std::vector<BadInput> bad_feature_inputs() {
              unit_features(heads, zeros({2, 4}), Tensor::zeros({2, 5, 3}), UnitFeatures::gaussian);
            }},
           {"feature_attention", "a gate without causal", [=] { feature_attention(heads, heads, heads, gate, {}, 1); }},
+          {"feature_attention", "a state without causal",
+           [=] {
+             feature_attention(heads, heads, heads, Variable(), {}, 1, {.before = Tensor::zeros({2, 2, 20})});
+           }},
+          {"feature_attention", "a state without a normaliser",
+           [=] {
+             feature_attention(heads, heads, heads, gate, {.causal = true}, 1, {.before = Tensor::zeros({2, 2, 16})});
+           }},
           {"feature_attention", "a gate of each channel",
            [=] { feature_attention(heads, heads, heads, heads, {.causal = true}, 1); }}};
 }

@@ -6,14 +6,23 @@
 
 namespace cosformer::test {
 
+Tensor some_state(std::int64_t batch, std::int64_t heads, std::int64_t numbers) {
+  Tensor state = Tensor::empty({batch, heads, numbers}, DType::float64);
+  double place = 1;
+  for (double& x : state.span<double>()) x = 1.3 * std::sin(place++);
+  return state;
+}
+
 namespace {
 
 using Inputs = std::span<const Variable>;
 
-/// Sizes of a causal attention that goes token by token, and which tokens are real; all if `real` is empty.
+/// Sizes of a causal attention that goes token by token, which tokens are real (all if `real` is empty), and whether it
+/// begins with a state of its own.
 struct Recurrence {
   std::int64_t batch, length, heads, head_dim, value_dim;
-  std::vector<std::uint8_t> real;
+  std::vector<std::uint8_t> real = {};
+  bool carried = false;
 
   AttentionMask mask() const {
     AttentionMask mask{.causal = true, .key_mask = {}, .query_mask = {}};
@@ -21,8 +30,12 @@ struct Recurrence {
     return mask;
   }
 
+  /// The state [B, H, D · E] in doubles; undefined without one.
+  Tensor before() const { return carried ? some_state(batch, heads, head_dim * value_dim) : Tensor(); }
+  CarriedState carry(DType dtype) const { return {.before = carried ? before().to(dtype) : Tensor()}; }
+
   /// The outputs [B, N, H, E] of `token(row, counts, state, out)`: the row of [B, N, H], whether it is real, the head's
-  /// state [D, E], which begins with zeros, and the row's output.
+  /// state [D, E], and the row's output.
   template <class Token>
   Values outputs(const Token& token) const {
     const auto B = static_cast<std::size_t>(batch), N = static_cast<std::size_t>(length),
@@ -32,6 +45,8 @@ struct Recurrence {
     for (std::size_t b = 0; b < B; ++b) {
       for (std::size_t h = 0; h < H; ++h) {
         std::vector<double> state(D * E);
+        const Tensor given = before();
+        for (std::size_t i = 0; carried && i < D * E; ++i) state[i] = given.span<double>()[(b * H + h) * D * E + i];
         for (std::size_t t = 0; t < N; ++t) {
           const std::size_t row = (b * N + t) * H + h;
           token(row, real.empty() || real[b * N + t] != 0, state, out.data() + row * E);
@@ -43,16 +58,17 @@ struct Recurrence {
 };
 
 /// The state of gated linear attention, token by token: inputs query, key, value, gate.
-OperatorCase gated_case(const char* sample, std::int64_t batch, std::int64_t length, std::int64_t heads,
-                        std::int64_t head_dim, std::int64_t value_dim, std::vector<std::uint8_t> real = {}) {
-  const Recurrence sizes{batch, length, heads, head_dim, value_dim, std::move(real)};
+OperatorCase gated_case(const char* sample, const Recurrence& sizes) {
   const AttentionMask mask = sizes.mask();
-  const auto D = static_cast<std::size_t>(head_dim), E = static_cast<std::size_t>(value_dim);
-  const Shape keys{batch, length, heads, head_dim}, values{batch, length, heads, value_dim};
+  const auto D = static_cast<std::size_t>(sizes.head_dim), E = static_cast<std::size_t>(sizes.value_dim);
+  const Shape keys{sizes.batch, sizes.length, sizes.heads, sizes.head_dim}, values = keys.with_dim(3, sizes.value_dim);
   return {.op = "gated_linear_attention",
           .sample = sample,
           .shapes = {keys, keys, values, keys},
-          .apply = [=](Inputs in) { return gated_linear_attention(in[0], in[1], in[2], in[3], mask, 0.7); },
+          .apply =
+              [=](Inputs in) {
+                return gated_linear_attention(in[0], in[1], in[2], in[3], mask, 0.7, sizes.carry(in[0].dtype()));
+              },
           .reference =
               [=](const std::vector<Values>& in) {
                 return sizes.outputs([&](std::size_t row, bool counts, std::vector<double>& state, double* out) {
@@ -72,19 +88,21 @@ OperatorCase gated_case(const char* sample, std::int64_t batch, std::int64_t len
 }
 
 /// The delta rule, token by token: inputs query, key, value, beta and, if it decays, log α.
-OperatorCase delta_case(bool decays, const std::string& sample, std::int64_t batch, std::int64_t length, std::int64_t heads,
-                        std::int64_t head_dim, std::int64_t value_dim, std::vector<std::uint8_t> real = {}) {
-  const Recurrence sizes{batch, length, heads, head_dim, value_dim, std::move(real)};
+OperatorCase delta_case(bool decays, const std::string& sample, const Recurrence& sizes) {
   const AttentionMask mask = sizes.mask();
-  const auto D = static_cast<std::size_t>(head_dim), E = static_cast<std::size_t>(value_dim);
-  const Shape keys{batch, length, heads, head_dim}, values{batch, length, heads, value_dim};
-  std::vector<Shape> shapes{keys, keys, values, {batch, length, heads}};
-  if (decays) shapes.push_back({batch, length, heads});
+  const auto D = static_cast<std::size_t>(sizes.head_dim), E = static_cast<std::size_t>(sizes.value_dim);
+  const Shape keys{sizes.batch, sizes.length, sizes.heads, sizes.head_dim}, values = keys.with_dim(3, sizes.value_dim),
+                                                                            shares{sizes.batch, sizes.length, sizes.heads};
+  std::vector<Shape> shapes{keys, keys, values, shares};
+  if (decays) shapes.push_back(shares);
   return {.op = "delta_attention",
           .sample = sample + (decays ? ", decaying" : ""),
           .shapes = shapes,
           .apply =
-              [=](Inputs in) { return delta_attention(in[0], in[1], in[2], in[3], decays ? in[4] : Variable(), mask, 0.7); },
+              [=](Inputs in) {
+                return delta_attention(in[0], in[1], in[2], in[3], decays ? in[4] : Variable(), mask, 0.7,
+                                       sizes.carry(in[0].dtype()));
+              },
           .reference =
               [=](const std::vector<Values>& in) {
                 return sizes.outputs([&](std::size_t row, bool counts, std::vector<double>& state, double* out) {
@@ -153,10 +171,17 @@ OperatorCase project_case(const char* sample, std::int64_t batch, std::int64_t l
 }  // namespace
 
 std::vector<OperatorCase> attention_layer_cases() {
-  std::vector<OperatorCase> cases = {gated_case("odd sizes", 2, 5, 2, 3, 4),
-                                     gated_case("one token", 1, 1, 1, 1, 1),
-                                     gated_case("longer than two chunks", 1, 35, 1, 2, 3),
-                                     gated_case("padding anywhere", 2, 4, 1, 2, 2, {1, 0, 1, 1, 0, 1, 0, 0}),
+  const std::vector<std::uint8_t> real{1, 0, 1, 1, 0, 1, 0, 0};
+  std::vector<OperatorCase> cases = {gated_case("odd sizes", {2, 5, 2, 3, 4}),
+                                     gated_case("one token", {1, 1, 1, 1, 1}),
+                                     gated_case("longer than two chunks", {1, 35, 1, 2, 3}),
+                                     gated_case("padding anywhere", {2, 4, 1, 2, 2, real}),
+                                     gated_case("on a state, odd sizes", {2, 5, 2, 3, 4, {}, true}),
+                                     gated_case("on a state, one token", {1, 1, 1, 1, 1, {}, true}),
+                                     gated_case("on a state, nothing", {1, 0, 1, 2, 2, {}, true}),
+                                     gated_case("on a state, one chunk", {1, 16, 1, 2, 3, {}, true}),
+                                     gated_case("on a state, longer than two chunks", {1, 35, 1, 2, 3, {}, true}),
+                                     gated_case("on a state, padding anywhere", {2, 4, 1, 2, 2, real, true}),
                                      decay_case("odd sizes", 2, 3, 3),
                                      decay_case("one number", 1, 1, 1),
                                      decay_case("nothing", 0, 3, 2),
@@ -164,10 +189,16 @@ std::vector<OperatorCase> attention_layer_cases() {
                                      project_case("one position", 1, 1, 1, 1, 1),
                                      project_case("padding anywhere", 2, 4, 1, 3, 2, {1, 0, 1, 1, 0, 1, 0, 0})};
   for (const bool decays : {false, true}) {
-    cases.push_back(delta_case(decays, "odd sizes", 2, 5, 2, 3, 4));
-    cases.push_back(delta_case(decays, "one token", 1, 1, 1, 1, 1));
-    cases.push_back(delta_case(decays, "longer than two chunks", 1, 131, 1, 2, 3));
-    cases.push_back(delta_case(decays, "padding anywhere", 2, 4, 1, 2, 2, {1, 0, 1, 1, 0, 1, 0, 0}));
+    cases.push_back(delta_case(decays, "odd sizes", {2, 5, 2, 3, 4}));
+    cases.push_back(delta_case(decays, "one token", {1, 1, 1, 1, 1}));
+    cases.push_back(delta_case(decays, "longer than two chunks", {1, 131, 1, 2, 3}));
+    cases.push_back(delta_case(decays, "padding anywhere", {2, 4, 1, 2, 2, real}));
+    cases.push_back(delta_case(decays, "on a state, odd sizes", {2, 5, 2, 3, 4, {}, true}));
+    cases.push_back(delta_case(decays, "on a state, one token", {1, 1, 1, 1, 1, {}, true}));
+    cases.push_back(delta_case(decays, "on a state, nothing", {1, 0, 1, 2, 2, {}, true}));
+    cases.push_back(delta_case(decays, "on a state, one chunk", {1, 64, 1, 1, 2, {}, true}));
+    cases.push_back(delta_case(decays, "on a state, longer than a chunk", {1, 67, 1, 2, 3, {}, true}));
+    cases.push_back(delta_case(decays, "on a state, padding anywhere", {2, 4, 1, 2, 2, real, true}));
   }
   return cases;
 }
@@ -179,6 +210,20 @@ std::vector<BadInput> bad_attention_layer_inputs() {
           {"gated_linear_attention", "a gate of another width",
            [=] {
              gated_linear_attention(heads, heads, heads, zeros({2, 3, 2, 5}), {.causal = true}, 1);
+           }},
+          {"gated_linear_attention", "a state of another width",
+           [=] {
+             gated_linear_attention(heads, heads, heads, heads, {.causal = true}, 1, {.before = Tensor::zeros({2, 2, 15})});
+           }},
+          {"gated_linear_attention", "a state of another type",
+           [=] {
+             gated_linear_attention(heads, heads, heads, heads, {.causal = true}, 1,
+                                    {.before = Tensor::zeros({2, 2, 16}, DType::float64)});
+           }},
+          {"delta_attention", "a state of other heads",
+           [=] {
+             delta_attention(heads, heads, heads, zeros({2, 3, 2}), Variable(), {.causal = true}, 1,
+                             {.before = Tensor::zeros({2, 1, 16})});
            }},
           {"delta_attention", "not causal",
            [=] {

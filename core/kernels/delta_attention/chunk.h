@@ -21,6 +21,7 @@ struct DeltaHead {
   MatrixView<const T> beta;   ///< one column
   MatrixView<const T> decay;  ///< one column of log α; null data: nothing decays
   const std::uint8_t* key_mask;
+  MatrixView<const T> before;  ///< the state before the first token; null data: zeros
 
   bool decays() const { return decay.data != nullptr; }
   bool masked(std::int64_t t) const { return key_mask != nullptr && key_mask[t] == 0; }

@@ -23,15 +23,15 @@ using detail::multiply;
 using detail::multiply_rows;
 using detail::rows_of;
 using detail::ScratchMatrix;
+using detail::state_of_head;
 using detail::transpose;
-using detail::zero_rows;
 
 template <class T>
-void forward_head(const DeltaHead<T>& head, MatrixView<T> out) {
+void forward_head(const DeltaHead<T>& head, MatrixView<T> out, MatrixView<T> behind) {
   const std::int64_t D = head.D, E = head.E;
   DeltaChunk<T> chunk(D, E, head.decays());
-  ScratchMatrix<T> state(D, E);
-  state.fill_zero();
+  const ScratchMatrix<T> state(D, E);
+  detail::begin_state<T>(D, E, head.before, state.view());
   const ScratchMatrix<T> sums(kDeltaChunk, E);
   for (std::int64_t begin = 0; begin < head.length; begin += kDeltaChunk) {
     const std::int64_t count = std::min(kDeltaChunk, head.length - begin);
@@ -43,6 +43,7 @@ void forward_head(const DeltaHead<T>& head, MatrixView<T> out) {
     for (std::int64_t t = 0; t < count; ++t) loops<T>().scale(head.scale, sums[t], out[begin + t], E);
     chunk.advance(head, count, state.view());
   }
+  detail::end_state<T>(D, E, state.view(), behind);
 }
 
 /// Where the gradients of one head go.
@@ -183,7 +184,7 @@ void backward_head(const DeltaHead<T>& head, MatrixView<const T> dout, const Del
   const std::int64_t chunks = (head.length + kDeltaChunk - 1) / kDeltaChunk;
   ChunkGradient<T> gradient(head, dout, gradients);
   const ScratchMatrix<T> states(chunks * D, E);
-  zero_rows(chunks > 0 ? D : 0, E, states.view());
+  detail::begin_state<T>(chunks > 0 ? D : 0, E, head.before, states.view());
   for (std::int64_t i = 0; i + 1 < chunks; ++i) {
     gradient.chunk().load(head, i * kDeltaChunk, kDeltaChunk, states.from(i * D));
     copy_rows<T>(D, E, states.from(i * D), nullptr, states.from((i + 1) * D));
@@ -196,14 +197,15 @@ void backward_head(const DeltaHead<T>& head, MatrixView<const T> dout, const Del
 
 template <class T, class Visit>
 void for_each_head(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale, const Heads<const T>& query,
-                   const Heads<const T>& key, const Heads<const T>& value, const T* beta, const T* decay, Visit&& visit) {
+                   const Heads<const T>& key, const Heads<const T>& value, const T* beta, const T* decay, const T* before,
+                   Visit&& visit) {
   parallel_for(sizes.batch * sizes.heads, [&](std::int64_t i) {
     const std::int64_t b = i / sizes.heads, h = i % sizes.heads, first = b * sizes.keys * sizes.heads + h;
     visit(b, h,
           DeltaHead<T>{sizes.queries, sizes.head_dim, sizes.value_dim, scale, rows_of(query, b, h), rows_of(key, b, h),
                        rows_of(value, b, h), MatrixView<const T>{beta + first, sizes.heads},
                        MatrixView<const T>{decay == nullptr ? nullptr : decay + first, sizes.heads},
-                       mask_of(visibility, sizes, b)});
+                       mask_of(visibility, sizes, b), state_of_head(before, i, sizes.head_dim, sizes.value_dim)});
   });
 }
 
@@ -212,23 +214,26 @@ void for_each_head(const AttentionSizes& sizes, const AttentionVisibility& visib
 template <class T>
 void delta_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
                              Heads<const T> query, Heads<const T> key, Heads<const T> value, const T* beta, const T* decay,
-                             Heads<T> out) {
+                             Heads<T> out, const EndStates<T>& ends) {
   detail::check_recurrence("delta attention", sizes, visibility);
-  for_each_head<T>(
-      sizes, visibility, scale, query, key, value, beta, decay,
-      [&](std::int64_t b, std::int64_t h, const DeltaHead<T>& head) { forward_head(head, rows_of(out, b, h)); });
+  for_each_head<T>(sizes, visibility, scale, query, key, value, beta, decay, ends.before,
+                   [&](std::int64_t b, std::int64_t h, const DeltaHead<T>& head) {
+                     forward_head(head, rows_of(out, b, h),
+                                  state_of_head(ends.behind, b * sizes.heads + h, sizes.head_dim, sizes.value_dim));
+                   });
 }
 
 template <class T>
 void delta_attention_backward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
                               Heads<const T> query, Heads<const T> key, Heads<const T> value, const T* beta, const T* decay,
                               Heads<const T> dout, const Gradient<T>& dquery, const Gradient<T>& dkey,
-                              const Gradient<T>& dvalue, const Gradient<T>& dbeta, const Gradient<T>& ddecay) {
+                              const Gradient<T>& dvalue, const Gradient<T>& dbeta, const Gradient<T>& ddecay,
+                              const T* before) {
   detail::check_recurrence("delta attention", sizes, visibility);
   const detail::WrittenGradients<T> written(sizes, dquery, dkey, dvalue);
   const detail::WrittenGradient<T> betas(dbeta, sizes.batch, sizes.keys, sizes.heads, 1);
   const detail::WrittenGradient<T> decays(ddecay, sizes.batch, decay == nullptr ? 0 : sizes.keys, sizes.heads, 1);
-  for_each_head<T>(sizes, visibility, scale, query, key, value, beta, decay,
+  for_each_head<T>(sizes, visibility, scale, query, key, value, beta, decay, before,
                    [&](std::int64_t b, std::int64_t h, const DeltaHead<T>& head) {
                      backward_head<T>(head, rows_of(dout, b, h),
                                       {rows_of(written.query.heads(), b, h), rows_of(written.key.heads(), b, h),
@@ -272,11 +277,12 @@ std::int64_t delta_attention_working_size(std::int64_t length, std::int64_t head
 
 #define COSFORMER_INSTANTIATE(T)                                                                                            \
   template void delta_attention_forward<T>(const AttentionSizes&, const AttentionVisibility&, T, Heads<const T>,            \
-                                           Heads<const T>, Heads<const T>, const T*, const T*, Heads<T>);                   \
+                                           Heads<const T>, Heads<const T>, const T*, const T*, Heads<T>,                    \
+                                           const EndStates<T>&);                                                            \
   template void delta_attention_backward<T>(const AttentionSizes&, const AttentionVisibility&, T, Heads<const T>,           \
                                             Heads<const T>, Heads<const T>, const T*, const T*, Heads<const T>,             \
                                             const Gradient<T>&, const Gradient<T>&, const Gradient<T>&, const Gradient<T>&, \
-                                            const Gradient<T>&);                                                            \
+                                            const Gradient<T>&, const T*);                                                  \
   template void delta_attention_step<T>(const AttentionSizes&, T, Heads<const T>, Heads<const T>, Heads<const T>, const T*, \
                                         const T*, T*, Heads<T>);
 COSFORMER_INSTANTIATE(float)

@@ -13,24 +13,26 @@
 /// Gated Delta Networks, ICLR 2025, section 3. A key that is masked has β = 0 and α = 1: the state passes it unchanged.
 
 #include "core/kernels/attention/attention_types.h"
+#include "core/kernels/attention/end_states.h"
 
 namespace cosformer {
 
 /// Writes `out` [B, T, H, E]: query and key are [B, T, H, D], value [B, T, H, E], beta [B, T, H], contiguous.
-/// `decay` [B, T, H] holds log α; null: nothing decays. float or double. Nothing of size T×T or T×D×E is stored. Throws
-/// ShapeError if attention is not causal, T ≠ S, or a window is given.
+/// `decay` [B, T, H] holds log α; null: nothing decays. float or double. Nothing of size T×T or T×D×E is stored. `ends`
+/// holds states [B, H, D, E]. Throws ShapeError if attention is not causal, T ≠ S, or a window is given.
 template <class T>
 void delta_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
                              Heads<const T> query, Heads<const T> key, Heads<const T> value, const T* beta, const T* decay,
-                             Heads<T> out);
+                             Heads<T> out, const EndStates<T>& ends = {});
 
 /// The gradients of the inputs. Those of masked keys, values, betas and decays are exactly 0. The states before the chunks
-/// are computed anew, and held for one head at a time per thread: T / 64 of them.
+/// are computed anew, and held for one head at a time per thread: T / 64 of them. The first, `before`, is a constant.
 template <class T>
 void delta_attention_backward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
                               Heads<const T> query, Heads<const T> key, Heads<const T> value, const T* beta, const T* decay,
                               Heads<const T> dout, const Gradient<T>& dquery, const Gradient<T>& dkey,
-                              const Gradient<T>& dvalue, const Gradient<T>& dbeta, const Gradient<T>& ddecay);
+                              const Gradient<T>& dvalue, const Gradient<T>& dbeta, const Gradient<T>& ddecay,
+                              const T* before = nullptr);
 
 /// One token for every item and head: moves `state` [B, H, D, E] on and writes its output. All operands have T = S = 1.
 template <class T>

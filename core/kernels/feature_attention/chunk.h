@@ -49,6 +49,7 @@ struct FeatureHead {
   T floor;
   MatrixView<const T> query, key, value, gate;  ///< `gate` may have no data
   const std::uint8_t* key_mask;
+  MatrixView<const T> before;  ///< the state [D, E + 1] before the first token; null data: zeros
 
   bool gated() const { return gate.data != nullptr; }
   bool masked(std::int64_t t) const { return key_mask != nullptr && key_mask[t] == 0; }

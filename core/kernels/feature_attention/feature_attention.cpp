@@ -21,6 +21,7 @@ using detail::MatrixView;
 using detail::multiply;
 using detail::rows_of;
 using detail::ScratchMatrix;
+using detail::state_of_head;
 using detail::transpose;
 
 /// Calls visit(begin, count) for the chunks of a length, the last one first if `backwards`.
@@ -44,11 +45,11 @@ void write_outputs(const FeatureHead<T>& head, std::int64_t begin, std::int64_t 
 }
 
 template <class T>
-void forward_head(const FeatureHead<T>& head, bool causal, MatrixView<T> out, T* normalizer) {
+void forward_head(const FeatureHead<T>& head, bool causal, MatrixView<T> out, T* normalizer, MatrixView<T> behind) {
   const std::int64_t D = head.D, E = head.E;
   FeatureChunk<T> chunk(D, E);
-  ScratchMatrix<T> state(D, E + 1);
-  state.fill_zero();
+  const ScratchMatrix<T> state(D, E + 1);
+  detail::begin_state<T>(D, E + 1, head.before, state.view());
   const ScratchMatrix<T> sums(kFeatureChunk, E + 1);
   if (!causal) {
     for_each_chunk(head.keys, false, [&](std::int64_t begin, std::int64_t count) {
@@ -71,6 +72,7 @@ void forward_head(const FeatureHead<T>& head, bool causal, MatrixView<T> out, T*
     write_outputs<T>(head, begin, count, sums.view(), out, normalizer);
     head.add_to(count, chunk, state.view());
   });
+  detail::end_state<T>(D, E + 1, state.view(), behind);
 }
 
 /// The gradient of the sums and their normaliser, rows of E + 1.
@@ -102,8 +104,8 @@ template <class T>
 void query_gradient(const FeatureHead<T>& head, bool causal, SumGradients<T>& sums, FeatureChunk<T>& chunk,
                     MatrixView<T> dquery) {
   const std::int64_t D = head.D, E = head.E;
-  ScratchMatrix<T> state(D, E + 1);
-  state.fill_zero();
+  const ScratchMatrix<T> state(D, E + 1);
+  detail::begin_state<T>(D, E + 1, head.before, state.view());
   const ScratchMatrix<T> turned_state(E + 1, D), turned_value(E + 1, kFeatureChunk), rows(kFeatureChunk, D);
   if (!causal) {
     for_each_chunk(head.keys, false, [&](std::int64_t begin, std::int64_t count) {
@@ -208,10 +210,12 @@ void key_value_gate_gradient(const FeatureHead<T>& head, bool causal, SumGradien
   });
 }
 
-void check_arguments(const AttentionSizes& sizes, const AttentionVisibility& visibility, bool gated, double floor) {
+void check_arguments(const AttentionSizes& sizes, const AttentionVisibility& visibility, bool gated, bool carried,
+                     double floor) {
   check<ShapeError>(!visibility.causal || sizes.queries == sizes.keys,
                     "[feature attention] causal attention has as many keys as queries");
   check<ShapeError>(visibility.causal || !gated, "[feature attention] only a causal state has a gate");
+  check<ShapeError>(visibility.causal || !carried, "[feature attention] only causal attention goes on with a state");
   check<ShapeError>(visibility.window < 0, "[feature attention] a window is not supported");
   check<ShapeError>(floor > 0 && sizes.head_dim >= 1 && sizes.value_dim >= 1,
                     "[feature attention] the floor must be above 0, and head_dim and value_dim at least 1");
@@ -220,7 +224,7 @@ void check_arguments(const AttentionSizes& sizes, const AttentionVisibility& vis
 template <class T>
 FeatureHead<T> head_of(const AttentionSizes& sizes, const AttentionVisibility& visibility, T floor,
                        const Heads<const T>& query, const Heads<const T>& key, const Heads<const T>& value,
-                       const Heads<const T>& gate, std::int64_t b, std::int64_t h) {
+                       const Heads<const T>& gate, const T* before, std::int64_t b, std::int64_t h) {
   return {sizes.queries,
           sizes.keys,
           sizes.head_dim,
@@ -230,7 +234,8 @@ FeatureHead<T> head_of(const AttentionSizes& sizes, const AttentionVisibility& v
           rows_of(key, b, h),
           rows_of(value, b, h),
           gate.data == nullptr ? MatrixView<const T>{} : rows_of(gate, b, h),
-          detail::mask_of(visibility, sizes, b)};
+          detail::mask_of(visibility, sizes, b),
+          state_of_head(before, b * sizes.heads + h, sizes.head_dim, sizes.value_dim + 1)};
 }
 
 }  // namespace
@@ -238,12 +243,14 @@ FeatureHead<T> head_of(const AttentionSizes& sizes, const AttentionVisibility& v
 template <class T>
 void feature_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T floor,
                                Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<const T> gate,
-                               Heads<T> out, T* normalizer) {
-  check_arguments(sizes, visibility, gate.data != nullptr, static_cast<double>(floor));
+                               Heads<T> out, T* normalizer, const EndStates<T>& ends) {
+  const bool carried = ends.before != nullptr || ends.behind != nullptr;
+  check_arguments(sizes, visibility, gate.data != nullptr, carried, static_cast<double>(floor));
   parallel_for(sizes.batch * sizes.heads, [&](std::int64_t i) {
     const std::int64_t b = i / sizes.heads, h = i % sizes.heads;
-    forward_head(head_of(sizes, visibility, floor, query, key, value, gate, b, h), visibility.causal, rows_of(out, b, h),
-                 normalizer + i * sizes.queries);
+    forward_head(head_of(sizes, visibility, floor, query, key, value, gate, ends.before, b, h), visibility.causal,
+                 rows_of(out, b, h), normalizer + i * sizes.queries,
+                 state_of_head(ends.behind, i, sizes.head_dim, sizes.value_dim + 1));
   });
 }
 
@@ -251,14 +258,15 @@ template <class T>
 void feature_attention_backward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T floor,
                                 Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<const T> gate,
                                 Heads<const T> out, const T* normalizer, Heads<const T> dout, const Gradient<T>& dquery,
-                                const Gradient<T>& dkey, const Gradient<T>& dvalue, const Gradient<T>& dgate) {
+                                const Gradient<T>& dkey, const Gradient<T>& dvalue, const Gradient<T>& dgate,
+                                const T* before) {
   const bool gated = gate.data != nullptr;
-  check_arguments(sizes, visibility, gated, static_cast<double>(floor));
+  check_arguments(sizes, visibility, gated, before != nullptr, static_cast<double>(floor));
   const detail::WrittenGradients<T> written(sizes, dquery, dkey, dvalue);
   const detail::WrittenGradient<T> gates(dgate, gated ? sizes.batch : 0, sizes.keys, sizes.heads, 1);
   parallel_for(sizes.batch * sizes.heads, [&](std::int64_t i) {
     const std::int64_t b = i / sizes.heads, h = i % sizes.heads;
-    const FeatureHead<T> head = head_of(sizes, visibility, floor, query, key, value, gate, b, h);
+    const FeatureHead<T> head = head_of(sizes, visibility, floor, query, key, value, gate, before, b, h);
     SumGradients<T> sums(head, rows_of(out, b, h), normalizer + i * sizes.queries, rows_of(dout, b, h));
     FeatureChunk<T> chunk(sizes.head_dim, sizes.value_dim);
     const MatrixView<T> dq = rows_of(written.query.heads(), b, h);
@@ -272,11 +280,12 @@ void feature_attention_backward(const AttentionSizes& sizes, const AttentionVisi
 
 #define COSFORMER_INSTANTIATE(T)                                                                                          \
   template void feature_attention_forward<T>(const AttentionSizes&, const AttentionVisibility&, T, Heads<const T>,        \
-                                             Heads<const T>, Heads<const T>, Heads<const T>, Heads<T>, T*);               \
+                                             Heads<const T>, Heads<const T>, Heads<const T>, Heads<T>, T*,                \
+                                             const EndStates<T>&);                                                        \
   template void feature_attention_backward<T>(const AttentionSizes&, const AttentionVisibility&, T, Heads<const T>,       \
                                               Heads<const T>, Heads<const T>, Heads<const T>, Heads<const T>, const T*,   \
                                               Heads<const T>, const Gradient<T>&, const Gradient<T>&, const Gradient<T>&, \
-                                              const Gradient<T>&);
+                                              const Gradient<T>&, const T*);
 COSFORMER_INSTANTIATE(float)
 COSFORMER_INSTANTIATE(double)
 #undef COSFORMER_INSTANTIATE

@@ -55,6 +55,7 @@ struct GatedHead {
   T scale;
   MatrixView<const T> query, key, value, gate;
   const std::uint8_t* key_mask;
+  MatrixView<const T> before;  ///< the state before the first token; null data: zeros
 
   bool masked(std::int64_t t) const { return key_mask != nullptr && key_mask[t] == 0; }
 

@@ -28,14 +28,15 @@ using detail::open_gate;
 using detail::rows_of;
 using detail::score_keys;
 using detail::ScratchMatrix;
+using detail::state_of_head;
 using detail::transpose;
 
 template <class T>
-void forward_head(const GatedHead<T>& head, MatrixView<T> out) {
+void forward_head(const GatedHead<T>& head, MatrixView<T> out, MatrixView<T> behind) {
   const std::int64_t D = head.D, E = head.E;
   const GatedChunk<T> chunk(D, E);
-  ScratchMatrix<T> state(D, E);
-  state.fill_zero();
+  const ScratchMatrix<T> state(D, E);
+  detail::begin_state<T>(D, E, head.before, state.view());
   const ScratchMatrix<T> gated(kChunk, D), at_end(kChunk, D), sums(kChunk, E);
   for (std::int64_t begin = 0; begin < head.length; begin += kChunk) {
     const std::int64_t count = std::min(kChunk, head.length - begin);
@@ -48,6 +49,7 @@ void forward_head(const GatedHead<T>& head, MatrixView<T> out) {
     close_state(chunk, count, D, E, state.view());
     multiply<T>(D, E, count, Factor<T>::transposed(at_end.view()), chunk.value.view(), true, state.view());
   }
+  detail::end_state<T>(D, E, state.view(), behind);
 }
 
 /// dquery, from the state before each chunk: one pass from the start.
@@ -55,8 +57,8 @@ template <class T>
 void query_gradient(const GatedHead<T>& head, MatrixView<const T> dout, MatrixView<T> dquery) {
   const std::int64_t D = head.D, E = head.E;
   const GatedChunk<T> chunk(D, E);
-  ScratchMatrix<T> state(D, E);
-  state.fill_zero();
+  const ScratchMatrix<T> state(D, E);
+  detail::begin_state<T>(D, E, head.before, state.view());
   const ScratchMatrix<T> turned_state(E, D), turned_value(E, kChunk), dscores(kChunk, kChunk), at_end(kChunk, D),
       sums(kChunk, D);
   for (std::int64_t begin = 0; begin < head.length; begin += kChunk) {
@@ -145,12 +147,14 @@ void key_value_gate_gradient(const GatedHead<T>& head, MatrixView<const T> dout,
 
 template <class T, class Visit>
 void for_each_head(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale, const Heads<const T>& query,
-                   const Heads<const T>& key, const Heads<const T>& value, const Heads<const T>& gate, Visit&& visit) {
+                   const Heads<const T>& key, const Heads<const T>& value, const Heads<const T>& gate, const T* before,
+                   Visit&& visit) {
   parallel_for(sizes.batch * sizes.heads, [&](std::int64_t i) {
     const std::int64_t b = i / sizes.heads, h = i % sizes.heads;
     visit(b, h,
           GatedHead<T>{sizes.queries, sizes.head_dim, sizes.value_dim, scale, rows_of(query, b, h), rows_of(key, b, h),
-                       rows_of(value, b, h), rows_of(gate, b, h), mask_of(visibility, sizes, b)});
+                       rows_of(value, b, h), rows_of(gate, b, h), mask_of(visibility, sizes, b),
+                       state_of_head(before, i, sizes.head_dim, sizes.value_dim)});
   });
 }
 
@@ -159,22 +163,24 @@ void for_each_head(const AttentionSizes& sizes, const AttentionVisibility& visib
 template <class T>
 void gated_linear_attention_forward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
                                     Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<const T> gate,
-                                    Heads<T> out) {
+                                    Heads<T> out, const EndStates<T>& ends) {
   detail::check_recurrence("gated linear attention", sizes, visibility);
-  for_each_head<T>(
-      sizes, visibility, scale, query, key, value, gate,
-      [&](std::int64_t b, std::int64_t h, const GatedHead<T>& head) { forward_head(head, rows_of(out, b, h)); });
+  for_each_head<T>(sizes, visibility, scale, query, key, value, gate, ends.before,
+                   [&](std::int64_t b, std::int64_t h, const GatedHead<T>& head) {
+                     forward_head(head, rows_of(out, b, h),
+                                  state_of_head(ends.behind, b * sizes.heads + h, sizes.head_dim, sizes.value_dim));
+                   });
 }
 
 template <class T>
 void gated_linear_attention_backward(const AttentionSizes& sizes, const AttentionVisibility& visibility, T scale,
                                      Heads<const T> query, Heads<const T> key, Heads<const T> value, Heads<const T> gate,
                                      Heads<const T> dout, const Gradient<T>& dquery, const Gradient<T>& dkey,
-                                     const Gradient<T>& dvalue, const Gradient<T>& dgate) {
+                                     const Gradient<T>& dvalue, const Gradient<T>& dgate, const T* before) {
   detail::check_recurrence("gated linear attention", sizes, visibility);
   const detail::WrittenGradients<T> written(sizes, dquery, dkey, dvalue);
   const detail::WrittenGradient<T> gates(dgate, sizes.batch, sizes.keys, sizes.heads, sizes.head_dim);
-  for_each_head<T>(sizes, visibility, scale, query, key, value, gate,
+  for_each_head<T>(sizes, visibility, scale, query, key, value, gate, before,
                    [&](std::int64_t b, std::int64_t h, const GatedHead<T>& head) {
                      const MatrixView<T> dq = rows_of(written.query.heads(), b, h);
                      query_gradient<T>(head, rows_of(dout, b, h), dq);
@@ -206,10 +212,11 @@ void gated_linear_attention_step(const AttentionSizes& sizes, T scale, Heads<con
 
 #define COSFORMER_INSTANTIATE(T)                                                                                            \
   template void gated_linear_attention_forward<T>(const AttentionSizes&, const AttentionVisibility&, T, Heads<const T>,     \
-                                                  Heads<const T>, Heads<const T>, Heads<const T>, Heads<T>);                \
+                                                  Heads<const T>, Heads<const T>, Heads<const T>, Heads<T>,                 \
+                                                  const EndStates<T>&);                                                     \
   template void gated_linear_attention_backward<T>(                                                                         \
       const AttentionSizes&, const AttentionVisibility&, T, Heads<const T>, Heads<const T>, Heads<const T>, Heads<const T>, \
-      Heads<const T>, const Gradient<T>&, const Gradient<T>&, const Gradient<T>&, const Gradient<T>&);                      \
+      Heads<const T>, const Gradient<T>&, const Gradient<T>&, const Gradient<T>&, const Gradient<T>&, const T*);            \
   template void gated_linear_attention_step<T>(const AttentionSizes&, T, Heads<const T>, Heads<const T>, Heads<const T>,    \
                                                Heads<const T>, T*, Heads<T>);
 COSFORMER_INSTANTIATE(float)
