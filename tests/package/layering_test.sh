@@ -5,8 +5,8 @@ check_layering=$1
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 
-rooms=(core autograd layers data train/store train/optimizers train/config train/tasks train/loop train/experiments
-       train/experiments/sweep train/experiments/report train/cli)
+rooms=(core autograd layers data train/store train/optimizers train/config train/tasks train/exchange train/loop
+       train/experiments train/experiments/sweep train/experiments/report train/cli)
 # What each may include beside itself.
 declare -A allowed=(
   [core]=""
@@ -17,6 +17,7 @@ declare -A allowed=(
   [train/optimizers]="core autograd layers"
   [train/config]="core autograd layers data train/optimizers"
   [train/tasks]="core autograd layers data train/store train/optimizers train/config"
+  [train/exchange]="core autograd layers data train/store train/optimizers train/config train/tasks"
   [train/loop]="core autograd layers data train/store train/optimizers train/config train/tasks"
   [train/experiments]="core autograd layers data train/store train/optimizers train/config train/tasks train/loop"
   [train/experiments/sweep]="core autograd layers data train/store train/optimizers train/config train/tasks train/loop train/experiments"
