@@ -72,33 +72,81 @@ void remove_others(FileSystem& system, const fs::path& folder, std::size_t shard
   for (const fs::path& path : others) remove_tree(system, path);
 }
 
-/// Writes `part` and those that follow it until the shard is full. `count` are the tokens so far.
-void write_shard(FileSystem& system, const fs::path& folder, std::size_t shard, TokenReader& reader,
-                 std::optional<TokenPart> part, std::int64_t& count, int width, std::uint64_t shard_bytes,
-                 const CacheProgress& progress) {
-  FileWriter tokens(system, shard_file(folder, shard, kTokens)), starts(system, shard_file(folder, shard, kStarts));
-  std::int64_t parts = 0;
-  while (part) {
-    for (std::int64_t& start : part->starts) start += count;
-    starts.write(stored_bytes(std::span<const std::int64_t>(part->starts), kStartWidth));
-    // In pieces: as bytes a part would be there twice.
-    constexpr std::size_t kPiece = std::size_t{1} << 20;
-    for (std::span<const std::int32_t> rest(part->ids); !rest.empty(); rest = rest.subspan(std::min(kPiece, rest.size())))
-      tokens.write(stored_bytes(rest.first(std::min(kPiece, rest.size())), width));
-    count += std::ssize(part->ids);
-    ++parts;
-    if (progress) progress(reader.facts().statistics.bytes);
-    part.reset();
-    // A shard that is full is finished before more is read.
-    if (tokens.bytes_written() < shard_bytes) part = reader.next();
+/// Writes a corpus to the shards of a folder, one after the other.
+class ShardWriter {
+ public:
+  ShardWriter(FileSystem& system, const fs::path& folder, const CorpusFiles& files, const Tokenizer& tokenizer,
+              std::uint64_t shard_bytes, const CacheProgress& progress)
+      : system_(system),
+        folder_(folder),
+        files_(files),
+        reader_(files, tokenizer),
+        width_(token_width(tokenizer)),
+        shard_bytes_(shard_bytes),
+        progress_(progress) {}
+
+  /// Reads past what the first shards hold.
+  void skip(std::span<const TokenShard> done) {
+    for (const TokenShard& shard : done) {
+      count_ += static_cast<std::int64_t>(shard.tokens.bytes) / width_;
+      for (std::int64_t part = 0; part < shard.parts; ++part) {
+        check<Error>(reader_.skip(), folder_.string(), ": holds more than its corpus");
+        report();
+      }
+    }
+    shards_ = done.size();
   }
-  tokens.finish();
-  starts.finish();
-  const nlohmann::ordered_json record{{"parts", parts},
-                                      {"tokens", to_json(Digest{tokens.bytes_written(), tokens.checksum().hex()})},
-                                      {"starts", to_json(Digest{starts.bytes_written(), starts.checksum().hex()})}};
-  replace_file(system, shard_file(folder, shard, kRecord), seal(record, 2));
-}
+
+  WrittenCorpus write_rest() {
+    for (auto part = reader_.next(); part; part = reader_.next()) write_shard(std::move(part));
+    WrittenCorpus written{reader_.facts(), shards_};
+    check_corpus(written.facts, count_, files_);
+    return written;
+  }
+
+ private:
+  void report() const {
+    if (progress_) progress_(reader_.facts().statistics.bytes);
+  }
+
+  /// Writes `part` and those that follow it until the shard is full.
+  void write_shard(std::optional<TokenPart> part) {
+    FileWriter tokens(system_, shard_file(folder_, shards_, kTokens)),
+        starts(system_, shard_file(folder_, shards_, kStarts));
+    std::int64_t parts = 0;
+    while (part) {
+      for (std::int64_t& start : part->starts) start += count_;
+      starts.write(stored_bytes(std::span<const std::int64_t>(part->starts), kStartWidth));
+      // In pieces: as bytes a part would be there twice.
+      constexpr std::size_t kPiece = std::size_t{1} << 20;
+      for (std::span<const std::int32_t> rest(part->ids); !rest.empty(); rest = rest.subspan(std::min(kPiece, rest.size())))
+        tokens.write(stored_bytes(rest.first(std::min(kPiece, rest.size())), width_));
+      count_ += std::ssize(part->ids);
+      ++parts;
+      report();
+      part.reset();
+      // A shard that is full is finished before more is read.
+      if (tokens.bytes_written() < shard_bytes_) part = reader_.next();
+    }
+    tokens.finish();
+    starts.finish();
+    const nlohmann::ordered_json record{{"parts", parts},
+                                        {"tokens", to_json(Digest{tokens.bytes_written(), tokens.checksum().hex()})},
+                                        {"starts", to_json(Digest{starts.bytes_written(), starts.checksum().hex()})}};
+    replace_file(system_, shard_file(folder_, shards_, kRecord), seal(record, 2));
+    ++shards_;
+  }
+
+  FileSystem& system_;
+  const fs::path& folder_;
+  const CorpusFiles& files_;
+  TokenReader reader_;
+  int width_;
+  std::uint64_t shard_bytes_;
+  const CacheProgress& progress_;
+  std::int64_t count_ = 0;  ///< tokens so far
+  std::size_t shards_ = 0;  ///< so far
+};
 
 }  // namespace
 
@@ -119,22 +167,9 @@ WrittenCorpus write_shards(FileSystem& system, const fs::path& folder, const Cor
                            std::uint64_t shard_bytes, const CacheProgress& progress) {
   const std::vector<TokenShard> done = whole_shards(folder);
   remove_others(system, folder, done.size());
-  const int width = token_width(tokenizer);
-  TokenReader reader(files, tokenizer);
-  std::int64_t count = 0;
-  for (const TokenShard& shard : done) {
-    count += static_cast<std::int64_t>(shard.tokens.bytes) / width;
-    for (std::int64_t part = 0; part < shard.parts; ++part) {
-      check<Error>(reader.skip(), folder.string(), ": holds more than its corpus");
-      if (progress) progress(reader.facts().statistics.bytes);
-    }
-  }
-  WrittenCorpus written{{}, done.size()};
-  for (auto part = reader.next(); part; part = reader.next())
-    write_shard(system, folder, written.shards++, reader, std::move(part), count, width, shard_bytes, progress);
-  written.facts = reader.facts();
-  check_corpus(written.facts, count, files);
-  return written;
+  ShardWriter writer(system, folder, files, tokenizer, shard_bytes, progress);
+  writer.skip(done);
+  return writer.write_rest();
 }
 
 TokenArray shard_tokens(const fs::path& folder, std::size_t shards, int width) {
