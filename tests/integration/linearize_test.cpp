@@ -58,6 +58,16 @@ struct LinearizeProject : TinyProject {
   }
 };
 
+/// The runs "one", "three" and "parts" of these keys: on one thread, on three, and in two sessions on two and one.
+void check_runs_alike(const LinearizeProject& project, const Keys& keys) {
+  REQUIRE(project.train("one", keys, {}, 1).code == 0);
+  REQUIRE(project.train("three", keys, {}, 3).code == 0);
+  REQUIRE(project.train("parts", keys + Keys{"train.max_steps=14"}, {}, 2).code == 0);
+  REQUIRE(project.train("parts", keys, {"--resume"}, 1).code == 0);
+  CHECK(project.result("three") == project.result("one"));
+  CHECK(project.result("parts") == project.result("one"));
+}
+
 bool same_numbers(const Tensor& a, const Tensor& b) {
   const auto first = a.span<float>(), second = b.span<float>();
   return std::ranges::equal(first, second);
@@ -97,12 +107,7 @@ TEST_CASE("A transfer lowers the error of every layer, trains what it is told to
 
 TEST_CASE("A transfer is the same on any number of threads and across a resume, and knows its teacher") {
   const LinearizeProject project;
-  REQUIRE(project.train("one", kTransfer, {}, 1).code == 0);
-  REQUIRE(project.train("three", kTransfer, {}, 3).code == 0);
-  REQUIRE(project.train("parts", kTransfer + Keys{"train.max_steps=14"}, {}, 2).code == 0);
-  REQUIRE(project.train("parts", kTransfer, {"--resume"}, 1).code == 0);
-  CHECK(project.result("three") == project.result("one"));
-  CHECK(project.result("parts") == project.result("one"));
+  check_runs_alike(project, kTransfer);
 
   REQUIRE(project.train("halted", kTransfer + Keys{"train.max_steps=10"}).code == 0);
   std::filesystem::remove_all(project / "base");
@@ -118,12 +123,7 @@ TEST_CASE("A transfer is the same on any number of threads and across a resume, 
 
 TEST_CASE("A run with adapters is the same across threads and a resume, and its base stays as it was") {
   const LinearizeProject project;
-  REQUIRE(project.train("one", kAdapters, {}, 1).code == 0);
-  REQUIRE(project.train("three", kAdapters, {}, 3).code == 0);
-  REQUIRE(project.train("parts", kAdapters + Keys{"train.max_steps=14"}, {}, 2).code == 0);
-  REQUIRE(project.train("parts", kAdapters, {"--resume"}, 1).code == 0);
-  CHECK(project.result("three") == project.result("one"));
-  CHECK(project.result("parts") == project.result("one"));
+  check_runs_alike(project, kAdapters);
 
   const TensorMap base = project.read("base", 20).parameters;
   const Checkpoint end = project.read("one", 30);
