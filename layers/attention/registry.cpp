@@ -81,12 +81,15 @@ AttentionSupport rfa_support(const AttentionConfig& config) {
 
 constexpr AttentionKind kKinds[] = {
     {"cosformer", "linear attention with feature_map = relu and reweighting = cos", preset_support<cosformer_preset>,
-     make_preset<cosformer_preset>, cosformer_preset},
-    {"linear", "linear attention with any feature_map and reweighting", linear_support, make_linear_attention},
+     make_preset<cosformer_preset>, cosformer_preset, AttentionFormula::linear},
+    {"linear", "linear attention with any feature_map and reweighting", linear_support, make_linear_attention, nullptr,
+     AttentionFormula::linear},
     {"softmax", "scaled dot-product attention in tiles, memory linear in the length", softmax_support,
-     make_softmax_attention},
-    {"softmax_materialized", "the same with the whole matrix stored", softmax_support, make_materialized_softmax_attention},
-    {"local", "softmax over the keys within `window` positions", local_support, make_local_attention},
+     make_softmax_attention, nullptr, AttentionFormula::softmax},
+    {"softmax_materialized", "the same with the whole matrix stored", softmax_support, make_materialized_softmax_attention,
+     nullptr, AttentionFormula::softmax},
+    {"local", "softmax over the keys within `window` positions", local_support, make_local_attention, nullptr,
+     AttentionFormula::window},
     {"diagonal", "softmax within blocks of `diagonal_block` positions, each of which sees itself alone", everything,
      make_diagonal},
     {"linformer", "softmax over a text projected to `projected_length` positions, not causal", never_causal, make_linformer},
@@ -111,9 +114,9 @@ constexpr AttentionKind kKinds[] = {
     {"gated_delta", "the delta rule on a state that forgets by a learned decay of each head, causal", only_causal,
      make_gated_delta_attention},
     {"transnormer", "linear attention with elu + 1 and normed heads, nothing that it is divided by",
-     preset_support<transnormer_preset>, make_preset<transnormer_preset>, transnormer_preset},
+     preset_support<transnormer_preset>, make_preset<transnormer_preset>, transnormer_preset, AttentionFormula::linear},
     {"hedgehog", "linear attention with a learned feature_map that can come near softmax", preset_support<hedgehog_preset>,
-     make_preset<hedgehog_preset>, hedgehog_preset},
+     make_preset<hedgehog_preset>, hedgehog_preset, AttentionFormula::linear},
 };
 
 }  // namespace

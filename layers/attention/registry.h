@@ -31,6 +31,14 @@ struct AttentionSupport {
   bool distances = false;  ///< scores that fall with the distance (model.positions = "alibi")
 };
 
+/// What a kind computes, for whoever computes the same elsewhere.
+enum class AttentionFormula {
+  softmax,  ///< scaled dot products of a query and all keys that it sees
+  window,   ///< the same of keys within AttentionConfig::window positions
+  linear,   ///< feature_map, reweighting and normalization of its options, after `preset`
+  other,
+};
+
 /// A registered kind, and one line on what it is.
 struct AttentionKind {
   const char* name;
@@ -40,6 +48,7 @@ struct AttentionKind {
   std::unique_ptr<Attention> (*make)(const AttentionConfig& config, const AttentionSetting& setting);
   /// The options as the kind takes them, if it decides some itself.
   AttentionConfig (*preset)(AttentionConfig config) = nullptr;
+  AttentionFormula formula = AttentionFormula::other;
 };
 std::span<const AttentionKind> attention_kinds();
 /// Throws InputError for an unknown name, with the nearest one.

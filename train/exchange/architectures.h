@@ -25,7 +25,7 @@ std::span<const ExportArchitecture> export_architectures();
 struct Expectation {
   const char* key;
   bool holds;
-  const char* expected;
+  std::string expected;
 };
 /// The first expectation that does not hold, as `obstacle` says it.
 std::optional<std::string> first_unmet(std::span<const Expectation> expectations);

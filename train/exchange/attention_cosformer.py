@@ -79,11 +79,10 @@ def rotate(x, first, theta):
 class Attention(nn.Module):
     def __init__(self, config, number):
         super().__init__()
-        model, options = config.model, config.attention
-        pattern = options.get("layers") or [options["kind"]]
-        self.kind, self.options = pattern[number % len(pattern)], options
-        if self.kind not in ("softmax", "softmax_materialized", "local", "linear", "cosformer", "hedgehog"):
-            raise ValueError(f"attention.kind = {self.kind!r} is not known here")
+        model, options = config.model, config.attention_layers[number % len(config.attention_layers)]
+        self.formula, self.options = options["formula"], options
+        if self.formula not in ("softmax", "window", "linear"):
+            raise ValueError(f"an attention of the formula {self.formula!r} is not known here")
         dim, bias = model["embed_dim"], model["bias"]
         self.heads, self.head_dim = model["num_heads"], dim // model["num_heads"]
         shared = model["num_kv_heads"]
@@ -97,10 +96,8 @@ class Attention(nn.Module):
             self.q_convolution = ShortConvolution(dim, self.taps)
             self.k_convolution = ShortConvolution(kv_dim, self.taps)
             self.v_convolution = ShortConvolution(kv_dim, self.taps)
-        self.is_linear = self.kind in ("linear", "cosformer", "hedgehog")
-        presets = {"cosformer": ("relu", "cos"), "hedgehog": ("hedgehog", "none")}
-        self.feature_map, self.reweighting = presets.get(self.kind, (options["feature_map"], options["reweighting"]))
-        if self.is_linear and self.feature_map == "hedgehog":
+        self.is_linear = self.formula == "linear"
+        if self.is_linear and options["feature_map"] == "hedgehog":
             given = options["num_features"]
             features = int(self.head_dim * math.log(self.head_dim)) if given == "d_log_d" else given or self.head_dim
             self.feature_map_q = HedgehogMap(self.heads, features, self.head_dim)
@@ -132,18 +129,19 @@ class Attention(nn.Module):
 
     def linear(self, q, k, v, state, first):
         """Chunk by chunk: pairs within a chunk by a product of queries and keys, all earlier keys by their sums."""
-        if self.feature_map == "hedgehog":
+        feature_map = self.options["feature_map"]
+        if feature_map == "hedgehog":
             q, k = self.feature_map_q(q), self.feature_map_k(k)
         else:
-            q, k = FUNCTIONS[self.feature_map](q), FUNCTIONS[self.feature_map](k)
+            q, k = FUNCTIONS[feature_map](q), FUNCTIONS[feature_map](k)
         B, H, N, _ = q.shape
         decay = None
-        if self.reweighting == "cos":
+        if self.options["reweighting"] == "cos":
             step = math.pi / (2 * self.options["reweighting_length"])
             angles = torch.arange(first, first + N, dtype=torch.float64, device=q.device)[:, None] * step
             cos, sin = angles.cos().to(q.dtype), angles.sin().to(q.dtype)
             q, k = torch.cat([q * cos, q * sin], -1), torch.cat([k * cos, k * sin], -1)
-        elif self.reweighting == "decay":
+        elif self.options["reweighting"] == "decay":
             given = self.options["decay"]
             decay = [given or 1 - 2.0 ** (-5 - head) for head in range(H)]
             decay = torch.tensor(decay, dtype=q.dtype, device=q.device)[:, None, None]
@@ -177,10 +175,10 @@ class Attention(nn.Module):
             k, v = torch.cat([state["k"], k], 2), torch.cat([state["v"], v], 2)
         state["k"], state["v"] = k, v
         dropout = self.options["dropout"] if self.training else 0.0
-        if first == 0 and self.kind != "local":
+        if first == 0 and self.formula != "window":
             return F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout)
         distance = torch.arange(first, k.shape[2], device=q.device)[:, None] - torch.arange(k.shape[2], device=q.device)
         visible = distance >= 0
-        if self.kind == "local":
+        if self.formula == "window":
             visible &= distance <= self.options["window"]
         return F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)

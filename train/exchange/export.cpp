@@ -29,7 +29,7 @@ bool is_plain_softmax(const ModelConfig& config) {
   if (config.attention.output_gate != OutputGate::none || config.attention.short_convolution > 0) return false;
   for (std::int64_t layer = 0; layer < config.num_layers; ++layer) {
     const std::string kind = attention_of_layer(config, AttentionPlace::decoder_self, layer).kind;
-    if (kind != "softmax" && kind != "softmax_materialized") return false;
+    if (find_attention_kind(kind).formula != AttentionFormula::softmax) return false;
   }
   return true;
 }

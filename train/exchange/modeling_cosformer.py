@@ -20,12 +20,13 @@ from .attention_cosformer import FUNCTIONS, Attention, make_norm
 
 
 class CosformerConfig(PretrainedConfig):
-    """`model` and `attention` are the tables of a config of cosformer, complete."""
+    """`model` is the table of a config of cosformer, complete; `attention_layers` are those of the first layers' attentions, whose
+    order the further layers repeat."""
 
     model_type = "cosformer"
 
-    def __init__(self, model=None, attention=None, **kwargs):
-        self.model, self.attention = model or {}, attention or {}
+    def __init__(self, model=None, attention_layers=None, **kwargs):
+        self.model, self.attention_layers = model or {}, attention_layers or []
         self.vocab_size = self.model.get("vocab_size", 0)
         self.hidden_size = self.model.get("embed_dim", 0)
         self.num_hidden_layers = self.model.get("num_layers", 0)
