@@ -1,11 +1,8 @@
 // `cosformer data` as a shell calls it.
-#include <sys/wait.h>
-
-#include <array>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "tests/catch.h"
+#include "tests/train/cli/shell.h"
 #include "tests/train/run_support.h"
 
 namespace cosformer {
@@ -14,28 +11,11 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-struct Outcome {
-  int code = -1;
-  std::string output;  ///< standard output
-  std::string errors;  ///< standard error
-};
+using test::Outcome;
 
 /// Runs `cosformer data ARGUMENTS` in a folder.
 Outcome run(const test::TemporaryFolder& folder, const std::string& arguments) {
-  const std::string errors = folder / ".errors";
-  const std::string command =
-      concat("cd ", folder.path().string(), " && ", COSFORMER_PROGRAM, " data ", arguments, " 2>", errors);
-  FILE* pipe = ::popen(command.c_str(), "r");
-  REQUIRE(pipe);
-  Outcome outcome;
-  std::array<char, 4096> buffer;
-  for (std::size_t count; (count = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
-    outcome.output.append(buffer.data(), count);
-  const int status = ::pclose(pipe);
-  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  outcome.errors = test::read_bytes(errors);
-  fs::remove(errors);
-  return outcome;
+  return test::run_in_shell(folder.path(), "data " + arguments);
 }
 
 const std::string kListops = "make listops set --train 20 --valid 3 --test 4 --min-length 5 --max-length 40";

@@ -1,39 +1,19 @@
 // The built program, as a shell calls it.
-#include <sys/wait.h>
-
-#include <array>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "tests/catch.h"
+#include "tests/train/cli/shell.h"
 #include "tests/train/run_support.h"
 #include "train/cli/verbs.h"
 
 namespace cosformer {
 namespace {
 
-struct Outcome {
-  int code = -1;
-  std::string output;  ///< standard output
-  std::string errors;  ///< standard error
-};
+using test::Outcome;
 
-Outcome run(const std::string& arguments) {
-  const test::TemporaryFolder folder;
-  const std::string command = std::string(COSFORMER_PROGRAM) + " " + arguments + " 2>" + (folder / "errors").string();
-  FILE* pipe = ::popen(command.c_str(), "r");
-  REQUIRE(pipe);
-  Outcome outcome;
-  std::array<char, 4096> buffer;
-  for (std::size_t count; (count = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
-    outcome.output.append(buffer.data(), count);
-  const int status = ::pclose(pipe);
-  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  outcome.errors = test::read_bytes(folder / "errors");
-  return outcome;
-}
+Outcome run(const std::string& arguments) { return test::run_in_shell(".", arguments); }
 
 TEST_CASE("The program says its version and its verbs") {
   const Outcome version = run("--version");

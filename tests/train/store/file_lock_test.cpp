@@ -4,12 +4,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <optional>
 
 #include "tests/catch.h"
 #include "tests/train/run_support.h"
+#include "tests/train/store/race_support.h"
 #include "train/store/lock_owner.h"
 
 namespace cosformer::test {
@@ -145,36 +145,7 @@ TEST_CASE("Of eight processes that find a killed one's file at once exactly one 
     const TemporaryFolder folder;
     LocklessFileSystem files;
     crash_after([&] { new FileLock(files, folder / ".lock"); });
-    int go[2], leave[2], done[2];
-    REQUIRE((::pipe(go) == 0 && ::pipe(leave) == 0 && ::pipe(done) == 0));
-    std::vector<pid_t> children;
-    for (int i = 0; i < 8; ++i) {
-      const pid_t child = ::fork();
-      REQUIRE(child >= 0);
-      if (child == 0) {
-        ::close(go[1]);
-        ::close(leave[1]);
-        char byte = 0;
-        if (::read(go[0], &byte, 1) != 0) ::_exit(9);
-        try {
-          const FileLock lock(files, folder / ".lock");
-          if (::write(done[1], "w", 1) != 1 || ::read(leave[0], &byte, 1) != 0) ::_exit(9);
-        } catch (const InputError&) {
-          if (::write(done[1], "r", 1) != 1) ::_exit(9);
-        }
-        ::_exit(0);
-      }
-      children.push_back(child);
-    }
-    ::close(go[1]);  // all start
-    std::string outcomes;
-    char byte = 0;
-    while (outcomes.size() < 8 && ::read(done[0], &byte, 1) == 1) outcomes += byte;
-    ::close(leave[1]);  // the winner may go
-    for (const pid_t child : children) ::waitpid(child, nullptr, 0);
-    for (const int end : {go[0], leave[0], done[0], done[1]}) ::close(end);
-    CHECK(outcomes.size() == 8);
-    CHECK(std::ranges::count(outcomes, 'w') == 1);
+    check_one_of_eight_gets_it([&] { return std::make_shared<const FileLock>(files, folder / ".lock"); });
     CHECK(names_in(folder.path()) == std::vector<std::string>{".lock"});
   }
 }

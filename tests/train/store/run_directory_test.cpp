@@ -6,6 +6,7 @@
 
 #include "tests/catch.h"
 #include "tests/train/run_support.h"
+#include "tests/train/store/race_support.h"
 
 namespace cosformer::test {
 
@@ -142,45 +143,10 @@ TEST_CASE("A second process is refused with the id of the first, and let in when
 
 TEST_CASE("Of eight processes that start on one folder at once exactly one gets it") {
   for (int round = 0; round < 10; ++round) {
-    TemporaryFolder folder;
-    int go[2], leave[2], done[2];
-    REQUIRE((::pipe(go) == 0 && ::pipe(leave) == 0 && ::pipe(done) == 0));
-    std::vector<pid_t> children;
-    for (int i = 0; i < 8; ++i) {
-      const pid_t child = ::fork();
-      REQUIRE(child >= 0);
-      if (child == 0) {
-        ::close(go[1]);
-        ::close(leave[1]);
-        char byte = 0;
-        if (::read(go[0], &byte, 1) != 0) ::_exit(9);
-        try {
-          FileSystem files;
-          const RunDirectory run = RunDirectory::open(files, folder / "run", Mode::create);
-          if (::write(done[1], "w", 1) != 1) ::_exit(9);
-          if (::read(leave[0], &byte, 1) != 0) ::_exit(9);
-        } catch (const InputError&) {
-          if (::write(done[1], "r", 1) != 1) ::_exit(9);
-        }
-        ::_exit(0);
-      }
-      children.push_back(child);
-    }
-    ::close(go[1]);  // all start
-    std::string outcomes;
-    char byte = 0;
-    while (outcomes.size() < 8 && ::read(done[0], &byte, 1) == 1) outcomes += byte;
-    ::close(leave[1]);  // the winner may go
-    int failures = 0;
-    for (const pid_t child : children) {
-      int status = 0;
-      ::waitpid(child, &status, 0);
-      failures += !WIFEXITED(status) || WEXITSTATUS(status) != 0;
-    }
-    for (const int end : {go[0], leave[0], done[0], done[1]}) ::close(end);
-    CHECK(failures == 0);
-    CHECK(outcomes.size() == 8);
-    CHECK(std::ranges::count(outcomes, 'w') == 1);
+    const TemporaryFolder folder;
+    FileSystem files;
+    check_one_of_eight_gets_it(
+        [&] { return std::make_shared<const RunDirectory>(RunDirectory::open(files, folder / "run", Mode::create)); });
   }
 }
 
