@@ -28,13 +28,21 @@ Tensor attend_to_state(const Tensor& query, const Tensor& key, const Tensor& val
   Tensor before = Tensor::empty({sizes.batch, heads, state.dim(2) / sizes.head_dim, sizes.head_dim}, state.dtype());
   dispatch_float(state.dtype(),
                  [&]<class T>(T) { linear_attention_state_to_part<T>(sizes, options, state.data<T>(), before.data<T>()); });
-  const Tensor out = linear_attention_part(q, k, v, Variable(before), mask, options).value();
+  Tensor out = linear_attention_part(q, k, v, Variable(before), mask, options).value();
   add_carried(before, linear_attention_carry(options, heads, tokens),
               linear_attention_key_sums(k, v, mask, options).value());
   dispatch_float(state.dtype(), [&]<class T>(T) {
     linear_attention_state_from_part<T>(sizes, options, before.data<T>(), state.data<T>());
   });
   return out;
+}
+
+CarriedResult go_on_from_sums(const Variable& query, const Variable& key, const Variable& value, const Tensor& sums,
+                              const AttentionMask& mask, const LinearAttentionOptions& options) {
+  Tensor next = sums.clone();
+  add_carried(next, linear_attention_carry(options, query.dim(2), query.dim(1)),
+              linear_attention_key_sums(key.detach(), value.detach(), mask, options).value());
+  return {linear_attention_part(query, key, value, Variable(sums), mask, options), next};
 }
 
 bool reads_parts(const LinearAttentionOptions& options, std::int64_t heads) {

@@ -6,6 +6,7 @@
 
 #include "core/kernels/linear_attention/linear_attention.h"
 #include "core/tensor.h"
+#include "layers/attention/carried_attention.h"
 
 namespace cosformer {
 
@@ -17,7 +18,13 @@ void add_carried(Tensor& state, const std::vector<double>& factors, const Tensor
 Tensor attend_to_state(const Tensor& query, const Tensor& key, const Tensor& value, const LinearAttentionOptions& options,
                        Tensor& state);
 
-/// Whether that can be: a decay that leaves next to nothing of a key after one position could not be taken back.
+/// CarriedAttention::go_on of linear attention between the features `query` and `key`, from the sums of all keys before
+/// `options.first_position`, as a part of a text reads them (core/kernels/linear_attention/part.h), to those behind the
+/// window.
+CarriedResult go_on_from_sums(const Variable& query, const Variable& key, const Variable& value, const Tensor& sums,
+                              const AttentionMask& mask, const LinearAttentionOptions& options);
+
+/// Whether attend_to_state can be: a decay that leaves next to nothing of a key after one position could not be taken back.
 bool reads_parts(const LinearAttentionOptions& options, std::int64_t heads);
 
 }  // namespace cosformer

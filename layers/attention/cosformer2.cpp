@@ -42,7 +42,7 @@ Initializer frequencies(const AttentionSetting& setting, double base) {
   return Initializer::listed(std::move(angles));
 }
 
-class Cosformer2 : public Attention {
+class Cosformer2 : public Attention, public CarriedAttention {
  public:
   /// A parameter `theta` [H, D], which begins with 10000^(−2c/E) of channel c among all E.
   Cosformer2(const AttentionConfig& config, const AttentionSetting& setting)
@@ -62,6 +62,21 @@ class Cosformer2 : public Attention {
     const Variable theta = pass.use(theta_);
     return linear_attention(features_of(inputs.query, theta, mask.query_mask, 0),
                             features_of(inputs.key, theta, mask.key_mask, 0), inputs.value, mask, options_);
+  }
+
+  const CarriedAttention* carried() const override { return this; }
+  /// The sums of all keys' features so far, by their positions in the text.
+  Shape state_shape(std::int64_t batch, std::int64_t) const override {
+    const AttentionSizes sizes = sizes_of(1, 1);
+    return {batch, num_heads_, linear_attention_state_size(sizes, options_) / sizes.head_dim, sizes.head_dim};
+  }
+  CarriedResult go_on(const AttentionInputs& inputs, const Tensor& state, const CarriedWindow& window,
+                      const Pass& pass) const override {
+    const Variable theta = pass.use(theta_);
+    LinearAttentionOptions options = options_;
+    options.first_position = window.first;
+    return go_on_from_sums(features_of(inputs.query, theta, nullptr, window.first),
+                           features_of(inputs.key, theta, nullptr, window.first), inputs.value, state, window.mask, options);
   }
 
   std::unique_ptr<AttentionState> start() const override {

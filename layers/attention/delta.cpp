@@ -1,7 +1,6 @@
 // The delta rule: a causal state that is corrected towards each token's value (Yang et al., NeurIPS 2024), and that may
 // forget by a learned decay of each head (Yang et al., Gated Delta Networks, ICLR 2025).
 #include <cmath>
-#include <functional>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -9,7 +8,7 @@
 #include "autograd/ops/attention_operands.h"
 #include "core/error.h"
 #include "core/kernels/delta_attention/delta_attention.h"
-#include "layers/attention/recurrent_state.h"
+#include "layers/attention/recurrent_attention.h"
 #include "layers/attention/variants.h"
 
 namespace cosformer {
@@ -35,28 +34,6 @@ struct Control {
   Variable decay;  ///< log α; undefined without
 };
 
-class DeltaState : public RecurrentState {
- public:
-  /// `control` is that of a token's input; it refers to the attention, which outlives its states.
-  DeltaState(std::function<Control(const Variable&)> control, double scale) : control_(std::move(control)), scale_(scale) {}
-
-  Tensor step(const AttentionInputs& inputs) override {
-    const Tensor q = direction(inputs.query).value(), k = direction(inputs.key).value(), v = inputs.value.value();
-    const Control control = control_(inputs.input);
-    const Tensor beta = control.beta.value().contiguous(),
-                 decay = control.decay.defined() ? control.decay.value().contiguous() : Tensor();
-    const AttentionSizes sizes = token_sizes(q, v);
-    return advance(sizes, q.dtype(), sizes.head_dim * sizes.value_dim, [&]<class T>(T* state, const auto& out) {
-      delta_attention_step<T>(sizes, static_cast<T>(scale_), heads_of<T>(q), heads_of<T>(k), heads_of<T>(v), beta.data<T>(),
-                              decay.defined() ? decay.data<T>() : nullptr, state, out);
-    });
-  }
-
- private:
-  std::function<Control(const Variable&)> control_;
-  double scale_;
-};
-
 /// The parameters of log α = −e^rate · softplus(proj(x) + bias): `decay_proj` [H, embed_dim], `decay_rate` and `decay_bias`
 /// [H]. They begin in the ranges of Mamba-2, from which the heads take places at equal distances: e^rate from 0 to 16, and
 /// softplus(bias) from 0.001 to 0.1, by its logarithm.
@@ -78,11 +55,11 @@ struct DecayParameters {
   Variable proj, rate, bias;
 };
 
-class DeltaAttention : public Attention {
+class DeltaAttention : public RecurrentAttention {
  public:
   /// A parameter `beta_proj` [H, embed_dim], without a bias; `decays` adds those of the decay.
   DeltaAttention(const AttentionConfig& config, const AttentionSetting& setting, bool decays)
-      : Attention(setting),
+      : RecurrentAttention(setting),
         wants_norm_(config.normalization == "rms"),
         embed_dim_(setting.embed_dim),
         beta_proj_((setting.scope / "beta_proj")
@@ -94,14 +71,7 @@ class DeltaAttention : public Attention {
   bool reads_input() const override { return true; }
   bool wants_norm() const override { return wants_norm_; }
 
-  Variable forward(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const override {
-    const Control own = control(inputs.input, pass);
-    return delta_attention(direction(inputs.query), direction(inputs.key), inputs.value, own.beta, own.decay, mask, scale());
-  }
-
-  std::unique_ptr<AttentionState> start() const override {
-    return std::make_unique<DeltaState>([this](const Variable& input) { return control(input, Pass()); }, scale());
-  }
+  std::unique_ptr<AttentionState> start() const override { return std::make_unique<DeltaState>(*this); }
 
   /// A key is read against the state and written into it, a query reads it.
   double forward_flops(std::int64_t queries, std::int64_t keys, bool) const override {
@@ -118,7 +88,36 @@ class DeltaAttention : public Attention {
     return static_cast<double>(delta_attention_working_size(keys, head_dim(), head_dim()));
   }
 
+ protected:
+  std::int64_t state_numbers() const override { return head_dim() * head_dim(); }
+  Variable attend(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass,
+                  const CarriedState& carried) const override {
+    const Control own = control(inputs.input, pass);
+    return delta_attention(direction(inputs.query), direction(inputs.key), inputs.value, own.beta, own.decay, mask, scale(),
+                           carried);
+  }
+
  private:
+  class DeltaState : public State {
+   public:
+    explicit DeltaState(const DeltaAttention& attention) : State(attention), attention_(attention) {}
+
+    Tensor step(const AttentionInputs& inputs) override {
+      const Tensor q = direction(inputs.query).value(), k = direction(inputs.key).value(), v = inputs.value.value();
+      const Control control = attention_.control(inputs.input, Pass());
+      const Tensor beta = control.beta.value().contiguous(),
+                   decay = control.decay.defined() ? control.decay.value().contiguous() : Tensor();
+      const AttentionSizes sizes = token_sizes(q, v);
+      return advance(sizes, q.dtype(), attention_.state_numbers(), [&]<class T>(T* state, const auto& out) {
+        delta_attention_step<T>(sizes, static_cast<T>(attention_.scale()), heads_of<T>(q), heads_of<T>(k), heads_of<T>(v),
+                                beta.data<T>(), numbers_of<T>(decay), state, out);
+      });
+    }
+
+   private:
+    const DeltaAttention& attention_;
+  };
+
   double scale() const { return 1.0 / std::sqrt(static_cast<double>(head_dim())); }
 
   /// Of input [B, S, embed_dim].

@@ -6,7 +6,6 @@
 #include "core/error.h"
 #include "core/kernels/linear_attention/part.h"
 #include "core/named_table.h"
-#include "layers/attention/carried_attention.h"
 #include "layers/attention/carried_state.h"
 #include "layers/attention/cut_attention.h"
 #include "layers/attention/head_features.h"
@@ -119,11 +118,8 @@ class LinearAttention : public Attention, public CutAttention, public CarriedAtt
     LinearAttentionOptions options = options_;
     options.steps = steps(inputs.query.dim(0), tokens, tokens, window.mask);
     options.first_position = window.first;
-    const Variable q = features_.of_query(inputs.query, pass), k = features_.of_key(inputs.key, pass);
-    Tensor next = state.clone();
-    add_carried(next, linear_attention_carry(options, num_heads_, tokens),
-                linear_attention_key_sums(k.detach(), inputs.value.detach(), window.mask, options).value());
-    return {linear_attention_part(q, k, inputs.value, Variable(state), window.mask, options), next};
+    return go_on_from_sums(features_.of_query(inputs.query, pass), features_.of_key(inputs.key, pass), inputs.value, state,
+                           window.mask, options);
   }
 
   std::unique_ptr<AttentionState> start() const override {

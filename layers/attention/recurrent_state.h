@@ -43,6 +43,9 @@ class RecurrentState : public AttentionState {
     return out;
   }
 
+  /// For an operator that moves the state on over several tokens.
+  CarriedState carried() { return {.before = state_, .behind = &state_}; }
+
  private:
   Tensor state_;
 };

@@ -19,7 +19,7 @@ AttentionSupport local_support(const AttentionConfig&) {
 }
 AttentionSupport never_causal(const AttentionConfig&) { return {.causal = false, .steps = false}; }
 AttentionSupport only_encoders(const AttentionConfig&) { return {.causal = false, .cross = false, .steps = false}; }
-AttentionSupport only_causal(const AttentionConfig&) { return {.not_causal = false, .cross = false}; }
+AttentionSupport recurrent_support(const AttentionConfig&) { return {.not_causal = false, .cross = false, .carries = true}; }
 AttentionSupport not_cross(const AttentionConfig&) { return {.cross = false}; }
 AttentionSupport shared_keys(const AttentionConfig&) { return {.cross = false, .projects_key = false}; }
 AttentionSupport synthesizer_support(const AttentionConfig& config) {
@@ -76,7 +76,13 @@ std::unique_ptr<Attention> make_preset(const AttentionConfig& config, const Atte
 
 /// A gate forgets what came before, so that there has to be a before.
 AttentionSupport rfa_support(const AttentionConfig& config) {
-  return {.not_causal = !config.recency_gate, .cross = !config.recency_gate};
+  return {.not_causal = !config.recency_gate, .cross = !config.recency_gate, .carries = config.redraw_every == 0};
+}
+
+/// Windows that are carried on have one form.
+AttentionSupport cosformer2_support(const AttentionConfig& config) {
+  const auto form = find_named(linear_attention_forms(), config.form, "attention.form").value;
+  return {.carries = form == LinearAttentionForm::automatic || form == LinearAttentionForm::chunked};
 }
 
 constexpr AttentionKind kKinds[] = {
@@ -93,7 +99,7 @@ constexpr AttentionKind kKinds[] = {
     {"diagonal", "softmax within blocks of `diagonal_block` positions, each of which sees itself alone", everything,
      make_diagonal},
     {"linformer", "softmax over a text projected to `projected_length` positions, not causal", never_causal, make_linformer},
-    {"gated", "linear attention that forgets by a learned gate of each head and channel, causal", only_causal,
+    {"gated", "linear attention that forgets by a learned gate of each head and channel, causal", recurrent_support,
      make_gated_linear_attention},
     {"longformer", "softmax over a window and the first tokens, which all see and which see all", everything,
      make_longformer},
@@ -107,11 +113,11 @@ constexpr AttentionKind kKinds[] = {
      make_nystrom},
     {"rfa", "linear attention between random features of directions, `feature_kind`, with a `recency_gate` causal",
      rfa_support, make_rfa},
-    {"cosformer2", "linear attention with silu, a learned cosine for each channel, and normed heads", everything,
+    {"cosformer2", "linear attention with silu, a learned cosine for each channel, and normed heads", cosformer2_support,
      make_cosformer2},
-    {"delta", "a state that is corrected towards each token's value, by the delta rule, causal", only_causal,
+    {"delta", "a state that is corrected towards each token's value, by the delta rule, causal", recurrent_support,
      make_delta_attention},
-    {"gated_delta", "the delta rule on a state that forgets by a learned decay of each head, causal", only_causal,
+    {"gated_delta", "the delta rule on a state that forgets by a learned decay of each head, causal", recurrent_support,
      make_gated_delta_attention},
     {"transnormer", "linear attention with elu + 1 and normed heads, nothing that it is divided by",
      preset_support<transnormer_preset>, make_preset<transnormer_preset>, transnormer_preset, AttentionFormula::linear},

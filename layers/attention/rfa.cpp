@@ -1,14 +1,12 @@
 // Random Feature Attention: linear attention between random features of directions (Peng et al., ICLR 2021).
-#include <functional>
 #include <optional>
-#include <utility>
 
 #include "autograd/ops/attention_operands.h"
 #include "core/error.h"
 #include "core/kernels/feature_attention/feature_attention.h"
 #include "core/named_table.h"
 #include "layers/attention/random_features.h"
-#include "layers/attention/recurrent_state.h"
+#include "layers/attention/recurrent_attention.h"
 #include "layers/attention/variants.h"
 #include "layers/basic_layers.h"
 
@@ -25,35 +23,13 @@ struct Operands {
   Variable query, key, value, gate;
 };
 
-class RfaState : public RecurrentState {
- public:
-  /// `operands` refers to the attention, which outlives its states.
-  explicit RfaState(std::function<Operands(const AttentionInputs&)> operands) : operands_(std::move(operands)) {}
-
-  Tensor step(const AttentionInputs& inputs) override {
-    const Operands given = operands_(inputs);
-    const Tensor q = given.query.value(), k = given.key.value(), v = given.value.value();
-    const AttentionSizes sizes = token_sizes(q, v);
-    const std::int64_t numbers = feature_attention_state_size(sizes.head_dim, sizes.value_dim);
-    return advance(sizes, q.dtype(), numbers, [&]<class T>(T* state, const auto& out) {
-      const Heads<const T> a = given.gate.defined() ? heads_of<T>(given.gate.value()) : Heads<const T>{};
-      feature_attention_step<T>(sizes, static_cast<T>(kFloor), heads_of<T>(q), heads_of<T>(k), heads_of<T>(v), a, state,
-                                out);
-    });
-  }
-
- private:
-  std::function<Operands(const AttentionInputs&)> operands_;
-};
-
-class RandomFeatureAttention : public Attention {
+class RandomFeatureAttention : public RecurrentAttention {
  public:
   /// Parameter sigma [H, D], ones; with a gate, gate.weight [H, embed_dim] and gate.bias [H].
   RandomFeatureAttention(const AttentionConfig& config, const AttentionSetting& setting)
-      : Attention(setting),
+      : RecurrentAttention(setting),
         kind_(find_named(unit_features_names(), config.feature_kind, "attention.feature_kind").value),
         embed_dim_(setting.embed_dim),
-        num_heads_(setting.num_heads),
         directions_(setting, feature_count(config, setting.head_dim), config.redraw_every),
         sigma_(setting.scope.create("sigma", {setting.num_heads, setting.head_dim}, Initializer::constant(1))) {
     if (config.recency_gate) gate_.emplace(setting.scope / "gate", setting.embed_dim, setting.num_heads);
@@ -61,15 +37,7 @@ class RandomFeatureAttention : public Attention {
 
   bool reads_input() const override { return gate_.has_value(); }
 
-  Variable forward(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const override {
-    check<Error>(mask.causal || !gate_, "[rfa] a gate forgets what came before, which only causal attention has");
-    const auto [query, key, value, gate] = operands(inputs, pass);
-    return feature_attention(query, key, value, gate, mask, kFloor);
-  }
-
-  std::unique_ptr<AttentionState> start() const override {
-    return std::make_unique<RfaState>([this](const AttentionInputs& inputs) { return operands(inputs, Pass()); });
-  }
+  std::unique_ptr<AttentionState> start() const override { return std::make_unique<RfaState>(*this); }
 
   double forward_flops(std::int64_t queries, std::int64_t keys, bool) const override {
     // Each row's directions, and sums of features × values that keys go into and queries read.
@@ -85,7 +53,35 @@ class RandomFeatureAttention : public Attention {
     return static_cast<double>(feature_attention_working_size(width(), head_dim()));
   }
 
+ protected:
+  std::int64_t state_numbers() const override { return feature_attention_state_size(width(), head_dim()); }
+  Variable attend(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass,
+                  const CarriedState& carried) const override {
+    check<Error>(mask.causal || !gate_, "[rfa] a gate forgets what came before, which only causal attention has");
+    const auto [query, key, value, gate] = operands(inputs, pass);
+    return feature_attention(query, key, value, gate, mask, kFloor, carried);
+  }
+
  private:
+  class RfaState : public State {
+   public:
+    explicit RfaState(const RandomFeatureAttention& attention) : State(attention), attention_(attention) {}
+
+    Tensor step(const AttentionInputs& inputs) override {
+      const Operands given = attention_.operands(inputs, Pass());
+      const Tensor q = given.query.value(), k = given.key.value(), v = given.value.value();
+      const AttentionSizes sizes = token_sizes(q, v);
+      return advance(sizes, q.dtype(), attention_.state_numbers(), [&]<class T>(T* state, const auto& out) {
+        const Heads<const T> a = given.gate.defined() ? heads_of<T>(given.gate.value()) : Heads<const T>{};
+        feature_attention_step<T>(sizes, static_cast<T>(kFloor), heads_of<T>(q), heads_of<T>(k), heads_of<T>(v), a, state,
+                                  out);
+      });
+    }
+
+   private:
+    const RandomFeatureAttention& attention_;
+  };
+
   std::int64_t width() const { return unit_features_width(kind_, directions_.count()); }
 
   Operands operands(const AttentionInputs& inputs, const Pass& pass) const {
@@ -95,12 +91,13 @@ class RandomFeatureAttention : public Attention {
                  unit_features(inputs.key, sigma, directions, kind_),
                  inputs.value,
                  {}};
-    if (gate_) own.gate = reshape(gate_->forward(inputs.input, pass), {inputs.key.dim(0), inputs.key.dim(1), num_heads_, 1});
+    if (gate_)
+      own.gate = reshape(gate_->forward(inputs.input, pass), {inputs.key.dim(0), inputs.key.dim(1), num_heads(), 1});
     return own;
   }
 
   UnitFeatures kind_;
-  std::int64_t embed_dim_, num_heads_;
+  std::int64_t embed_dim_;
   RandomDirections directions_;
   Variable sigma_;
   std::optional<Linear> gate_;

@@ -68,14 +68,22 @@ void require_steps_give_forward(const Variant& variant, std::int64_t length, DTy
                               .forward(Variable(inputs[0]), Variable(inputs[1]), Variable(inputs[2]),
                                        {.causal = true, .key_mask = {}, .query_mask = {}})
                               .value();
-  const std::unique_ptr<AttentionState> state = attention->start();
-  Tensor actual = Tensor::zeros(expected.shape(), dtype);
-  for (std::int64_t t = 0; t < length; ++t) {
-    const auto token = [&](const Tensor& x) { return x.narrow(1, t, 1).contiguous(); };
-    actual.narrow(1, t, 1).copy_from(step(*state, token(inputs[0]), token(inputs[1]), token(inputs[2])));
+  // One token after the other, and several at once: so many in turn.
+  const std::vector<std::vector<std::int64_t>> turns = {{1}, {3, 1, 17, 40}};
+  for (const std::vector<std::int64_t>& counts : turns) {
+    const std::unique_ptr<AttentionState> state = attention->start();
+    Tensor actual = Tensor::zeros(expected.shape(), dtype);
+    std::size_t turn = 0;
+    for (std::int64_t t = 0; t < length;) {
+      const std::int64_t count = std::min(counts[turn++ % counts.size()], length - t);
+      const auto tokens = [&](const Tensor& x) { return Variable(x.narrow(1, t, count).contiguous()); };
+      actual.narrow(1, t, count)
+          .copy_from(state->steps(LoneAttention::inputs(tokens(inputs[0]), tokens(inputs[1]), tokens(inputs[2]))));
+      t += count;
+    }
+    CAPTURE(dtype_name(dtype), counts);
+    require_close(variant.name, values_of(expected), values_of(actual), {.rel = dtype == DType::float32 ? 1e-5 : 1e-11});
   }
-  CAPTURE(dtype_name(dtype));
-  require_close(variant.name, values_of(expected), values_of(actual), {.rel = dtype == DType::float32 ? 1e-5 : 1e-11});
 }
 
 /// cosFormer's eq. 10 for one item, by plain loops.

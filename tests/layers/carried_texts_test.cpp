@@ -227,6 +227,14 @@ TEST_CASE("a config that windows cannot go on with is refused by its key") {
   config.attention.normalization = "sum";
   config.attention.redraw_every = 2;
   CHECK(key_of() == "attention.kind");
+  config.attention = {.kind = "rfa"};
+  CHECK(key_of().empty());
+  config.attention.redraw_every = 2;
+  CHECK(key_of() == "attention.kind");
+  config.attention = {.kind = "cosformer2"};
+  CHECK(key_of().empty());
+  config.attention.form = "quadratic";
+  CHECK(key_of() == "attention.kind");
   config.attention = {.kind = "bigbird"};
   CHECK(key_of() == "attention.kind");
   config.num_layers = 2;
