@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -131,6 +132,21 @@ std::vector<std::string> overruled_options(const ModelConfig& config) {
     }
   }
   return lines;
+}
+
+bool reads_reweighting_length(const ModelConfig& config) {
+  for (const Place& place : kPlaces) {
+    if (!has_place(config.kind, place.place)) continue;
+    for (std::int64_t layer = 0; layer < attention_period(config.attention, place.place); ++layer) {
+      AttentionConfig own = attention_at(config.attention, place.place, layer);
+      const AttentionKind& kind = find_attention_kind(own.kind);
+      if (kind.formula != AttentionFormula::linear) continue;
+      if (kind.preset != nullptr) own = kind.preset(std::move(own));
+      const ReweightingKind& reweighting = find_named(reweightings(), own.reweighting, "attention.reweighting");
+      if (reweighting.weight != nullptr && !reweighting.of_heads) return true;
+    }
+  }
+  return false;
 }
 
 std::optional<OptionProblem> find_attention_problem(const ModelConfig& config) {

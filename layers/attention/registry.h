@@ -77,6 +77,9 @@ std::string attention_title(const AttentionConfig& config);
 /// Options that a config sets and its kind of attention decides otherwise, a line for each: they have no effect.
 std::vector<std::string> overruled_options(const ModelConfig& config);
 
+/// Whether the length M of a re-weighting is part of what a model's attentions compute.
+bool reads_reweighting_length(const ModelConfig& config);
+
 /// What a model asks of its attention that this does not support, under the config key that asks for it.
 std::optional<OptionProblem> find_attention_problem(const ModelConfig& config);
 

@@ -183,6 +183,26 @@ TEST_CASE("Pre-training goes on with other data from the parameters of a run, he
   }
 }
 
+TEST_CASE("A run begins with weights of another M only if nothing reads it") {
+  const TinyProject project;
+  for (const auto& [kind, code] : {std::pair("softmax", 0), std::pair("cosformer", 2)}) {
+    CAPTURE(kind);
+    const std::string name = kind;
+    const std::vector<std::string> keys = {"attention.kind=" + name, "train.max_steps=1"};
+    const auto with = [&](const std::string& key) {
+      std::vector<std::string> own = keys;
+      own.push_back(key);
+      return own;
+    };
+    REQUIRE(project.train(name, with("attention.reweighting_length=8")).code == 0);
+    std::vector<std::string> other = with("attention.reweighting_length=9");
+    other.push_back("train.init_from=" + name);
+    const test::Outcome outcome = project.train(name + "-other", other);
+    CHECK(outcome.code == code);
+    CHECK(contains(outcome.errors, "attention.reweighting_length is 8 there and 9 in this config") == (code == 2));
+  }
+}
+
 TEST_CASE("A run with train.new_attention begins with all other weights of a model of another attention") {
   const TinyProject project;
   REQUIRE(project.train("softmax", {"attention.kind=softmax", "train.max_steps=4"}).code == 0);

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "layers/attention/registry.h"
 #include "layers/attention/reweighting_length.h"
 #include "layers/low_rank_adapter.h"
 #include "train/store/model_parameters.h"
@@ -21,6 +22,9 @@ constexpr std::string_view kFreeKeys[] = {
     "model.dropout",    "model.adaptive_dropout", "model.activation_dropout", "attention.dropout",   "model.num_classes",
     "model.pooling",    "model.pooling_divisor",  "model.classifier_dim",     "model.pair_features", "model.lm_head",
     "model.max_length", "attention.form",         "attention.chunk_size"};
+/// Keys of a length that a re-weighting alone reads.
+constexpr std::string_view kLengthKeys[] = {"attention.reweighting_length", "attention.self_reweighting_length",
+                                            "attention.cross_reweighting"};
 constexpr std::string_view kHeads[] = {"lm_head.", "classification_head."};
 
 bool is_compared(std::string_view key) {
@@ -81,8 +85,10 @@ std::vector<std::string> load_initial_weights(const ModelFile& file, const Confi
   const std::string source = concat("train.init_from: ", file.weights.string());
   // Of weights without a config names and shapes are all that can be compared.
   const Config& theirs = file.holds_config ? file.config : config;
+  const bool has_lengths = reads_reweighting_length(theirs.model) || reads_reweighting_length(config.model);
   for (const ConfigDifference& difference : differences(theirs, config)) {
     const bool is_attention = difference.key.starts_with("attention.");
+    if (!has_lengths && std::ranges::find(kLengthKeys, difference.key) != std::end(kLengthKeys)) continue;
     if (is_attention && config.train.new_attention) continue;
     check<InputError>(!is_compared(difference.key), source, ": ", difference.key, " is ", difference.first, " there and ",
                       difference.second, " in this config",
