@@ -195,6 +195,37 @@ set = { "train.max_steps" = 5, "optimizer.learning_rate" = 0.0 }
   CHECK(project.sweep({"--resume"}).code == 0);
 }
 
+TEST_CASE("A stage that could not begin with the weights of the one before is refused before the first starts") {
+  const auto stages = [](const std::string& kind, const std::string& second) {
+    return "question = \"?\"\n[set]\n\"attention.kind\" = \"" + kind +
+           "\"\n[[stages]]\nname = \"first\"\nbase = \"tiny.toml\"\nset = { \"attention.reweighting_length\" = 9 }\n"
+           "[[stages]]\nname = \"second\"\nbase = \"tiny.toml\"\ninit_from = \"first\"\nset = { " +
+           second + " }\n";
+  };
+  struct Case {
+    std::string kind, second, error;
+  };
+  const Case cases[] = {
+      {"cosformer", "\"attention.reweighting_length\" = 10",
+       "attention.reweighting_length is 9 there and 10 in this config"},
+      {"softmax", "\"attention.reweighting_length\" = 10", ""},
+      {"cosformer", "\"task.seq_len\" = 12", ""},
+      {"cosformer", "\"attention.kind\" = \"softmax\"",
+       "attention.kind is \"cosformer\" there and \"softmax\" in this config"},
+      {"cosformer", "\"model.ffn_dim\" = 17", "model.ffn_dim is "},
+  };
+  for (const auto& [kind, second, error] : cases) {
+    CAPTURE(kind, second);
+    const SweepProject project(stages(kind, second));
+    const Outcome outcome = project.sweep({"--dry-run"});
+    INFO(outcome.errors);
+    CHECK(outcome.code == (error.empty() ? 0 : 2));
+    if (error.empty()) continue;
+    CHECK(test::is_one_line(outcome.errors));
+    CHECK(test::contains(outcome.errors, "second: train.init_from: the stage \"first\": " + error));
+  }
+}
+
 TEST_CASE("A sweep whose task completes the configs is resumed as it is") {
   const SweepProject project(R"(question = "?"
 base = "tiny.toml"

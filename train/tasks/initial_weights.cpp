@@ -81,10 +81,7 @@ Config adopt_settings(Config config, const Config& source) {
   return config;
 }
 
-std::vector<std::string> load_initial_weights(const ModelFile& file, const Config& config, const Model& model) {
-  const std::string source = concat("train.init_from: ", file.weights.string());
-  // Of weights without a config names and shapes are all that can be compared.
-  const Config& theirs = file.holds_config ? file.config : config;
+void check_same_model(const Config& theirs, const Config& config, const std::string& source) {
   const bool has_lengths = reads_reweighting_length(theirs.model) || reads_reweighting_length(config.model);
   for (const ConfigDifference& difference : differences(theirs, config)) {
     const bool is_attention = difference.key.starts_with("attention.");
@@ -94,6 +91,13 @@ std::vector<std::string> load_initial_weights(const ModelFile& file, const Confi
                       difference.second, " in this config",
                       is_attention ? "; train.new_attention = true allows another attention" : "");
   }
+}
+
+std::vector<std::string> load_initial_weights(const ModelFile& file, const Config& config, const Model& model) {
+  const std::string source = concat("train.init_from: ", file.weights.string());
+  // Of weights without a config names and shapes are all that can be compared.
+  const Config& theirs = file.holds_config ? file.config : config;
+  check_same_model(theirs, config, source);
   TensorMap weights = weights_by_parameter(file, model);
   std::vector<std::string> remarks;
   const LoraConfig &own_adapters = config.model.adaptation.lora, &their_adapters = theirs.model.adaptation.lora;

@@ -17,12 +17,17 @@ ModelFile read_initial_weights(const std::filesystem::path& path, const Config& 
 /// model.max_length or attention.reweighting_length to the task, they are those of `source`.
 Config adopt_settings(Config config, const Config& source);
 
+/// Throws InputError, one line that begins with `source` and names the key, if a model of `config` computes something else
+/// from its parameters than one of `theirs` does. With train.new_attention the attentions may differ. Both models are
+/// complete.
+void check_same_model(const Config& theirs, const Config& config, const std::string& source);
+
 /// Copies the parameters that have the same name and shape in `model`. The heads of pre-training and classification
 /// (lm_head, classification_head) are taken whole or not at all: one that does not fit stays as it is made. Throws
-/// InputError, one line, if architectures differ (the key of the config), or if another parameter is missing, of
-/// another shape or not finite. With train.new_attention the attentions may differ; what of them only one side has is left
-/// out or stays as it is made. Adapters of the same [lora] are taken; others are merged into the weights, and new ones begin
-/// as they are made. A head that begins anew must be trained. Returns what a user should know, one line each.
+/// InputError, one line, as `check_same_model` does, or if another parameter is missing, of another shape or not finite.
+/// With train.new_attention what only one side's attentions have is left out or stays as it is made. Adapters of the same
+/// [lora] are taken; others are merged into the weights, and new ones begin as they are made. A head that begins anew must
+/// be trained. Returns what a user should know, one line each.
 std::vector<std::string> load_initial_weights(const ModelFile& file, const Config& config, const Model& model);
 
 }  // namespace cosformer

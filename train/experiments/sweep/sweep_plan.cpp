@@ -135,6 +135,19 @@ void check_data_exist(const Config& config) {
   }
 }
 
+/// Throws InputError if a stage cannot begin with the weights of an earlier one, as far as that is known without its data.
+void check_start(const Config& earlier, Config config, const std::string& source) {
+  AttentionConfig& attention = config.model.attention;
+  const bool is_open = attention.reweighting_length == ReweightingLength::padded &&
+                       (config.task.pad_to != PadTo::seq_len || config.task.class_token);
+  if (is_open) {
+    attention.reweighting_length = earlier.model.attention.reweighting_length;
+    attention.reweighting_length_value = earlier.model.attention.reweighting_length_value;
+  }
+  attention = settle_reweighting_length(attention, config.model.kind, {config.task.seq_len, config.task.seq_len});
+  check_same_model(earlier, config, source);
+}
+
 }  // namespace
 
 std::vector<SweepPoint> plan_points(const SweepFile& file, std::int64_t own_seed) {
@@ -245,6 +258,7 @@ void check_runs(SweepPlan& plan, bool identify) {
         earlier.model = models[source];
         Config config = adopt_settings(run.config, earlier);
         if (config.model.vocab_size == 0) config.model.vocab_size = earlier.model.vocab_size;
+        check_start(earlier, config, concat("train.init_from: the stage \"", stage.init_from, '"'));
         models.push_back(config.model);
         run.plan = make_plan(config, config.model, config.task.seq_len);
       } catch (const InputError& error) {
