@@ -28,6 +28,7 @@ LanguageModelBatches::LanguageModelBatches(EpochText text, std::int64_t seq_len,
     : text_(std::move(text)), seq_len_(seq_len), layout_(layout), windows_(target_count(text_), seq_len, seed) {
   check<InputError>(layout.context >= 0 && layout.context < seq_len,
                     "context_window must be from 0 to below seq_len = ", seq_len, ", not ", layout.context);
+  if (layout.streams > 0) streams_.emplace(targets(), seq_len, layout.streams, seed);
 }
 
 std::int64_t LanguageModelBatches::evaluation_windows() const {
@@ -56,7 +57,7 @@ TokenBatch LanguageModelBatches::batch(std::int64_t first_sequence, std::int64_t
   check<ShapeError>(first_sequence >= 0 && rows >= 1, "a batch of ", rows, " sequences from number ", first_sequence);
   TokenBatch batch = empty_batch(rows, seq_len_);
   for (std::int64_t row = 0; row < rows; ++row) {
-    fill(batch, row, windows_(first_sequence + row));
+    fill(batch, row, streams_ ? (*streams_)(first_sequence + row) : windows_(first_sequence + row));
   }
   return batch;
 }
