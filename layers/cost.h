@@ -35,7 +35,8 @@ struct MemoryEstimate {
   std::int64_t gradients = 0;
   std::int64_t optimizer = 0;
   std::int64_t activations = 0;
-  std::int64_t total() const { return parameters + gradients + optimizer + activations; }
+  std::int64_t carried = 0;  ///< what windows go on with (layers/carried_texts.h)
+  std::int64_t total() const { return parameters + gradients + optimizer + activations + carried; }
 };
 /// The graphs of a training step that exist at one time.
 struct GraphLoad {

@@ -54,6 +54,9 @@ std::vector<std::string> random_keys(Dice& dice) {
           "optimizer.name=" + dice.one_of({"adamw", "adam", "sgd"}),
           "train.eval_every=" + dice.one_of({"0", "4", "7"}),
           "checkpoint.keep_best=" + dice.one_of({"true", "false"}),
+          "task.carry_state=" + dice.one_of({"false", "true"}),
+          "model.positions=rope",
+          "attention.reweighting_length=4000",
           "train.max_steps=60"};
 }
 

@@ -4,6 +4,7 @@
 
 #include "tests/catch.h"
 #include "tests/integration/tiny_project.h"
+#include "train/store/checkpoint_store.h"
 #include "train/store/tensorboard.h"
 
 namespace cosformer {
@@ -35,6 +36,44 @@ TEST_CASE("A run goes on with more steps, but not under another config") {
   CHECK(project.train("run", {"train.max_steps=20"}, {"--resume"}).code == 0);
   CHECK(project.result("run") == project.result("whole"));
   CHECK(contains(test::read_bytes(project / "run/config.toml"), "max_steps = 20"));
+}
+
+TEST_CASE("A run whose windows go on with a state goes on with it, and not without") {
+  const TinyProject project;
+  const std::string kind = GENERATE("cosformer", "local", "softmax");
+  const std::vector<std::string> keys = {"task.carry_state=true", "model.positions=rope",
+                                         "attention.reweighting_length=4000", "attention.kind=" + kind,
+                                         "train.max_steps=30"};
+  REQUIRE(project.train("whole", keys).code == 0);
+  std::vector<std::string> part = keys;
+  part.back() = "train.max_steps=14";
+  REQUIRE(project.train("run", part, {}, 2).code == 0);
+  CHECK(project.train("run", keys, {"--resume"}, 3).code == 0);
+  CHECK(project.result("run") == project.result("whole"));
+  // Another batch size would give the states other rows: as other keys, it is not changed on the way.
+  std::vector<std::string> other = keys;
+  other.emplace_back("train.batch_size=8");
+  CHECK(project.train("run", other, {"--resume"}).code == 2);
+  // A checkpoint of a build that began all windows anew has no states.
+  Checkpoint checkpoint = read_checkpoint(project.checkpoint("run", 30));
+  REQUIRE(checkpoint.optimizer.erase("decoder.layers.0.self_attn.state") == 1);
+  std::filesystem::remove_all(project / "run/checkpoints");
+  std::filesystem::create_directory(project / "run/checkpoints");
+  FileSystem files;
+  CheckpointStore(files, project / "run/checkpoints", {1, 1}, [](const std::string&) {}).save(checkpoint);
+  other = keys;
+  other.back() = "train.max_steps=31";
+  const test::Outcome refused = project.train("run", other, {"--resume"});
+  CHECK(refused.code == 2);
+  CHECK(contains(refused.errors, "error: task.carry_state: the checkpoint has no tensor"));
+}
+
+TEST_CASE("A skipped step says that texts begin anew behind it") {
+  const TinyProject project;
+  const test::Outcome outcome =
+      project.train("run", {"task.carry_state=true", "model.positions=rope", "attention.kind=softmax", "optimizer.name=sgd",
+                            "optimizer.learning_rate=1e30", "train.max_nonfinite_steps=4", "train.eval_every=0"});
+  CHECK(contains(outcome.errors, "skipped so far); the next step begins its texts anew"));
 }
 
 TEST_CASE("A run that has reached its end is left as it is") {

@@ -15,7 +15,8 @@ void check_memory(const RunPlan& plan, const Machine& machine) {
   check<InputError>(need.total() <= limit, "a training step of this config needs about ", format_bytes(need.total()),
                     " of memory (parameters ", format_bytes(need.parameters), ", gradients ", format_bytes(need.gradients),
                     ", optimizer ", format_bytes(need.optimizer), ", activations ", format_bytes(need.activations),
-                    "), and ", limit < installed ? "the control group allows " : "this machine has ", format_bytes(limit),
+                    need.carried > 0 ? concat(", carried states ", format_bytes(need.carried)) : std::string(), "), and ",
+                    limit < installed ? "the control group allows " : "this machine has ", format_bytes(limit),
                     "; fewer or narrower layers need less, and larger train.accumulation needs less for activations");
 }
 

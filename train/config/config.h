@@ -33,7 +33,7 @@ struct TaskConfig {
   std::int64_t context_window = 0;        ///< language_modeling: tokens of an evaluation window that are read and not scored
   Shuffle shuffle = Shuffle::window;      ///< language models: what an epoch puts in another order
   bool document_boundaries = false;       ///< language_modeling: nothing crosses from one document to the next
-  bool carry_state = false;               ///< language_modeling: evaluation reads a text as one, window by window
+  bool carry_state = false;               ///< language_modeling: windows go on with the state of the one before
   std::string tokenizer = "byte";         ///< byte, char, word, bpe
   std::string tokenizer_folder;           ///< holds the tokenizer's files; empty = made from the training text
   std::int64_t tokenizer_vocab_size = 0;  ///< of a word or BPE tokenizer that is made; 0 = all words, 8192 for BPE

@@ -6,11 +6,14 @@
 #include <nlohmann/json.hpp>
 
 #include "core/parallel.h"
+#include "layers/attention/registry.h"
+#include "layers/carried_texts.h"
 #include "layers/model.h"
 #include "layers/sequence/sequence_grid.h"
 #include "train/loop/gradient_step.h"
 #include "train/optimizers/optimizer.h"
 #include "train/tasks/execution.h"
+#include "train/tasks/task.h"
 
 namespace cosformer {
 
@@ -70,6 +73,9 @@ RunPlan make_plan(const Config& config, const ModelConfig& model_config, std::in
   plan.memory =
       estimate_memory(model_config, plan.parameters, optimizer_moments(config.optimizer) + (config.train.ema > 0 ? 1 : 0),
                       graph_load(config, model_config, seq_len, texts, plan.shards), plan.parameters - plan.trained);
+  // A model that cannot go on is refused where training begins.
+  if (carries_state(config.task) && !find_carry_problem(model_config, seq_len, 0))
+    plan.memory.carried = carried_bytes(model.decoder(), config.train.batch_size, seq_len);
   return plan;
 }
 
@@ -93,6 +99,7 @@ std::string format_plan(const RunPlan& plan, std::optional<double> peak_flops) {
   line("  gradients", mebibytes(plan.memory.gradients));
   line("  optimizer", mebibytes(plan.memory.optimizer));
   line("  activations", mebibytes(plan.memory.activations));
+  if (plan.memory.carried > 0) line("  carried states", mebibytes(plan.memory.carried));
   return text;
 }
 
@@ -114,6 +121,7 @@ std::string plan_to_json(const RunPlan& plan, std::optional<double> peak_flops) 
         {"gradients", plan.memory.gradients},
         {"optimizer", plan.memory.optimizer},
         {"activations", plan.memory.activations},
+        {"carried", plan.memory.carried},
         {"total", plan.memory.total()}}}};
   if (peak_flops) json["seconds_at_peak"] = plan.run_flops / *peak_flops;
   return json.dump();

@@ -9,6 +9,7 @@
 #include "layers/attention/registry.h"
 #include "train/loop/rank_agreement.h"
 #include "train/store/logging.h"
+#include "train/tasks/carry_check.h"
 #include "train/tasks/cut_check.h"
 #include "train/tasks/initial_weights.h"
 #include "train/tasks/task_tokenizer.h"
@@ -73,6 +74,7 @@ Session prepare(SessionRequest request, const Warn& warn, const std::function<vo
   Config& config = session.config;
   config.model = task.complete(config.model);
   check_cut(config.train, config.model, task.lengths().seq_len);
+  check_carried(config.train, config.model, task);
   session.plan = make_plan(config, config.model, task.lengths().seq_len);
   session.plan.epochs = epochs_of(task, config.train.max_steps * config.train.batch_size);
   if (accept) accept(session.plan);

@@ -67,10 +67,12 @@ SharedStep::SharedStep(const Config& config, const Task& task, const Model& mode
   }
   if (config.train.sequence_ranks > 0) sequence_.emplace(ranks, static_cast<int>(config.train.sequence_ranks));
   if (!ranks.is_alone()) exchange_.emplace(ranks, slices_, parameters_);
+  carried_ = make_carried_rows(task, model, config.train, texts_, ranks);
 }
 
 StepResult SharedStep::compute(std::int64_t step, const std::function<StepNote()>& note) {
-  const StepWork work(task_, model_, config_.train, step, sequence_ ? &*sequence_ : nullptr);
+  if (carried_) carried_->begin(step);
+  const StepWork work(task_, model_, config_.train, step, sequence_ ? &*sequence_ : nullptr, carried_.get());
   if (!exchange_) {
     LeafGradients gradients = compute_leaf_gradients(work, {{0, work.leaves()}});
     gradients_ = std::move(gradients.sums.front());
@@ -160,7 +162,13 @@ StepResult SharedStep::unpack_steps(const std::vector<std::string>& messages, st
   return result;
 }
 
+bool SharedStep::skip() {
+  if (carried_) carried_->restart();
+  return carried_ != nullptr;
+}
+
 void SharedStep::update(const OptimizerStep& step) {
+  if (carried_) carried_->advance();
   if (exchange_) {
     gather_parameters(step);
   } else {
@@ -211,7 +219,16 @@ void SharedStep::for_each_state(Visit&& visit) const {
 }
 
 std::map<std::string, Tensor> SharedStep::gather_state() {
-  if (!exchange_) return optimizer_.state();
+  std::map<std::string, Tensor> state = exchange_ ? gather_moments() : optimizer_.state();
+  if (carried_) carried_->gather(state);
+  return state;
+}
+
+void SharedStep::go_on(const std::map<std::string, Tensor>& state, std::int64_t step, std::int64_t skipped) {
+  if (carried_) carried_->distribute(state, step, skipped);
+}
+
+std::map<std::string, Tensor> SharedStep::gather_moments() {
   std::map<std::string, Tensor> state;
   const auto transfers = ranks_.begin_transfers();
   for_each_state([&](int rank, std::size_t i, const ParameterPart& part, std::size_t slot, const std::string& name) {
@@ -260,6 +277,7 @@ void SharedStep::check_state(const std::map<std::string, Tensor>& state) const {
     for (const std::string& slot : optimizer_.slot_names())
       check_saved_state(state, state_name(parameter.name, slot), parameter.variable.shape());
   }
+  if (carried_) carried_->check_state(state);
 }
 
 void check_enough_leaves(const ModelConfig& model, const TrainConfig& config, int ranks) {

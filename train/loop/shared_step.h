@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "core/communicator.h"
 #include "layers/sequence/sequence_group.h"
+#include "train/loop/carried_rows.h"
 #include "train/loop/gradient_exchange.h"
 #include "train/loop/gradient_step.h"
 #include "train/loop/parameter_slices.h"
@@ -43,20 +45,27 @@ class SharedStep {
   /// The gradients of step `step` (from 1), which stay here for `update`. `note` is called when they are there. Throws
   /// Error.
   StepResult compute(std::int64_t step, const std::function<StepNote()>& note);
-  /// Updates the parameters by the gradients of the last step. Throws Error.
+  /// Updates the parameters by the gradients of the last step, with whose texts the next one goes on. Throws Error.
   void update(const OptimizerStep& step);
+  /// Does without the last step: the next one begins its texts anew. Returns whether it would have gone on with them.
+  bool skip();
 
-  /// The optimizer's state as one process has it, on rank 0; empty elsewhere. Throws Error.
+  /// The optimizer's state as one process has it, and what windows go on with (CarriedRows), on rank 0; empty elsewhere.
+  /// Throws Error.
   std::map<std::string, Tensor> gather_state();
   /// Takes over a state of rank 0, and its parameters. Throws Error; `check_state` has been called.
   void distribute(const std::map<std::string, Tensor>& state);
-  /// Throws InputError if a tensor of the optimizer's state is missing or has another shape. Not collective.
+  /// Takes over from rank 0 what windows go on with, of a checkpoint after step `step`; `skipped` is the last step without
+  /// an update until then, 0 if there is none. Throws Error; `check_state` has been called.
+  void go_on(const std::map<std::string, Tensor>& state, std::int64_t step, std::int64_t skipped);
+  /// Throws InputError if a tensor of `gather_state` is missing or has another shape. Not collective.
   void check_state(const std::map<std::string, Tensor>& state) const;
 
  private:
   std::string pack_step(const LeafGradients& gradients, const StepNote& note) const;
   StepResult unpack_steps(const std::vector<std::string>& messages, std::span<const LeafRuns> runs);
   void gather_parameters(const OptimizerStep& step);
+  std::map<std::string, Tensor> gather_moments();
   /// Calls `visit(rank, part, tensor name, slot)` for each state tensor's part, in one order on all ranks.
   template <class Visit>
   void for_each_state(Visit&& visit) const;
@@ -71,6 +80,7 @@ class SharedStep {
   TextCosts texts_;  // among several ranks
   Optimizer optimizer_;
   std::optional<SequenceGroup> sequence_;     // of a config that cuts its sequences
+  std::unique_ptr<CarriedRows> carried_;      // of a task that has streams
   std::optional<GradientExchange> exchange_;  // among several ranks
   Gradients gradients_;                       // of a rank that is alone
   std::vector<Tensor> own_sums_;              // among several, by bucket

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "layers/cost.h"
+#include "train/loop/carried_rows.h"
 #include "train/tasks/execution.h"
 
 namespace cosformer {
@@ -26,9 +27,10 @@ std::vector<Leaf> leaves_of(const ModelConfig& model, const TrainConfig& config)
 }
 
 StepWork::StepWork(const Task& task, const Model& model, const TrainConfig& config, std::int64_t step,
-                   SequenceGroup* sequence)
+                   SequenceGroup* sequence, const CarriedRows* carried)
     : model_(model),
       sequence_(sequence),
+      carried_(carried),
       config_(config),
       step_(step),
       first_((step - 1) * config.batch_size),
@@ -58,6 +60,13 @@ bool StepWork::has_shards() const {
   return std::ranges::any_of(leaves_, [](const Leaf& leaf) { return leaf.shards > 1; });
 }
 
+ShardRows StepWork::rows_of(std::int64_t leaf) const {
+  const Leaf& own = leaves_[static_cast<std::size_t>(leaf)];
+  const ShardRows micro = shard_rows(config_.batch_size, config_.accumulation, own.micro);
+  const ShardRows shard = shard_rows(micro.count, own.shards, own.shard);
+  return {micro.first + shard.first, shard.count};
+}
+
 Gradients StepWork::run(std::int64_t index, double& loss, const LeafDone& last_done) const {
   const Leaf& leaf = leaves_[static_cast<std::size_t>(index)];
   const TaskBatch& batch = batch_of(leaf);
@@ -67,14 +76,17 @@ Gradients StepWork::run(std::int64_t index, double& loss, const LeafDone& last_d
   const double factor = 1.0 / static_cast<double>(std::max<std::int64_t>(targets_, 1));
   Gradients gradients;
   for (std::int64_t row = first_row; row < first_row + count; row += at_once) {
+    const ShardRows rows{row, std::min(at_once, first_row + count - row)};
+    const CarriedTexts texts = carried_ ? carried_->texts({micro_offset + row, rows.count}) : CarriedTexts();
     const Pass pass{.training = true,
                     .record_gradients = true,
                     .seed = static_cast<std::uint64_t>(config_.seed),
                     .noise_index = static_cast<std::uint64_t>(first_ + micro_offset + row),
                     .step = step_ - 1,
                     .recompute_layers = config_.recompute == Recompute::layers,
-                    .sequence = sequence_};
-    const Variable graph = batch.loss(model_, {row, std::min(at_once, first_row + count - row)}, factor, pass);
+                    .sequence = sequence_,
+                    .carried = carried_ ? &texts : nullptr};
+    const Variable graph = batch.loss(model_, rows, factor, pass);
     loss += graph.value().item();
     const bool is_last = row + at_once >= first_row + count;
     gradients = backward(graph, std::move(gradients), is_last ? last_done : LeafDone());

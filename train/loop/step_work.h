@@ -12,6 +12,8 @@
 
 namespace cosformer {
 
+class CarriedRows;  // train/loop/carried_rows.h
+
 /// A shard of a micro-batch: a leaf of the step's tree (autograd/step_tree.h).
 struct Leaf {
   std::int64_t micro = 0, shard = 0, shards = 0;
@@ -38,8 +40,9 @@ std::vector<Leaf> leaves_of(const ModelConfig& model, const TrainConfig& config)
 /// sequences, of a config that cuts them.
 class StepWork {
  public:
+  /// `carried` are the states with which the sequences go on, of a task that has streams; null: they begin anew.
   StepWork(const Task& task, const Model& model, const TrainConfig& config, std::int64_t step,
-           SequenceGroup* sequence = nullptr);
+           SequenceGroup* sequence = nullptr, const CarriedRows* carried = nullptr);
 
   /// About the arithmetic of each leaf, in floating-point operations of its forward pass: a pure function of config and
   /// step.
@@ -50,6 +53,8 @@ class StepWork {
   /// leaf's last graph. Several threads may call it at once.
   Gradients run(std::int64_t leaf, double& loss, const LeafDone& last_done) const;
 
+  /// Rows of the step that a leaf has.
+  ShardRows rows_of(std::int64_t leaf) const;
   std::int64_t leaves() const { return std::ssize(leaves_); }
   std::int64_t targets() const { return targets_; }
   std::int64_t tokens() const { return tokens_; }
@@ -59,6 +64,7 @@ class StepWork {
 
   const Model& model_;
   SequenceGroup* sequence_;
+  const CarriedRows* carried_;
   const TrainConfig& config_;
   std::int64_t step_;
   std::int64_t first_;  // sequence of the step

@@ -95,6 +95,7 @@ void Trainer::resume() {
   if (saved_step_ < 0) return;
   state_ = run_state_from_json(nlohmann::json::parse(broadcast_text(ranks_, to_json(state_).dump())), "rank 0's state");
   step_.distribute(optimizer);
+  step_.go_on(optimizer, state_.step, state_.nonfinite_steps.empty() ? 0 : state_.nonfinite_steps.back());
   if (!average_) return;
   // So far the model holds what the checkpoint's does, the average. Rank 0 alone has the weights that go on.
   average_.take_average();
@@ -180,8 +181,10 @@ void Trainer::skip_step(double loss, double gradient_norm) {
   ++state_.nonfinite_streak;
   state_.nonfinite_steps.push_back(state_.step);
   if (state_.nonfinite_steps.size() > kKeptNonfiniteSteps) state_.nonfinite_steps.erase(state_.nonfinite_steps.begin());
-  log_.warn("step {} skipped: loss {}, gradient norm {} ({} skipped so far)", state_.step, figure_text(loss, 6),
-            figure_text(gradient_norm, 6), state_.nonfinite_total);
+  const bool begins_anew = step_.skip();
+  log_.warn("step {} skipped: loss {}, gradient norm {} ({} skipped so far){}", state_.step, figure_text(loss, 6),
+            figure_text(gradient_norm, 6), state_.nonfinite_total,
+            begins_anew ? "; the next step begins its texts anew" : "");
   if (state_.nonfinite_streak < config_.train.max_nonfinite_steps) return;
   on_first_rank(ranks_, [&] {
     throw Error(concat("stopped at step ", state_.step, ": ", state_.nonfinite_streak,

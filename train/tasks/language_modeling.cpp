@@ -90,12 +90,26 @@ class LanguageModeling : public Task {
   }
 
   DataPosition position_of(std::int64_t sequence) const override {
-    const std::int64_t in_epoch = batches(Split::train).sequences_in_epoch();
+    const std::int64_t in_epoch = training_batches().sequences_in_epoch();
     return {sequence / in_epoch, sequence % in_epoch};
+  }
+  std::optional<TextStreams> streams() const override { return training_batches().streams(); }
+  std::int64_t longest_carried_text() const override {
+    const std::int64_t validated = has_split(Split::valid) ? batches(Split::valid).targets() : 0;
+    return std::max(Task::longest_carried_text(), validated);
   }
 
   bool has_split(Split split) const override { return corpora_[split].has_value(); }
-  std::vector<std::string> remarks() const override { return remarks_of(corpora_); }
+  std::vector<std::string> remarks() const override {
+    std::vector<std::string> all = remarks_of(corpora_);
+    if (!config().task.carry_state || !training_text_) return all;
+    const LanguageModelBatches batches = training_batches();
+    const TextStreams& streams = *batches.streams();
+    all.push_back(concat("task.carry_state: an epoch has ", streams.streams(), " texts of ", streams.stream_length(),
+                         " tokens, which windows go on with; ", streams.left_out(), " of ", batches.targets(),
+                         " tokens are left out, others in each epoch"));
+    return all;
+  }
 
   std::vector<DataFile> data_files() const override { return data_files_of(config().task, corpora_); }
   TokenizerFiles tokenizer_files() const override { return tokenizer_->files(); }
@@ -178,13 +192,19 @@ class LanguageModeling : public Task {
 
   LanguageModelBatches training_batches() const {
     corpus(Split::train);
-    return batches(*training_text_);
+    const TaskConfig& task = config().task;
+    if (!task.carry_state) return batches(*training_text_);
+    const std::int64_t targets = training_text_->size() - 1, streams = config().train.batch_size;
+    check<InputError>(targets / streams >= task.seq_len, "task.carry_state: the training text has ", targets,
+                      " tokens to predict, no window of task.seq_len = ", task.seq_len,
+                      " for each of train.batch_size = ", streams, " rows");
+    return batches(*training_text_, streams);
   }
   /// Of a split as its text stands.
   LanguageModelBatches batches(Split split) const { return batches(EpochText(corpus(split).tokens, corpus(split).starts)); }
-  LanguageModelBatches batches(const EpochText& text) const {
+  LanguageModelBatches batches(const EpochText& text, std::int64_t streams = 0) const {
     return LanguageModelBatches(text, config().task.seq_len, static_cast<std::uint64_t>(config().train.seed),
-                                {config().task.context_window, config().task.document_boundaries});
+                                {config().task.context_window, config().task.document_boundaries, streams});
   }
 
   std::shared_ptr<const Tokenizer> tokenizer_;

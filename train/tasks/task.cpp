@@ -42,6 +42,7 @@ struct TaskKind {
   Metrics metrics = kClassMetrics;
   bool paths_are_prefixes = false;  ///< of the files' names
   bool writes_text = false;
+  bool carries_state = false;  ///< reads task.carry_state
 };
 /// Values of which more is better; of all others less is.
 constexpr std::string_view kHigherIsBetter[] = {"accuracy", "accuracy_low", "accuracy_high", "correct",
@@ -51,7 +52,7 @@ constexpr std::string_view kHigherIsBetter[] = {"accuracy", "accuracy_low", "acc
 const std::vector<TaskKind>& task_kinds() {
   static const std::vector<TaskKind> kinds = [] {
     std::vector<TaskKind> all = {
-        {"language_modeling", make_language_modeling, false, "loss", kLanguageMetrics, false, true},
+        {"language_modeling", make_language_modeling, false, "loss", kLanguageMetrics, false, true, true},
         {"masked_language_modeling", make_masked_language_modeling, true, "loss", kMaskedMetrics},
         {"attention_transfer", make_attention_transfer, false, "loss", kTransferMetrics, false, true},
         {"recall", make_recall, false, "accuracy", kMaskedMetrics},
@@ -148,6 +149,8 @@ std::vector<std::string_view> task_names() {
 bool predicts_masked_tokens(const std::string& task_name) { return find_task_kind(task_name).predicts_masked_tokens; }
 
 bool writes_text(const std::string& task_name) { return find_task_kind(task_name).writes_text; }
+
+bool carries_state(const TaskConfig& task) { return task.carry_state && find_task_kind(task.name).carries_state; }
 
 std::vector<std::string_view> task_metrics(const std::string& task_name) {
   const Metrics metrics = find_task_kind(task_name).metrics;

@@ -12,6 +12,7 @@
 #include "autograd/variable.h"
 #include "core/communicator.h"
 #include "data/split.h"
+#include "data/text_streams.h"
 #include "data/tokenizers/tokenizer.h"
 #include "layers/attention/reweighting_length.h"
 #include "layers/model.h"
@@ -70,6 +71,11 @@ class Task {
   /// Sequences [first, first + rows) of the training order, a pure function of the config's seed.
   virtual std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const = 0;
   virtual DataPosition position_of(std::int64_t sequence) const = 0;
+  /// How sequences follow one another, if each goes on with the state that the one train.batch_size before it has left
+  /// (layers/carried_texts.h): the rows of a step are those of all streams. Nothing: each begins anew.
+  virtual std::optional<TextStreams> streams() const { return std::nullopt; }
+  /// Tokens of the longest text that windows go on with, of the streams and of the validation.
+  virtual std::int64_t longest_carried_text() const { return streams() ? streams()->stream_length() : 0; }
 
   /// Scores a split in batches of train.batch_size sequences; of more than `max_batches` > 0 batches only the first. Asks
   /// `stop` before each batch and returns nothing if it says true. The last value is "seconds". Throws InputError if the
@@ -136,6 +142,9 @@ bool predicts_masked_tokens(const std::string& task_name);
 
 /// Whether a model of a task can go on with a text. Throws InputError for an unknown name.
 bool writes_text(const std::string& task_name);
+
+/// Whether training windows of a config go on with the state of the one before. Throws InputError for an unknown name.
+bool carries_state(const TaskConfig& task);
 
 /// The names of the values that a whole evaluation of a task has. Throws InputError for an unknown name.
 std::vector<std::string_view> task_metrics(const std::string& task_name);
