@@ -223,6 +223,7 @@ TEST_CASE("Every file of configs/sweeps asks a question and can be planned") {
                                           "reweighting_paper",
                                           "sequence_length_speed",
                                           "shakespeare",
+                                          "shakespeare_carried",
                                           "shakespeare_parts",
                                           "table1",
                                           "table1_long",
