@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "layers/adaptive.h"
+#include "layers/attention/carried_attention.h"
 #include "layers/attention/head_inputs.h"
 #include "layers/attention/registry.h"
 #include "layers/transformer_layer.h"
@@ -160,13 +161,18 @@ MemoryEstimate estimate_memory(const ModelConfig& config, std::int64_t elements,
   const auto dim = static_cast<double>(config.embed_dim), ffn = static_cast<double>(config.ffn_dim);
   const auto layers = static_cast<double>(config.num_layers);
   double by_thread = 0;
+  // Query, key, value and output with tokens before the window, and copies of them without.
+  const auto numbers_beside = [&](const Attention& attention) {
+    const std::int64_t beside = attention.carried() ? attention.carried()->tokens_beside(seq_len) : 0;
+    return beside == 0 ? 0.0 : 4 * dim * (1 + static_cast<double>(beside) / static_cast<double>(seq_len));
+  };
   const auto attention_of_place = [&](AttentionPlace place) {
     const bool causal = place == AttentionPlace::decoder_self;
     return stack_cost(config, place, [&](const Attention& attention, const AttentionConfig& own) {
       by_thread = std::max(by_thread, attention.working_numbers(seq_len, seq_len, causal));
       return attention.saved_numbers(seq_len, seq_len, causal) * static_cast<double>(config.num_heads) /
                  static_cast<double>(seq_len) +
-             numbers_around(config, own, attention);
+             numbers_around(config, own, attention) + (load.carries ? numbers_beside(attention) : 0);
     });
   };
   const StackCost attention =

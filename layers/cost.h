@@ -46,6 +46,7 @@ struct GraphLoad {
   std::int64_t threads = 1;        ///< that work on one graph
   std::int64_t gradient_sets = 1;  ///< gradients of shards that are not yet added up
   bool recompute_layers = false;   ///< see Pass::recompute_layers
+  bool carries = false;            ///< see Pass::carried
   /// Of sequences that are cut (layers/sequence/README.md): tokens of a part. `seq_len` is then what one rank has of a text.
   std::int64_t part_tokens = 0;
 };

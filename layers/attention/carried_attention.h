@@ -30,6 +30,8 @@ class CarriedAttention {
   virtual Shape state_shape(std::int64_t batch, std::int64_t tokens) const = 0;
   /// The longest text that windows of `tokens` tokens may be of; 0: any.
   virtual std::int64_t longest_text(std::int64_t) const { return 0; }
+  /// Tokens before a window whose keys and values a pass has beside the window's own; 0: it reads sums.
+  virtual std::int64_t tokens_beside(std::int64_t) const { return 0; }
   /// The outputs of a window's queries, which see the tokens before through `state`, and the state behind the window.
   /// `state` is a constant: no gradient flows into the window before, and the result's has no graph. It stays as it is,
   /// since a layer that is computed again reads it again.

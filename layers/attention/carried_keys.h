@@ -16,6 +16,7 @@ class CarriedKeys : public CarriedAttention {
       : options_(std::move(options)), num_heads_(num_heads), head_dim_(head_dim) {}
 
   Shape state_shape(std::int64_t batch, std::int64_t tokens) const override;
+  std::int64_t tokens_beside(std::int64_t tokens) const override { return state_shape(1, tokens).dim(1); }
   CarriedResult go_on(const AttentionInputs& inputs, const Tensor& state, const CarriedWindow& window,
                       const Pass& pass) const override;
 

@@ -93,6 +93,7 @@ ClusterPlan make_cluster_plan(const Config& config, const ModelConfig& model, co
   cluster.efficiency = alone_seconds / (cluster.step_seconds * ranks);
   cluster.run_seconds = cluster.step_seconds * static_cast<double>(config.train.max_steps);
   cluster.memory.optimizer /= ranks;
+  cluster.memory.carried /= ranks;
   return cluster;
 }
 

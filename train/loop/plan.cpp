@@ -42,7 +42,8 @@ GraphLoad graph_load(const Config& config, const ModelConfig& model, std::int64_
                  .at_once = std::min<std::int64_t>(shards, num_threads()),
                  .threads = shards == 1 ? num_threads() : 1,
                  .gradient_sets = gradient_sets(step_leaves(model, config.train), shards == 1 ? 1 : num_threads()),
-                 .recompute_layers = config.train.recompute == Recompute::layers};
+                 .recompute_layers = config.train.recompute == Recompute::layers,
+                 .carries = carries_state(config.task)};
   if (config.train.sequence_ranks == 0) return load;
   // A rank has some of a text's parts, and each thread one at a time.
   const SequenceGrid grid(seq_len, model.attention.chunk_size);

@@ -280,7 +280,17 @@ TEST_CASE("a plan counts the states, and says what an epoch leaves out") {
   problem.config.task.carry_state = false;
   const auto task = make_task(problem.config);
   CHECK_FALSE(task->streams().has_value());
-  CHECK(make_plan(problem.config, task->complete(problem.config.model), kTokens).memory.carried == 0);
+  const MemoryEstimate anew = make_plan(problem.config, task->complete(problem.config.model), kTokens).memory;
+  CHECK(anew.carried == 0);
+  // Keys and values of other windows stand beside the own ones; sums do not.
+  CHECK(anew.activations < plan->memory.activations);
+  problem.config.model.attention.kind = "linear";
+  const MemoryEstimate linear_anew = make_plan(problem.config, task->complete(problem.config.model), kTokens).memory;
+  problem.config.task.carry_state = true;
+  const MemoryEstimate linear = make_plan(problem.config, task->complete(problem.config.model), kTokens).memory;
+  CHECK(linear.activations == linear_anew.activations);
+  // Sums of four features times four values and their normaliser, of two heads.
+  CHECK(linear.carried == 2 * 2 * kRows * 2 * 4 * 5 * 4);
 }
 
 }  // namespace cosformer::test
