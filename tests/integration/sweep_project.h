@@ -2,9 +2,14 @@
 /// \file
 /// A tiny project with a sweep of it.
 
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
 #include "tests/integration/tiny_project.h"
 
 namespace cosformer::test {
+
+inline nlohmann::json json_of(const std::filesystem::path& file) { return nlohmann::json::parse(read_bytes(file)); }
 
 inline constexpr const char* kSweep = R"(question = "Softmax or cosFormer?"
 base = "tiny.toml"
