@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "data/language_model_batches.h"
 #include "layers/attention_transfer.h"
-#include "train/tasks/corpora.h"
+#include "train/tasks/corpus_task.h"
 #include "train/tasks/execution.h"
 #include "train/tasks/loaded_model.h"
 #include "train/tasks/task_tokenizer.h"
@@ -94,9 +94,9 @@ class TransferBatch : public TaskBatch {
   std::shared_ptr<const Model> teacher_;
 };
 
-class AttentionTransfer : public Task {
+class AttentionTransfer : public CorpusTask {
  public:
-  explicit AttentionTransfer(const Config& config) : Task(config) {
+  explicit AttentionTransfer(const Config& config) : CorpusTask(config) {
     check<InputError>(config.model.kind == ModelKind::decoder && config.model.num_layers > 0,
                       "model.kind: attention_transfer needs a \"decoder\" with layers");
     check<InputError>(config.train.sequence_ranks == 0,
@@ -104,27 +104,22 @@ class AttentionTransfer : public Task {
     check<InputError>(!config.train.init_from.empty(),
                       "train.init_from: attention_transfer begins with the weights of a run or checkpoint; found none");
     teacher_ = read_teacher(config);
-    tokenizer_ = make_tokenizer(config.task);
     check<InputError>(!config.task.document_boundaries,
                       "task.document_boundaries: attention_transfer reads across documents");
-    corpora_ = load_corpora(config.task, *tokenizer_);
-    training_text_ = training_text(config, corpora_);
+    read_texts(make_tokenizer(config.task));
   }
 
   ModelConfig with_data(ModelConfig model) const override {
     const ModelConfig& theirs = teacher_.model->config();
-    complete_vocab_size(model, tokenizer_->vocab_size(), concat("tokenizer's ", tokenizer_->vocab_size()));
+    complete_vocab_size(model, tokenizer().vocab_size(), concat("tokenizer's ", tokenizer().vocab_size()));
     check<InputError>(model.vocab_size <= theirs.vocab_size, "model.vocab_size: ", model.vocab_size,
                       " is more than the teacher's ", theirs.vocab_size);
     if (model.max_length == 0) model.max_length = config().task.seq_len;
     return model;
   }
 
-  TextLengths lengths() const override { return {.seq_len = config().task.seq_len}; }
-
   std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
-    corpus(Split::train);
-    TokenBatch windows = batches(*training_text_).batch(first, rows);
+    TokenBatch windows = batches(epoch_text()).batch(first, rows);
     const std::int64_t predicted = windows.predicted;
     auto batch = std::make_unique<TransferBatch>(std::move(windows), teacher_.model);
     batch->rows = rows;
@@ -132,21 +127,14 @@ class AttentionTransfer : public Task {
     return batch;
   }
 
-  DataPosition position_of(std::int64_t sequence) const override {
-    const std::int64_t in_epoch = batches(Split::train).sequences_in_epoch();
-    return {sequence / in_epoch, sequence % in_epoch};
-  }
-
-  bool has_split(Split split) const override { return corpora_[split].has_value(); }
-  std::vector<std::string> remarks() const override { return remarks_of(corpora_); }
   std::vector<DataFile> data_files() const override {
-    std::vector<DataFile> files = data_files_of(config().task, corpora_);
+    std::vector<DataFile> files = CorpusTask::data_files();
     files.push_back(teacher_.file);
     return files;
   }
-  TokenizerFiles tokenizer_files() const override { return tokenizer_->files(); }
 
  protected:
+  std::int64_t sequences_in_epoch() const override { return batches(epoch_text()).sequences_in_epoch(); }
   std::int64_t evaluation_sequences(Split split) const override { return batches(split).evaluation_windows(); }
 
   /// [error of each layer .., loss of the student, of the teacher, targets]
@@ -188,8 +176,6 @@ class AttentionTransfer : public Task {
   }
 
  private:
-  const TextCorpus& corpus(Split split) const { return require_split(corpora_, split, "text"); }
-
   /// Of a split as its text stands.
   LanguageModelBatches batches(Split split) const { return batches(EpochText(corpus(split).tokens)); }
   LanguageModelBatches batches(const EpochText& text) const {
@@ -197,9 +183,6 @@ class AttentionTransfer : public Task {
   }
 
   Teacher teacher_;
-  std::shared_ptr<const Tokenizer> tokenizer_;
-  Corpora corpora_;
-  std::optional<EpochText> training_text_;
 };
 
 }  // namespace

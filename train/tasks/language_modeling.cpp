@@ -11,7 +11,7 @@
 #include "data/language_model_batches.h"
 #include "layers/packed_texts.h"
 #include "layers/sequence/model_in_parts.h"
-#include "train/tasks/corpora.h"
+#include "train/tasks/corpus_task.h"
 #include "train/tasks/execution.h"
 #include "train/tasks/generator.h"
 #include "train/tasks/task_tokenizer.h"
@@ -49,10 +49,9 @@ struct LanguageModelBatch : TaskBatch {
   }
 };
 
-class LanguageModeling : public Task {
+class LanguageModeling : public CorpusTask {
  public:
-  LanguageModeling(const Config& config, std::shared_ptr<const Tokenizer> tokenizer)
-      : Task(config), tokenizer_(std::move(tokenizer)) {
+  LanguageModeling(const Config& config, std::shared_ptr<const Tokenizer> tokenizer) : CorpusTask(config) {
     check<InputError>(config.model.kind == ModelKind::decoder, "model.kind: language_modeling needs \"decoder\"");
     check<InputError>(
         !config.task.carry_state || (config.model.positions != Positions::learned && config.task.context_window == 0 &&
@@ -61,25 +60,21 @@ class LanguageModeling : public Task {
         "task.context_window or train.eval_max_batches");
     // A prompt that cannot be read shows now, not at the first evaluation.
     const std::string& prompt = config.logging.sample_prompt;
-    check<InputError>(prompt.empty() || !tokenizer_->encode(prompt).empty(),
-                      "logging.sample_prompt: the text has no tokens");
+    check<InputError>(prompt.empty() || !tokenizer->encode(prompt).empty(), "logging.sample_prompt: the text has no tokens");
     check<InputError>(!config.task.carry_state || !config.task.document_boundaries,
                       "task.carry_state: a split that is read as one text needs task.document_boundaries = false");
     check<InputError>(!config.task.document_boundaries || config.train.sequence_ranks == 0,
                       "task.document_boundaries: the parts of a window do not know documents; expected "
                       "train.sequence_ranks = 0");
-    corpora_ = load_corpora(config.task, *tokenizer_);
-    training_text_ = training_text(config, corpora_);
+    read_texts(std::move(tokenizer));
   }
 
   ModelConfig with_data(ModelConfig model) const override {
-    const std::int64_t vocab_size = tokenizer_->vocab_size();
+    const std::int64_t vocab_size = tokenizer().vocab_size();
     complete_vocab_size(model, vocab_size, concat("tokenizer's ", vocab_size));
     if (model.max_length == 0) model.max_length = config().task.seq_len;
     return model;
   }
-
-  TextLengths lengths() const override { return {.seq_len = config().task.seq_len}; }
 
   std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
     auto batch = std::make_unique<LanguageModelBatch>();
@@ -89,20 +84,15 @@ class LanguageModeling : public Task {
     return batch;
   }
 
-  DataPosition position_of(std::int64_t sequence) const override {
-    const std::int64_t in_epoch = training_batches().sequences_in_epoch();
-    return {sequence / in_epoch, sequence % in_epoch};
-  }
   std::optional<TextStreams> streams() const override { return training_batches().streams(); }
   std::int64_t longest_carried_text() const override {
     const std::int64_t validated = has_split(Split::valid) ? batches(Split::valid).targets() : 0;
     return std::max(Task::longest_carried_text(), validated);
   }
 
-  bool has_split(Split split) const override { return corpora_[split].has_value(); }
   std::vector<std::string> remarks() const override {
-    std::vector<std::string> all = remarks_of(corpora_);
-    if (!config().task.carry_state || !training_text_) return all;
+    std::vector<std::string> all = CorpusTask::remarks();
+    if (!config().task.carry_state || !has_split(Split::train)) return all;
     const LanguageModelBatches batches = training_batches();
     const TextStreams& streams = *batches.streams();
     all.push_back(concat("task.carry_state: an epoch has ", streams.streams(), " texts of ", streams.stream_length(),
@@ -111,18 +101,15 @@ class LanguageModeling : public Task {
     return all;
   }
 
-  std::vector<DataFile> data_files() const override { return data_files_of(config().task, corpora_); }
-  TokenizerFiles tokenizer_files() const override { return tokenizer_->files(); }
-
   std::optional<std::string> write_sample(const Model& model, const std::string& prompt,
                                           std::int64_t max_tokens) const override {
-    const std::vector<std::int32_t> ids = tokenizer_->encode(prompt);
-    TextStream stream(*tokenizer_, ids.empty() ? std::nullopt : std::optional(ids.back()), {});
+    const std::vector<std::int32_t> ids = tokenizer().encode(prompt);
+    TextStream stream(tokenizer(), ids.empty() ? std::nullopt : std::optional(ids.back()), {});
     std::string text;
     const SamplingOptions options{.tokens = max_tokens,
                                   .temperature = kSampleTemperature,
                                   .seed = static_cast<std::uint64_t>(config().train.seed),
-                                  .vocab_size = tokenizer_->vocab_size()};
+                                  .vocab_size = tokenizer().vocab_size()};
     generate(model, ids, options, [&](std::int32_t token) {
       text += stream.add(token);
       return true;
@@ -135,7 +122,7 @@ class LanguageModeling : public Task {
     // Behind a short text's end there is nothing to read.
     const auto length = static_cast<std::size_t>(std::min({max_tokens, window.length, window.predicted}));
     const std::vector<std::int32_t> ids(window.inputs.begin(), window.inputs.begin() + static_cast<std::ptrdiff_t>(length));
-    return {ids, tokenizer_->decode(ids)};
+    return {ids, tokenizer().decode(ids)};
   }
 
  protected:
@@ -154,6 +141,8 @@ class LanguageModeling : public Task {
     });
     return {std::accumulate(losses.begin(), losses.end(), 0.0), static_cast<double>(batch.predicted)};
   }
+
+  std::int64_t sequences_in_epoch() const override { return training_batches().sequences_in_epoch(); }
 
   Evaluation summarize(Split split, const EvaluationSums& sums, bool whole) const override {
     const double loss = sums[0], targets = sums[1];
@@ -188,17 +177,14 @@ class LanguageModeling : public Task {
     return sums;
   }
 
-  const TextCorpus& corpus(Split split) const { return require_split(corpora_, split, "text"); }
-
   LanguageModelBatches training_batches() const {
-    corpus(Split::train);
     const TaskConfig& task = config().task;
-    if (!task.carry_state) return batches(*training_text_);
-    const std::int64_t targets = training_text_->size() - 1, streams = config().train.batch_size;
+    if (!task.carry_state) return batches(epoch_text());
+    const std::int64_t targets = epoch_text().size() - 1, streams = config().train.batch_size;
     check<InputError>(targets / streams >= task.seq_len, "task.carry_state: the training text has ", targets,
                       " tokens to predict, no window of task.seq_len = ", task.seq_len,
                       " for each of train.batch_size = ", streams, " rows");
-    return batches(*training_text_, streams);
+    return batches(epoch_text(), streams);
   }
   /// Of a split as its text stands.
   LanguageModelBatches batches(Split split) const { return batches(EpochText(corpus(split).tokens, corpus(split).starts)); }
@@ -206,10 +192,6 @@ class LanguageModeling : public Task {
     return LanguageModelBatches(text, config().task.seq_len, static_cast<std::uint64_t>(config().train.seed),
                                 {config().task.context_window, config().task.document_boundaries, streams});
   }
-
-  std::shared_ptr<const Tokenizer> tokenizer_;
-  Corpora corpora_;
-  std::optional<EpochText> training_text_;
 };
 
 }  // namespace

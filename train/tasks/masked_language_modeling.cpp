@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/kernels/cross_entropy.h"
 #include "data/masked_token_batches.h"
-#include "train/tasks/corpora.h"
+#include "train/tasks/corpus_task.h"
 #include "train/tasks/execution.h"
 #include "train/tasks/task_tokenizer.h"
 #include "train/tasks/token_scores.h"
@@ -58,54 +58,43 @@ struct MaskedBatch : TaskBatch {
   }
 };
 
-class MaskedLanguageModeling : public Task {
+class MaskedLanguageModeling : public CorpusTask {
  public:
   MaskedLanguageModeling(const Config& config, std::shared_ptr<const Tokenizer> tokenizer)
-      : Task(config), tokenizer_(std::move(tokenizer)), special_(tokenizer_->vocab_size()) {
+      : CorpusTask(config), special_(tokenizer->vocab_size()) {
     check<InputError>(config.model.kind == ModelKind::encoder, "model.kind: masked_language_modeling needs \"encoder\"");
     check<InputError>(!config.task.document_boundaries,
                       "task.document_boundaries: masked_language_modeling reads across documents");
-    corpora_ = load_corpora(config.task, *tokenizer_);
-    training_text_ = training_text(config, corpora_);
+    read_texts(std::move(tokenizer));
   }
 
   ModelConfig with_data(ModelConfig model) const override {
     complete_vocab_size(model, special_.vocab_size,
-                        concat("tokenizer's ", tokenizer_->vocab_size(), " and ", SpecialTokens::kCount, " special tokens"));
+                        concat("tokenizer's ", tokenizer().vocab_size(), " and ", SpecialTokens::kCount, " special tokens"));
     if (model.max_length == 0) model.max_length = config().task.seq_len;
     model.lm_head = true;
     return model;
   }
 
-  TextLengths lengths() const override { return {.seq_len = config().task.seq_len}; }
-
   std::unique_ptr<TaskBatch> training_batch(std::int64_t first, std::int64_t rows) const override {
     auto batch = std::make_unique<MaskedBatch>();
-    batch->blocks = training_blocks().batch(first, rows);
+    batch->blocks = blocks(epoch_text()).batch(first, rows);
     batch->rows = rows;
     batch->targets = batch->blocks.masked;
     batch->tokens = batch->blocks.tokens;
     return batch;
   }
 
-  DataPosition position_of(std::int64_t sequence) const override {
-    const std::int64_t in_epoch = blocks(Split::train).sequences_in_epoch();
-    return {sequence / in_epoch, sequence % in_epoch};
-  }
-
-  bool has_split(Split split) const override { return corpora_[split].has_value(); }
-  std::vector<std::string> remarks() const override { return remarks_of(corpora_); }
   SampleSequence sample(Split split, std::int64_t max_tokens) const override {
     const TokenArray& all = corpus(split).tokens;
     std::vector<std::int32_t> ids = all.part(0, std::min(std::min(max_tokens, config().task.seq_len) - 1, all.size()));
-    const std::string text = tokenizer_->decode(ids);
+    const std::string text = tokenizer().decode(ids);
     ids.insert(ids.begin(), special_.class_token);
     return {ids, text};
   }
-  std::vector<DataFile> data_files() const override { return data_files_of(config().task, corpora_); }
-  TokenizerFiles tokenizer_files() const override { return tokenizer_->files(); }
 
  protected:
+  std::int64_t sequences_in_epoch() const override { return blocks(epoch_text()).sequences_in_epoch(); }
   std::int64_t evaluation_sequences(Split split) const override { return blocks(split).evaluation_windows(); }
 
   /// [loss, targets, correct]
@@ -123,12 +112,6 @@ class MaskedLanguageModeling : public Task {
   }
 
  private:
-  const TextCorpus& corpus(Split split) const { return require_split(corpora_, split, "text"); }
-
-  MaskedTokenBatches training_blocks() const {
-    corpus(Split::train);
-    return blocks(*training_text_);
-  }
   /// Of a split as its text stands.
   MaskedTokenBatches blocks(Split split) const { return blocks(EpochText(corpus(split).tokens)); }
   MaskedTokenBatches blocks(const EpochText& text) const {
@@ -136,10 +119,7 @@ class MaskedLanguageModeling : public Task {
                               static_cast<std::uint64_t>(config().train.seed));
   }
 
-  std::shared_ptr<const Tokenizer> tokenizer_;
   SpecialTokens special_;
-  Corpora corpora_;
-  std::optional<EpochText> training_text_;
 };
 
 }  // namespace
