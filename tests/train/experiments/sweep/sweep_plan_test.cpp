@@ -218,6 +218,7 @@ TEST_CASE("Every file of configs/sweeps asks a question and can be planned") {
                                           "normalization",
                                           "pathfinder_hard",
                                           "recall",
+                                          "recall_capacity",
                                           "reweighting",
                                           "reweighting_length",
                                           "reweighting_paper",
