@@ -17,6 +17,10 @@ import tomllib
 from pathlib import Path
 
 
+# A colour for each family of kinds; dashes tell those with a convolution or a gate apart.
+COLOURS = ["#000000", "#e69f00", "#56b4e9", "#009e73", "#999933", "#0072b2", "#d55e00", "#cc79a7", "#7f7f7f", "#332288", "#aa4499"]
+
+
 def state_numbers(config):
     """What a layer keeps of the text before a token, for one text: keys and values, or a state with its normaliser."""
     attention, model, length = config["attention"], config["model"], config["task"]["seq_len"]
@@ -89,11 +93,14 @@ def plot(runs, path):
     """Accuracy by the numbers that a layer keeps, and by width if there are several."""
     several = len({width for own in runs.values() for width in own}) > 1
     with tempfile.TemporaryDirectory() as folder:
-        by_width, by_size = [], []
+        by_width, by_size, families = [], [], {}
         for i, (kind, own) in enumerate(runs.items()):
             data = Path(folder) / str(i)
             data.write_text("".join(f"{width} {own[width][0]} {100 * statistics.mean(own[width][1])}\n" for width in sorted(own)))
-            style = f"with linespoints linetype {i + 1} pointtype {i % 13 + 1}"
+            family = kind.split(" with ")[0]
+            colour = COLOURS[families.setdefault(family, len(families)) % len(COLOURS)]
+            dashes = 2 if "convolution" in kind else 3 if " with gate" in kind else 1
+            style = f"with linespoints linecolor '{colour}' dashtype {dashes} linewidth 1.5 pointtype {i % 13 + 1}"
             by_width.append(f"'{data}' using 1:3 {style} notitle")
             by_size.append(f"'{data}' using 2:3 {style} title '{kind}'")
         left = f"set size 0.36,1\nset xlabel 'width'\nplot {', '.join(by_width)}\nset size 0.64,1\nset origin 0.36,0\n"
@@ -110,6 +117,7 @@ set multiplot
 {left if several else ''}
 set key outside right
 set xlabel 'numbers that a layer keeps of a text'
+set xtics ('1 Ki' 1024, '4 Ki' 4096, '16 Ki' 16384, '64 Ki' 65536, '256 Ki' 262144)
 plot {', '.join(by_size)}
 """)
 
