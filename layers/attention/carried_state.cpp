@@ -23,18 +23,15 @@ Tensor attend_to_state(const Tensor& query, const Tensor& key, const Tensor& val
                        Tensor& state) {
   const std::int64_t tokens = query.dim(1), heads = query.dim(2);
   const AttentionSizes sizes{query.dim(0), tokens, tokens, heads, query.dim(3), value.dim(3)};
-  const AttentionMask mask{.causal = true, .key_mask = {}, .query_mask = {}};
-  const Variable q(query), k(key), v(value);
   Tensor before = Tensor::empty({sizes.batch, heads, state.dim(2) / sizes.head_dim, sizes.head_dim}, state.dtype());
   dispatch_float(state.dtype(),
                  [&]<class T>(T) { linear_attention_state_to_part<T>(sizes, options, state.data<T>(), before.data<T>()); });
-  Tensor out = linear_attention_part(q, k, v, Variable(before), mask, options).value();
-  add_carried(before, linear_attention_carry(options, heads, tokens),
-              linear_attention_key_sums(k, v, mask, options).value());
+  const AttentionMask mask{.causal = true, .key_mask = {}, .query_mask = {}};
+  const CarriedResult window = go_on_from_sums(Variable(query), Variable(key), Variable(value), before, mask, options);
   dispatch_float(state.dtype(), [&]<class T>(T) {
-    linear_attention_state_from_part<T>(sizes, options, before.data<T>(), state.data<T>());
+    linear_attention_state_from_part<T>(sizes, options, window.state.data<T>(), state.data<T>());
   });
-  return out;
+  return window.attended.value();
 }
 
 CarriedResult go_on_from_sums(const Variable& query, const Variable& key, const Variable& value, const Tensor& sums,
