@@ -72,6 +72,23 @@ bool has_place(ModelKind kind, AttentionPlace place) {
   return place == (kind == ModelKind::encoder ? AttentionPlace::encoder : AttentionPlace::decoder_self);
 }
 
+/// An attention of a model: its place, and its layer in that place's stack.
+struct PlacedAttention {
+  const Place& place;
+  std::int64_t layer;
+};
+
+/// All that may differ; further layers repeat them.
+std::vector<PlacedAttention> attentions_in(const ModelConfig& config) {
+  std::vector<PlacedAttention> all;
+  for (const Place& place : kPlaces) {
+    if (!has_place(config.kind, place.place)) continue;
+    for (std::int64_t layer = 0; layer < attention_period(config.attention, place.place); ++layer)
+      all.push_back({place, layer});
+  }
+  return all;
+}
+
 /// The key that names the kind at a place.
 const char* key_at(const AttentionConfig& config, const Place& place) {
   if (kind_of_place(config, place.place) != "auto") return place.key;
@@ -107,6 +124,11 @@ std::optional<OptionProblem> find_position_problem(const ModelConfig& model, con
 
 }  // namespace
 
+AttentionConfig options_of_kind(AttentionConfig config) {
+  const AttentionKind& kind = find_attention_kind(config.kind);
+  return kind.preset == nullptr ? config : kind.preset(std::move(config));
+}
+
 std::vector<std::string> overruled_options(const ModelConfig& config) {
   struct Option {
     const char* key;
@@ -116,37 +138,25 @@ std::vector<std::string> overruled_options(const ModelConfig& config) {
                                  {"attention.reweighting", &AttentionConfig::reweighting}};
   const AttentionConfig defaults;
   std::vector<std::string> lines;
-  for (const Place& place : kPlaces) {
-    if (!has_place(config.kind, place.place)) continue;
-    for (std::int64_t layer = 0; layer < attention_period(config.attention, place.place); ++layer) {
-      const AttentionConfig own = attention_at(config.attention, place.place, layer);
-      const AttentionKind& kind = find_attention_kind(own.kind);
-      if (kind.preset == nullptr) continue;
-      const AttentionConfig preset = kind.preset(own);
-      for (const auto& [key, value] : kOptions) {
-        if (own.*value == preset.*value || own.*value == defaults.*value) continue;
-        std::string line = concat(key, " = \"", own.*value, "\" has no effect: attention.kind = \"", own.kind, "\" takes \"",
-                                  preset.*value, "\"; kind = \"linear\" takes any");
-        if (std::ranges::find(lines, line) == lines.end()) lines.push_back(std::move(line));
-      }
+  for (const auto& [place, layer] : attentions_in(config)) {
+    const AttentionConfig own = attention_at(config.attention, place.place, layer), taken = options_of_kind(own);
+    for (const auto& [key, value] : kOptions) {
+      if (own.*value == taken.*value || own.*value == defaults.*value) continue;
+      std::string line = concat(key, " = \"", own.*value, "\" has no effect: attention.kind = \"", own.kind, "\" takes \"",
+                                taken.*value, "\"; kind = \"linear\" takes any");
+      if (std::ranges::find(lines, line) == lines.end()) lines.push_back(std::move(line));
     }
   }
   return lines;
 }
 
 bool reads_reweighting_length(const ModelConfig& config) {
-  for (const Place& place : kPlaces) {
-    if (!has_place(config.kind, place.place)) continue;
-    for (std::int64_t layer = 0; layer < attention_period(config.attention, place.place); ++layer) {
-      AttentionConfig own = attention_at(config.attention, place.place, layer);
-      const AttentionKind& kind = find_attention_kind(own.kind);
-      if (kind.formula != AttentionFormula::linear) continue;
-      if (kind.preset != nullptr) own = kind.preset(std::move(own));
-      const ReweightingKind& reweighting = find_named(reweightings(), own.reweighting, "attention.reweighting");
-      if (reweighting.weight != nullptr && !reweighting.of_heads) return true;
-    }
-  }
-  return false;
+  return std::ranges::any_of(attentions_in(config), [&](const PlacedAttention& attention) {
+    const AttentionConfig own = options_of_kind(attention_at(config.attention, attention.place.place, attention.layer));
+    if (find_attention_kind(own.kind).formula != AttentionFormula::linear) return false;
+    const ReweightingKind& reweighting = find_named(reweightings(), own.reweighting, "attention.reweighting");
+    return reweighting.weight != nullptr && !reweighting.of_heads;
+  });
 }
 
 std::optional<OptionProblem> find_attention_problem(const ModelConfig& config) {
@@ -157,12 +167,9 @@ std::optional<OptionProblem> find_attention_problem(const ModelConfig& config) {
     return OptionProblem{"attention.layers", concat("attention.layers names ", attention.layers.size(),
                                                     " layers, and model.num_layers is ", config.num_layers)};
   }
-  for (const Place& place : kPlaces) {
-    if (!has_place(config.kind, place.place)) continue;
-    for (std::int64_t layer = 0; layer < attention_period(attention, place.place); ++layer) {
-      if (auto problem = problem_at(config, place, layer)) return problem;
-      if (auto problem = find_position_problem(config, place, layer)) return problem;
-    }
+  for (const auto& [place, layer] : attentions_in(config)) {
+    if (auto problem = problem_at(config, place, layer)) return problem;
+    if (auto problem = find_position_problem(config, place, layer)) return problem;
   }
   return std::nullopt;
 }

@@ -35,7 +35,7 @@ struct AttentionSupport {
 enum class AttentionFormula {
   softmax,  ///< scaled dot products of a query and all keys that it sees
   window,   ///< the same of keys within AttentionConfig::window positions
-  linear,   ///< feature_map, reweighting and normalization of its options, after `preset`
+  linear,   ///< feature_map, reweighting and normalization of its options, as `options_of_kind` has them
   other,
 };
 
@@ -73,6 +73,9 @@ std::int64_t attention_period(const AttentionConfig& config, AttentionPlace plac
 
 /// The attentions of a model by name, for a line of a report: "cosformer", or "[cosformer, softmax]" by layers.
 std::string attention_title(const AttentionConfig& config);
+
+/// The options of an attention as its kind takes them, which may decide some itself.
+AttentionConfig options_of_kind(AttentionConfig config);
 
 /// Options that a config sets and its kind of attention decides otherwise, a line for each: they have no effect.
 std::vector<std::string> overruled_options(const ModelConfig& config);

@@ -40,10 +40,8 @@ std::vector<LayerAttention> attentions_of(const ModelConfig& config) {
   const std::int64_t period = std::min(attention_period(config.attention, AttentionPlace::decoder_self), config.num_layers);
   std::vector<LayerAttention> attentions;
   for (std::int64_t layer = 0; layer < period; ++layer) {
-    AttentionConfig own = attention_of_layer(config, AttentionPlace::decoder_self, layer);
-    const AttentionKind& kind = find_attention_kind(own.kind);
-    if (kind.preset != nullptr) own = kind.preset(std::move(own));
-    attentions.push_back({kind.formula, std::move(own)});
+    AttentionConfig own = options_of_kind(attention_of_layer(config, AttentionPlace::decoder_self, layer));
+    attentions.push_back({find_attention_kind(own.kind).formula, std::move(own)});
   }
   return attentions;
 }
