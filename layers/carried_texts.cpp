@@ -22,7 +22,7 @@ CarriedTexts CarriedStates::rows(std::int64_t first, std::int64_t count) const {
   CarriedTexts texts{tokens_before_, {}};
   std::size_t part = 0;
   for (const std::size_t end : ends_) {
-    LayerTexts& layer = texts.layers.emplace_back(LayerTexts{tokens_before_, {}, {}});
+    LayerTexts& layer = texts.layers.emplace_back();
     for (; part < end; ++part) {
       layer.before.push_back(before_[part].narrow(0, first, count));
       layer.after.push_back(after_[part].narrow(0, first, count));

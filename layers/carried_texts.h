@@ -19,13 +19,12 @@ struct CarriedPart {
 /// What a layer reads of the window before, and where it writes what the next one reads: its CarriedParts in order, of the
 /// rows of a pass. A layer that is computed again writes the same once more.
 struct LayerTexts {
-  std::int64_t first = 0;  ///< tokens of each text before the window
   std::vector<Tensor> before, after;
 };
 
 /// The same of all layers, for one pass.
 struct CarriedTexts {
-  std::int64_t first = 0;
+  std::int64_t first = 0;  ///< tokens of each text before the window
   std::vector<LayerTexts> layers;
 };
 

@@ -62,7 +62,7 @@ Variable TransformerLayer::residual(const Variable& x, const Norm& norm, const D
 
 Variable TransformerLayer::forward(const Variable& x, const AttentionMask& mask, const EncoderOutput& encoder,
                                    const Pass& pass) const {
-  const MultiHeadAttention::Heads own = heads(x, mask.key_mask, pass.layer_texts ? pass.layer_texts->first : 0, pass);
+  const MultiHeadAttention::Heads own = heads(x, mask.key_mask, pass.carried ? pass.carried->first : 0, pass);
   Variable y = close_attention(x, self_attn_.attend(own.inputs, mask, pass), own.gate, pass);
   if (encoder_attn_) {
     const AttentionMask cross_mask{false, encoder.mask, mask.query_mask};

@@ -96,7 +96,7 @@ Variable MultiHeadAttention::attend(const AttentionInputs& inputs, const Attenti
 
 Variable MultiHeadAttention::go_on(const AttentionInputs& inputs, const AttentionMask& mask, const Pass& pass) const {
   const LayerTexts& texts = *pass.layer_texts;
-  CarriedResult result = attention_->carried()->go_on(inputs, texts.before.front(), {texts.first, mask}, pass);
+  CarriedResult result = attention_->carried()->go_on(inputs, texts.before.front(), {pass.carried->first, mask}, pass);
   Tensor after = texts.after.front();
   after.copy_from(result.state);
   return std::move(result.attended);

@@ -52,9 +52,8 @@ constexpr Field kFields[] = {
         "task.carry_state",
         "windows go on with the state (of linear attention) or the keys and values (of others) of the window before, "
         "language_modeling: in training each row of a step with those of its row in the step before, which are constants, "
-        "so "
-        "that an epoch reads train.batch_size stretches of the text side by side; in an evaluation, which scores a split as "
-        "one text. Not with learned positions; kind cosformer needs attention.reweighting_length as long as these texts"),
+        "so that an epoch reads train.batch_size stretches of the text side by side; in an evaluation, which scores a split "
+        "as one text. Not with learned positions; kind cosformer needs attention.reweighting_length as long as these texts"),
     text<&C::task, &Task::tokenizer>("task.tokenizer", registered<tokenizer_kinds>, "how text becomes tokens"),
     text<&C::task, &Task::tokenizer_folder>("task.tokenizer_folder", nullptr,
                                             "folder with the tokenizer's files (bpe: vocab.json, merges.txt); empty: made "

@@ -75,7 +75,10 @@ class Task {
   /// (layers/carried_texts.h): the rows of a step are those of all streams. Nothing: each begins anew.
   virtual std::optional<TextStreams> streams() const { return std::nullopt; }
   /// Tokens of the longest text that windows go on with, of the streams and of the validation.
-  virtual std::int64_t longest_carried_text() const { return streams() ? streams()->stream_length() : 0; }
+  virtual std::int64_t longest_carried_text() const {
+    const std::optional<TextStreams> own = streams();
+    return own ? own->stream_length() : 0;
+  }
 
   /// Scores a split in batches of train.batch_size sequences; of more than `max_batches` > 0 batches only the first. Asks
   /// `stop` before each batch and returns nothing if it says true. The last value is "seconds". Throws InputError if the
