@@ -143,7 +143,7 @@ class AttentionTransfer : public CorpusTask {
     const TokenBatch batch = batches(split).evaluation_batch(first, rows);
     const Model& teacher = *teacher_.model;
     const std::int64_t width = model.config().embed_dim;
-    const auto shards = score_shards<EvaluationSums>(model.config(), config().train, rows, [&](ShardRows shard) {
+    EvaluationSums all = score_shards(model.config(), config().train, rows, [&](ShardRows shard) {
       const Windows text = windows_of(batch, shard);
       const TransferErrors errors =
           transfer_errors(model, teacher, text.inputs, text.places, 1.0 / static_cast<double>(width), pass);
@@ -156,8 +156,6 @@ class AttentionTransfer : public CorpusTask {
       sums.push_back(token_loss(teacher, errors.teacher_hidden));
       return sums;
     });
-    EvaluationSums all;
-    for (const EvaluationSums& part : shards) add_sums(all, part);
     all.push_back(static_cast<double>(batch.predicted));
     return all;
   }

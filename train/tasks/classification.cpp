@@ -149,7 +149,7 @@ class Classification : public Task {
                        const Pass& pass) const override {
     const LabelledBatches all = batches(split);
     const LabelledBatch batch = all.evaluation_batch(first, rows);
-    const auto shards = score_shards<EvaluationSums>(model.config(), config().train, rows, [&](ShardRows shard) {
+    EvaluationSums figures = score_shards(model.config(), config().train, rows, [&](ShardRows shard) {
       const Tensor logits = scores_of(model, all, batch, shard, pass).value().to(DType::float32);
       const auto classes = static_cast<std::size_t>(logits.dim(1));
       EvaluationSums sums(kClassFigures + 3 * classes);
@@ -164,10 +164,8 @@ class Classification : public Task {
       }
       return sums;
     });
-    EvaluationSums sums;
-    for (const EvaluationSums& shard : shards) add_sums(sums, shard);
-    sums[1] = static_cast<double>(batch.tokens);
-    return sums;
+    figures[1] = static_cast<double>(batch.tokens);
+    return figures;
   }
 
   Evaluation summarize(Split split, const EvaluationSums& sums, bool) const override {

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <vector>
+
+#include "core/parallel.h"
 
 namespace cosformer {
 
@@ -37,6 +40,26 @@ std::int64_t gradient_sets(std::int64_t shards, std::int64_t threads) {
 ShardRows shard_rows(std::int64_t rows, std::int64_t shards, std::int64_t shard) {
   const std::int64_t first = rows * shard / shards;
   return {first, rows * (shard + 1) / shards - first};
+}
+
+EvaluationSums score_shards(const ModelConfig& model, const TrainConfig& train, std::int64_t rows,
+                            const std::function<EvaluationSums(ShardRows)>& score) {
+  const std::int64_t shards = shard_count(model, train, rows);
+  const std::int64_t pieces =
+      train.sequence_ranks > 0 ? std::min(train.accumulation, std::max<std::int64_t>(rows, 1)) : shards;
+  std::vector<EvaluationSums> figures(static_cast<std::size_t>(pieces));
+  const auto score_piece = [&](std::int64_t piece) {
+    figures[static_cast<std::size_t>(piece)] = score(shard_rows(rows, pieces, piece));
+  };
+  if (shards > 1) {
+    parallel_for(pieces, score_piece);
+  } else {
+    // Outside a loop over threads, so that operators or parts are split over them.
+    for (std::int64_t piece = 0; piece < pieces; ++piece) score_piece(piece);
+  }
+  EvaluationSums sums;
+  for (const EvaluationSums& piece : figures) add_sums(sums, piece);
+  return sums;
 }
 
 }  // namespace cosformer

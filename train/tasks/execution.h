@@ -2,13 +2,12 @@
 /// \file
 /// How a batch is spread over the threads.
 
-#include <algorithm>
 #include <cstdint>
-#include <vector>
+#include <functional>
 
-#include "core/parallel.h"
 #include "layers/model_config.h"
 #include "train/config/config.h"
+#include "train/tasks/evaluation.h"
 
 namespace cosformer {
 
@@ -36,24 +35,9 @@ struct ShardRows {
 };
 ShardRows shard_rows(std::int64_t rows, std::int64_t shards, std::int64_t shard);
 
-/// What `score(rows)`, a `Result`, gives for each piece of `rows` sequences, in order: an evaluation's batch, spread as
-/// those of training are, over shards, or one micro-batch after the other where sequences are cut.
-template <class Result, class Score>
-std::vector<Result> score_shards(const ModelConfig& model, const TrainConfig& train, std::int64_t rows, const Score& score) {
-  const std::int64_t shards = shard_count(model, train, rows);
-  const std::int64_t pieces =
-      train.sequence_ranks > 0 ? std::min(train.accumulation, std::max<std::int64_t>(rows, 1)) : shards;
-  std::vector<Result> results(static_cast<std::size_t>(pieces));
-  const auto score_piece = [&](std::int64_t piece) {
-    results[static_cast<std::size_t>(piece)] = score(shard_rows(rows, pieces, piece));
-  };
-  if (shards > 1) {
-    parallel_for(pieces, score_piece);
-  } else {
-    // Outside a loop over threads, so that operators or parts are split over them.
-    for (std::int64_t piece = 0; piece < pieces; ++piece) score_piece(piece);
-  }
-  return results;
-}
+/// The figures that `score` finds in the pieces of `rows` sequences, added in order: an evaluation's batch, spread as those
+/// of training are, over shards, or one micro-batch after the other where sequences are cut.
+EvaluationSums score_shards(const ModelConfig& model, const TrainConfig& train, std::int64_t rows,
+                            const std::function<EvaluationSums(ShardRows)>& score);
 
 }  // namespace cosformer

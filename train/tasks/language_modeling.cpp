@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <numeric>
 #include <optional>
 #include <span>
 
@@ -136,10 +135,11 @@ class LanguageModeling : public CorpusTask {
                        const Pass& pass) const override {
     if (config().task.carry_state) return score_as_one(model, batches(split));
     const TokenBatch batch = batches(split).evaluation_batch(first, rows);
-    const auto losses = score_shards<double>(model.config(), config().train, rows, [&](ShardRows shard) {
-      return window_loss(model, batch, shard, 1.0, pass).value().item();
+    EvaluationSums sums = score_shards(model.config(), config().train, rows, [&](ShardRows shard) {
+      return EvaluationSums{window_loss(model, batch, shard, 1.0, pass).value().item()};
     });
-    return {std::accumulate(losses.begin(), losses.end(), 0.0), static_cast<double>(batch.predicted)};
+    sums.push_back(static_cast<double>(batch.predicted));
+    return sums;
   }
 
   std::int64_t sequences_in_epoch() const override { return training_batches().sequences_in_epoch(); }

@@ -101,10 +101,9 @@ class MaskedLanguageModeling : public CorpusTask {
   EvaluationSums score(const Model& model, Split split, std::int64_t first, std::int64_t rows,
                        const Pass& pass) const override {
     const MaskedTokenBatch batch = blocks(split).evaluation_batch(first, rows);
-    const auto shards = score_shards<CrossEntropySum>(model.config(), config().train, rows, [&](ShardRows shard) {
-      return score_masked(model, predict(model, batch, shard, pass));
+    return score_shards(model.config(), config().train, rows, [&](ShardRows shard) {
+      return sums_of_tokens(score_masked(model, predict(model, batch, shard, pass)));
     });
-    return sums_of_tokens(shards);
   }
 
   Evaluation summarize(Split split, const EvaluationSums& sums, bool) const override {

@@ -107,18 +107,15 @@ class Recall : public Task {
     std::vector<std::int64_t> numbers;
     for (std::int64_t i = 0; i < rows; ++i) numbers.push_back(first + i);
     const RecallBatch batch = recall_batch(set(split), numbers);
-    const auto shards = score_shards<EvaluationSums>(model.config(), config().train, rows, [&](ShardRows shard) {
+    return score_shards(model.config(), config().train, rows, [&](ShardRows shard) {
       const Tensor targets = targets_of(batch, shard);
       return sum_over_hidden(model, inputs_of(batch, shard), pass, [&](const Tensor& hidden, std::int64_t start) {
         const std::int64_t tokens = hidden.dim(0) * hidden.dim(1);
-        return sums_of_tokens(
-            {score_tokens(hidden.contiguous().reshape({tokens, hidden.dim(2)}), model.output_weight().value(), Tensor(),
-                          targets.narrow(1, start, hidden.dim(1)).contiguous().reshape({tokens}))});
+        return sums_of_tokens(score_tokens(hidden.contiguous().reshape({tokens, hidden.dim(2)}),
+                                           model.output_weight().value(), Tensor(),
+                                           targets.narrow(1, start, hidden.dim(1)).contiguous().reshape({tokens})));
       });
     });
-    EvaluationSums sums;
-    for (const EvaluationSums& shard : shards) add_sums(sums, shard);
-    return sums;
   }
 
   Evaluation summarize(Split split, const EvaluationSums& sums, bool) const override {

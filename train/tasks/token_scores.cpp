@@ -18,11 +18,8 @@ CrossEntropySum score_tokens(const Tensor& hidden, const Tensor& weight, const T
   });
 }
 
-EvaluationSums sums_of_tokens(const std::vector<CrossEntropySum>& shards) {
-  EvaluationSums sums;
-  for (const CrossEntropySum& part : shards)
-    add_sums(sums, {part.loss, static_cast<double>(part.counted), static_cast<double>(part.correct)});
-  return sums;
+EvaluationSums sums_of_tokens(const CrossEntropySum& scores) {
+  return {scores.loss, static_cast<double>(scores.counted), static_cast<double>(scores.correct)};
 }
 
 Evaluation summarize_tokens(Split split, const EvaluationSums& sums) {

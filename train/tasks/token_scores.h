@@ -14,8 +14,8 @@ namespace cosformer {
 /// [vocab_size, embed_dim] and bias [vocab_size], which may be undefined.
 CrossEntropySum score_tokens(const Tensor& hidden, const Tensor& weight, const Tensor& bias, const Tensor& targets);
 
-/// [loss, targets, correct] of the shards of a batch.
-EvaluationSums sums_of_tokens(const std::vector<CrossEntropySum>& shards);
+/// [loss, targets, correct]
+EvaluationSums sums_of_tokens(const CrossEntropySum& scores);
 
 /// "loss", "perplexity", "accuracy", "correct" and "tokens", from such sums.
 Evaluation summarize_tokens(Split split, const EvaluationSums& sums);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <numeric>
 #include <optional>
 
 #include "autograd/ops.h"
@@ -142,8 +141,8 @@ class Translation : public Task {
     const ParallelPart& own = part(split);
     const TranslationBatches all = batches(split);
     const TranslationBatch batch = all.evaluation_batch(first, rows);
-    const auto losses = score_shards<double>(model.config(), config().train, rows, [&](ShardRows shard) {
-      return pairs_loss(model, all.pad(batch, shard.first, shard.count), 1.0, 0.0, pass).value().item();
+    EvaluationSums sums = score_shards(model.config(), config().train, rows, [&](ShardRows shard) {
+      return EvaluationSums{pairs_loss(model, all.pad(batch, shard.first, shard.count), 1.0, 0.0, pass).value().item()};
     });
     std::vector<std::vector<std::int32_t>> sources;
     for (const std::int64_t pair : batch.pairs) sources.push_back(own.pairs.source[static_cast<std::size_t>(pair)]);
@@ -158,8 +157,8 @@ class Translation : public Task {
       exact += translation == reference;
       counts.add(translation, reference);
     }
-    EvaluationSums sums = {std::accumulate(losses.begin(), losses.end(), 0.0), static_cast<double>(batch.target_tokens),
-                           static_cast<double>(rows), static_cast<double>(exact)};
+    sums.insert(sums.end(),
+                {static_cast<double>(batch.target_tokens), static_cast<double>(rows), static_cast<double>(exact)});
     sums.insert(sums.end(), counts.begin(), counts.end());
     return sums;
   }

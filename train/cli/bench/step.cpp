@@ -3,7 +3,6 @@
 #include <cmath>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "autograd/profile.h"
 #include "core/memory.h"
@@ -83,10 +82,9 @@ class RandomRun {
     const auto alone = make_single_rank();
     SequenceGroup sequence(*alone, 1);
     const Pass pass{.sequence = config_.train.sequence_ranks > 0 ? &sequence : nullptr};
-    const auto losses = score_shards<double>(model_.config(), config_.train, rows, [&](ShardRows shard) {
-      return batch->loss(model_, shard, factor, pass).value().item();
-    });
-    loss_ = std::accumulate(losses.begin(), losses.end(), 0.0);
+    loss_ = score_shards(model_.config(), config_.train, rows, [&](ShardRows shard) {
+              return EvaluationSums{batch->loss(model_, shard, factor, pass).value().item()};
+            }).front();
     tokens_ = batch->tokens;
     return {.whole = seconds_since(begin)};
   }
