@@ -76,7 +76,8 @@ StepResult SharedStep::compute(std::int64_t step, const std::function<StepNote()
   if (!exchange_) {
     LeafGradients gradients = compute_leaf_gradients(work, {{0, work.leaves()}});
     gradients_ = std::move(gradients.sums.front());
-    StepResult result{0, gradient_norm(parameters_, gradients_), work.tokens(), note()};
+    StepResult result{.tokens = work.tokens(), .note = note()};
+    result.gradient_norm = gradient_norm(parameters_, gradients_);
     for (const double loss : gradients.losses) result.loss += loss;
     return result;
   }

@@ -11,6 +11,7 @@
 #include "train/cli/bench/timing.h"
 #include "train/loop/gradient_step.h"
 #include "train/loop/plan.h"
+#include "train/loop/shared_step.h"
 
 namespace cosformer {
 namespace {
@@ -63,6 +64,36 @@ TEST_CASE("A step of random tokens has a loss for models of every kind") {
     CHECK(std::isfinite(step.loss));
     CHECK(step.tokens == each.tokens);
   }
+}
+
+TEST_CASE("Random tokens are read on from step to step if a config's windows go on with a state") {
+  Config config;
+  config.task.seq_len = 8;
+  config.model = {.kind = ModelKind::decoder, .num_layers = 1, .embed_dim = 16, .num_heads = 2, .ffn_dim = 16};
+  config.model.positions = Positions::none;
+  config.model.attention.kind = "linear";
+  config.train.batch_size = 3;
+  const auto losses_of = [&](bool carried) {
+    config.task.carry_state = carried;
+    const std::unique_ptr<Task> task = make_random_tokens(config);
+    const Model model(task->complete(config.model), 1);
+    const auto ranks = make_single_rank();
+    SharedStep shared(config, *task, model, *ranks);
+    std::vector<double> losses;
+    for (std::int64_t step = 1; step <= 2; ++step) {
+      losses.push_back(shared.compute(step, [] { return StepNote(); }).loss);
+      shared.update({step, 0.0, 1.0});
+    }
+    return losses;
+  };
+  const std::vector<double> anew = losses_of(false), on = losses_of(true);
+  CHECK(anew[0] == on[0]);
+  CHECK(anew[1] != on[1]);
+
+  config.model.attention = {.kind = "cosformer"};
+  config.model.attention.reweighting_length = ReweightingLength::fixed;
+  config.model.attention.reweighting_length_value = 35;
+  CHECK(make_random_tokens(config)->streams()->stream_length() == 32);
 }
 
 TEST_CASE("The configs of bench step have the shapes that PyTorch is compared with on") {

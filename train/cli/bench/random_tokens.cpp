@@ -52,6 +52,9 @@ struct TokenizerVocabulary {
 };
 constexpr TokenizerVocabulary kVocabularies[] = {{"byte", 256}, {"char", 256}, {"word", 8192}, {"bpe", 8192}};
 
+/// More than a measurement has steps.
+constexpr std::int64_t kManyWindows = 10'000'000;
+
 class RandomTokens : public Task {
  public:
   explicit RandomTokens(const Config& config) : Task(config), model_(complete(config.model)) {
@@ -67,6 +70,17 @@ class RandomTokens : public Task {
     if (model.max_length == 0) model.max_length = config().task.seq_len;
     if (predicts_masked_tokens(config().task.name)) model.lm_head = true;
     return model;
+  }
+
+  /// Texts that last as long as the measurement, or as far as a stated M reaches.
+  std::optional<TextStreams> streams() const override {
+    if (!carries_state(config().task)) return std::nullopt;
+    const AttentionConfig& attention = config().model.attention;
+    const std::int64_t length = config().task.seq_len, rows = config().train.batch_size;
+    const std::int64_t windows = attention.reweighting_length == ReweightingLength::fixed
+                                     ? std::clamp<std::int64_t>(attention.reweighting_length_value / length, 2, kManyWindows)
+                                     : kManyWindows;
+    return TextStreams(windows * length * rows, length, rows, 0);
   }
 
   TextLengths lengths() const override { return {.seq_len = config().task.seq_len}; }

@@ -9,16 +9,14 @@
 #include "core/parallel.h"
 #include "layers/attention/registry.h"
 #include "layers/cost.h"
-#include "layers/sequence/sequence_group.h"
 #include "train/cli/bench/bench.h"
 #include "train/cli/bench/ceilings.h"
 #include "train/cli/bench/measure_in_child.h"
 #include "train/cli/bench/random_tokens.h"
 #include "train/cli/bench/timing.h"
-#include "train/loop/gradient_step.h"
 #include "train/loop/shared_step.h"
-#include "train/optimizers/optimizer.h"
 #include "train/optimizers/schedule.h"
+#include "train/tasks/carry_check.h"
 #include "train/tasks/cut_check.h"
 #include "train/tasks/execution.h"
 
@@ -37,11 +35,13 @@ class RandomRun {
       : config_(config),
         backward_(backward),
         task_(make_random_tokens(config)),
-        model_(task_->complete(config.model), static_cast<std::uint64_t>(config.train.seed)),
-        optimizer_(config.optimizer, model_.parameters()) {
+        model_(task_->complete(config.model), static_cast<std::uint64_t>(config.train.seed)) {
+    // This process has all parts of a sequence that a config cuts for several.
+    config_.train.sequence_ranks = std::min<std::int64_t>(config_.train.sequence_ranks, 1);
     check_cut(config_.train, model_.config(), config_.task.seq_len);
     if (!backward) return;
-    check_enough_leaves(model_.config(), config_.train, 1);
+    check_carried(config_.train, model_.config(), *task_);
+    shared_.emplace(config_, *task_, model_, *ranks_);
   }
 
   bool backward() const { return backward_; }
@@ -58,13 +58,15 @@ class RandomRun {
  private:
   Seconds training_step() {
     const auto begin = std::chrono::steady_clock::now();
-    const StepGradients result = compute_step_gradients(*task_, model_, config_.train, ++step_);
-    const auto clipping = std::chrono::steady_clock::now();
-    const double norm = gradient_norm(model_.parameters(), result.gradients), limit = config_.optimizer.clip_norm;
+    auto clipping = begin;
+    const StepResult result = shared_->compute(++step_, [&] {
+      clipping = std::chrono::steady_clock::now();
+      return StepNote();
+    });
     Seconds seconds{.clipping = seconds_since(clipping)};
+    const double norm = result.gradient_norm, limit = config_.optimizer.clip_norm;
     const auto update = std::chrono::steady_clock::now();
-    optimizer_.update(
-        model_.parameters(), result.gradients,
+    shared_->update(
         {step_, scheduled_learning_rate(config_.schedule, config_.optimizer.learning_rate, step_, config_.train.max_steps),
          limit > 0 && norm > limit ? limit / norm : 1.0});
     seconds.optimizer = seconds_since(update);
@@ -79,8 +81,7 @@ class RandomRun {
     const std::int64_t rows = config_.train.batch_size;
     const auto batch = task_->training_batch(step_++ * rows, rows);
     const double factor = 1.0 / static_cast<double>(batch->targets);
-    const auto alone = make_single_rank();
-    SequenceGroup sequence(*alone, 1);
+    SequenceGroup sequence(*ranks_, 1);
     const Pass pass{.sequence = config_.train.sequence_ranks > 0 ? &sequence : nullptr};
     loss_ = score_shards(model_.config(), config_.train, rows, [&](ShardRows shard) {
               return EvaluationSums{batch->loss(model_, shard, factor, pass).value().item()};
@@ -93,7 +94,8 @@ class RandomRun {
   bool backward_;
   std::unique_ptr<Task> task_;
   Model model_;
-  Optimizer optimizer_;
+  std::unique_ptr<Communicator> ranks_ = make_single_rank();
+  std::optional<SharedStep> shared_;  ///< of training
   std::int64_t step_ = 0;
   double loss_ = 0;
   std::int64_t tokens_ = 0;
@@ -190,9 +192,8 @@ int run_bench_step(int argc, char** argv) {
   CommandLine line(
       "cosformer bench step",
       "Times whole training steps (forward, backward, clipping, optimizer) of a config's shapes on random tokens, or with\n"
-      "--pass forward the steps of an evaluation; its data is not read. A vocabulary that would come from the data is 256 "
-      "for bytes and characters, else 8192 or\n"
-      "task.tokenizer_vocab_size.");
+      "--pass forward the steps of an evaluation, on windows that begin anew. No data is read: a vocabulary that would\n"
+      "come from it is 256 for bytes and characters, else 8192 or task.tokenizer_vocab_size.");
   add_config_options(line);
   line.options()("steps", "timed steps, after two that warm up", cxxopts::value<std::string>()->default_value("5"), "S");
   add_pass_option(line);
