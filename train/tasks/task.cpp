@@ -17,6 +17,7 @@
 #include "train/tasks/language_modeling.h"
 #include "train/tasks/masked_language_modeling.h"
 #include "train/tasks/recall.h"
+#include "train/tasks/task_tokenizer.h"
 #include "train/tasks/text_classification.h"
 #include "train/tasks/translation.h"
 
@@ -170,6 +171,21 @@ std::unique_ptr<Task> make_task(const Config& config) {
   const TaskKind& kind = find_task_kind(config.task.name);
   check_paths(config.task, kind.paths_are_prefixes);
   return kind.make(config);
+}
+
+void check_task_data(const Config& config) {
+  const TaskKind& kind = find_task_kind(config.task.name);
+  check_paths(config.task, kind.paths_are_prefixes);
+  const auto has_name = [&](const LabelledFormat& format) { return format.name == config.task.name; };
+  const bool is_labelled = std::ranges::any_of(labelled_formats(), has_name) || find_labelled_text_format(config.task.name);
+  if (!is_labelled) return;
+  Config own = config;
+  if (!has_tokenizer_files(own.task)) own.task.tokenizer = "byte";
+  // What the run itself takes over from the other one.
+  own.model.vocab_size = own.model.max_length = 0;
+  const std::unique_ptr<Task> task = kind.make(own);
+  task->complete(own.model);
+  task->training_batch(0, own.train.batch_size);
 }
 
 }  // namespace cosformer

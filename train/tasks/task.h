@@ -160,5 +160,9 @@ bool higher_is_better(std::string_view metric);
 
 /// Reads the data that `config` names. Throws InputError for an unknown task name or unusable data.
 std::unique_ptr<Task> make_task(const Config& config);
+/// Throws InputError if the data of a run that takes its tokenizer over from another, which need not exist yet, are
+/// unusable. Labelled data are read, as bytes if a tokenizer would be made from them; of other tasks the paths must lead
+/// somewhere.
+void check_task_data(const Config& config);
 
 }  // namespace cosformer

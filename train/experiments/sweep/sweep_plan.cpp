@@ -6,7 +6,6 @@
 #include <set>
 
 #include "core/error.h"
-#include "core/missing_path.h"
 #include "core/nearest_name.h"
 #include "train/config/schema.h"
 #include "train/tasks/initial_weights.h"
@@ -106,13 +105,7 @@ class Tasks {
   explicit Tasks(bool identify) : identify_(identify) {}
 
   const Held& of(const Config& config) {
-    // All that making a task depends on: two kinds of attention share the data.
-    Config key;
-    key.task = config.task;
-    key.model.kind = config.model.kind;
-    key.model.pair_features = config.model.pair_features;
-    key.train.batch_size = config.train.batch_size;
-    std::unique_ptr<Held>& held = tasks_[to_json(key)];
+    std::unique_ptr<Held>& held = tasks_[to_json(key_of(config))];
     if (!held) {
       held = std::make_unique<Held>();
       held->config = config;
@@ -123,17 +116,30 @@ class Tasks {
     return *held;
   }
 
+  /// Throws InputError if the data of a stage that takes its tokenizer over from an earlier one are unusable.
+  void check_data(const Config& config) {
+    Config key = key_of(config);
+    key.model.num_classes = config.model.num_classes;
+    if (checked_.contains(to_json(key))) return;
+    check_task_data(config);
+    checked_.insert(to_json(key));
+  }
+
  private:
+  /// All that making a task depends on: two kinds of attention share the data.
+  static Config key_of(const Config& config) {
+    Config key;
+    key.task = config.task;
+    key.model.kind = config.model.kind;
+    key.model.pair_features = config.model.pair_features;
+    key.train.batch_size = config.train.batch_size;
+    return key;
+  }
+
   bool identify_;
   std::map<std::string, std::unique_ptr<Held>> tasks_;
+  std::set<std::string> checked_;
 };
-
-void check_data_exist(const Config& config) {
-  for (const std::string& path : {config.task.train, config.task.valid, config.task.test}) {
-    std::error_code ignored;
-    check<InputError>(path.empty() || fs::exists(path, ignored), path, ": no such file", missing_path_hint(path));
-  }
-}
 
 /// Throws InputError if a stage cannot begin with the weights of an earlier one, as far as that is known without its data.
 void check_start(const Config& earlier, Config config, const std::string& source) {
@@ -251,7 +257,7 @@ void check_runs(SweepPlan& plan, bool identify) {
           run.plan = make_plan(run.config, models.back(), task.lengths().seq_len);
           continue;
         }
-        check_data_exist(run.config);
+        tasks.check_data(run.config);
         const auto source = static_cast<std::size_t>(std::ranges::find(plan.stages, stage.init_from, &ReportedStage::name) -
                                                      plan.stages.begin());
         Config earlier = plan.runs[p][source].config;

@@ -170,6 +170,47 @@ TEST_CASE("A config that does not fit together is refused with the point's name 
   CHECK(error_of("base = \"b.toml\"\n").find("b.toml: error: no such file; did you mean") != std::string::npos);
 }
 
+TEST_CASE("Labelled data of later stages are read before the first stage starts") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "text", "the cat sat on the mat and the dog sat on the cat\n");
+  write_bytes(folder / "good.tsv", "sentence\tlabel\na good film\t1\na bad one\t0\n");
+  write_bytes(folder / "bad.tsv", "sentence\tlabel\na good film\t1\na bad one\tno\n");
+  const auto data = [&](const std::string& train, const std::string& valid) {
+    return "train = \"" + (folder / train).string() + "\"\nvalid = \"" + (folder / valid).string() + "\"\n";
+  };
+  const std::string model =
+      "[model]\nkind = \"encoder\"\nnum_layers = 1\nembed_dim = 16\nnum_heads = 2\nffn_dim = 16\nmax_length = 16\n";
+  write_bytes(folder / "masked.toml", "[task]\nname = \"masked_language_modeling\"\ntokenizer = \"word\"\nseq_len = 8\n" +
+                                          data("text", "text") + "[train]\nbatch_size = 1\n" + model + "lm_head = true\n");
+  const auto error_of = [&](const std::string& train, const std::string& classes) {
+    write_bytes(folder / "sst2.toml", "[task]\nname = \"sst2\"\nseq_len = 16\n" + data(train, "good.tsv") +
+                                          "[train]\nbatch_size = 2\n" + model + "num_classes = " + classes + "\n");
+    SweepPlan plan = make_sweep_plan(file_of(folder,
+                                             "[[stages]]\nname = \"first\"\nbase = \"masked.toml\"\n"
+                                             "[[stages]]\nname = \"second\"\nbase = \"sst2.toml\"\ninit_from = \"first\"\n"),
+                                     "s");
+    return input_error_of([&] { check_runs(plan, false); });
+  };
+  CHECK(error_of("good.tsv", "2").empty());
+  const std::string row = error_of("bad.tsv", "2");
+  INFO(row);
+  CHECK(row.starts_with("base-seed1, second: "));
+  CHECK(row.find("bad.tsv:3: ") != std::string::npos);
+  CHECK(error_of("good.tsv", "3") == "base-seed1, second: model.num_classes: 3, but the data has 2");
+  CHECK(error_of("absent.tsv", "2").find("second: task.train: ") != std::string::npos);
+
+  // Of texts it is enough that their paths lead somewhere; a pattern does.
+  const auto error_with = [&](const std::string& train) {
+    const std::string stages =
+        "[[stages]]\nname = \"first\"\nbase = \"masked.toml\"\n[[stages]]\nname = \"second\"\nbase = "
+        "\"masked.toml\"\ninit_from = \"first\"\nset = { \"task.train\" = \"";
+    SweepPlan plan = make_sweep_plan(file_of(folder, stages + (folder / train).string() + "\" }\n"), "s");
+    return input_error_of([&] { check_runs(plan, false); });
+  };
+  CHECK(error_with("te*").empty());
+  CHECK(error_with("absent").find("second: task.train: ") != std::string::npos);
+}
+
 TEST_CASE("Every file of configs/sweeps asks a question and can be planned") {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(COSFORMER_SOURCE_DIR "/configs/sweeps")) {
