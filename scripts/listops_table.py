@@ -16,10 +16,11 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+from recall_table import COLOURS
+
 OFF_THE_PLATEAU = 2.1  # nats
 LOGGED = 10  # steps, of which a mean is taken
 PUBLISHED = Path(__file__).parent.parent / "configs/sweeps/lra_table5.toml"
-COLOURS = ["#000000", "#e69f00", "#56b4e9", "#009e73", "#999933", "#0072b2", "#d55e00", "#cc79a7", "#7f7f7f", "#332288", "#aa4499"]
 
 
 def read_run(folder):

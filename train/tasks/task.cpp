@@ -44,6 +44,7 @@ struct TaskKind {
   bool paths_are_prefixes = false;  ///< of the files' names
   bool writes_text = false;
   bool carries_state = false;  ///< reads task.carry_state
+  bool is_labelled = false;    ///< reads examples with their classes
 };
 /// Values of which more is better; of all others less is.
 constexpr std::string_view kHigherIsBetter[] = {"accuracy", "accuracy_low", "accuracy_high", "correct",
@@ -58,8 +59,10 @@ const std::vector<TaskKind>& task_kinds() {
         {"attention_transfer", make_attention_transfer, false, "loss", kTransferMetrics, false, true},
         {"recall", make_recall, false, "accuracy", kMaskedMetrics},
         {"translation", make_translation, false, "bleu", kTranslationMetrics, true}};
-    for (const LabelledFormat& format : labelled_formats()) all.push_back({format.name, make_classification});
-    for (const LabelledTextFormat& format : labelled_text_formats()) all.push_back({format.name, make_text_classification});
+    for (const LabelledFormat& format : labelled_formats())
+      all.push_back({.name = format.name, .make = make_classification, .is_labelled = true});
+    for (const LabelledTextFormat& format : labelled_text_formats())
+      all.push_back({.name = format.name, .make = make_text_classification, .is_labelled = true});
     return all;
   }();
   return kinds;
@@ -176,9 +179,7 @@ std::unique_ptr<Task> make_task(const Config& config) {
 void check_task_data(const Config& config) {
   const TaskKind& kind = find_task_kind(config.task.name);
   check_paths(config.task, kind.paths_are_prefixes);
-  const auto has_name = [&](const LabelledFormat& format) { return format.name == config.task.name; };
-  const bool is_labelled = std::ranges::any_of(labelled_formats(), has_name) || find_labelled_text_format(config.task.name);
-  if (!is_labelled) return;
+  if (!kind.is_labelled) return;
   Config own = config;
   if (!has_tokenizer_files(own.task)) own.task.tokenizer = "byte";
   // What the run itself takes over from the other one.
