@@ -2,9 +2,7 @@
 
 #include <unordered_set>
 
-#include "core/communicator.h"
 #include "core/parallel.h"
-#include "layers/sequence/sequence_group.h"
 
 namespace cosformer {
 
@@ -47,16 +45,6 @@ LeafGradients compute_leaf_gradients(const StepWork& work, const LeafRuns& runs,
     for (std::int64_t index = 0; index < std::ssize(leaves); ++index) run_leaf(index);
   }
   result.sums = sums.take();
-  return result;
-}
-
-StepGradients compute_step_gradients(const Task& task, const Model& model, const TrainConfig& config, std::int64_t step) {
-  const auto alone = make_single_rank();
-  SequenceGroup sequence(*alone, 1);
-  const StepWork work(task, model, config, step, config.sequence_ranks > 0 ? &sequence : nullptr);
-  LeafGradients all = compute_leaf_gradients(work, {{0, work.leaves()}});
-  StepGradients result{std::move(all.sums.front()), 0, work.targets(), work.tokens()};
-  for (const double loss : all.losses) result.loss += loss;
   return result;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Loss and gradients of one training step: micro-batches, shards and their sum.
+/// Losses and gradients of the leaves of a training step.
 
 #include <functional>
 #include <vector>
@@ -11,18 +11,6 @@
 #include "train/tasks/task.h"
 
 namespace cosformer {
-
-struct StepGradients {
-  Gradients gradients;
-  double loss = 0;  ///< mean over the step's targets
-  std::int64_t targets = 0;
-  std::int64_t tokens = 0;
-};
-
-/// The gradients of step `step` (from 1): sequences (step - 1) · batch_size … of the training order, cut into
-/// `accumulation` micro-batches of `shards` shards. Their sums are made in a fixed tree (autograd/step_tree.h), so the
-/// bits do not depend on the number of threads. Sequences that are cut have the bits that they have on any number of ranks.
-StepGradients compute_step_gradients(const Task& task, const Model& model, const TrainConfig& config, std::int64_t step);
 
 /// Shards of all micro-batches of a step: the leaves of its tree. The config alone decides.
 std::int64_t step_leaves(const ModelConfig& model, const TrainConfig& config);

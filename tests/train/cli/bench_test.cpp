@@ -6,10 +6,10 @@
 
 #include "tests/catch.h"
 #include "tests/support/input_error.h"
+#include "tests/train/loop/step_gradients.h"
 #include "train/cli/bench/measure_in_child.h"
 #include "train/cli/bench/random_tokens.h"
 #include "train/cli/bench/timing.h"
-#include "train/loop/gradient_step.h"
 #include "train/loop/plan.h"
 #include "train/loop/shared_step.h"
 
@@ -60,7 +60,7 @@ TEST_CASE("A step of random tokens has a loss for models of every kind") {
     config.train.batch_size = 3;
     const std::unique_ptr<Task> task = make_random_tokens(config);
     const Model model(task->complete(config.model), 1);
-    const StepGradients step = compute_step_gradients(*task, model, config.train, 1);
+    const test::StepGradients step = test::compute_step_gradients(*task, model, config.train, 1);
     CHECK(std::isfinite(step.loss));
     CHECK(step.tokens == each.tokens);
   }

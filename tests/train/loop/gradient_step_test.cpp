@@ -6,6 +6,7 @@
 #include "tests/support/layer_cases.h"
 #include "tests/support/require_close.h"
 #include "tests/support/thread_counts.h"
+#include "tests/train/loop/step_gradients.h"
 #include "tests/train/run_support.h"
 #include "train/tasks/execution.h"
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "tests/support/layer_cases.h"
-#include "train/loop/gradient_step.h"
+#include "tests/train/loop/step_gradients.h"
 
 namespace cosformer::test {
 

@@ -12,9 +12,9 @@
 #include "tests/support/require_close.h"
 #include "tests/support/thread_counts.h"
 #include "tests/train/evaluation_names.h"
+#include "tests/train/loop/step_gradients.h"
 #include "tests/train/loop/step_values.h"
 #include "tests/train/run_support.h"
-#include "train/loop/gradient_step.h"
 #include "train/optimizers/optimizer.h"
 #include "train/tasks/translation/translator.h"
 
