@@ -1,7 +1,6 @@
 #include "train/tasks/text_stream.h"
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 #include <utility>
 
@@ -19,29 +18,57 @@ bool may_become_character(const std::string& bytes) {
   return utf8_length(bytes + "\x80\x80\x80") > bytes.size() || utf8_length(bytes + "\xBF\xBF\xBF") > bytes.size();
 }
 
+/// The bytes at the end of `text` that tokens to come may turn into others: up to three replacement characters. A tokenizer
+/// that falls back to bytes gives them for the first bytes of a character, of which there are three at most.
+std::size_t unsettled_bytes(std::string_view text) {
+  std::size_t size = 0;
+  for (int i = 0; i < 3 && text.substr(0, text.size() - size).ends_with(kReplacement); ++i) size += kReplacement.size();
+  return size;
+}
+
+/// Tokens that a window of unsettled ones is cut to, and when: the bytes of one character are 4 tokens at most.
+constexpr std::size_t kKeptTokens = 8, kMostTokens = 32;
+
 }  // namespace
 
 TextStream::TextStream(const Tokenizer& tokenizer, std::optional<std::int32_t> before, std::vector<std::string> stops)
-    : tokenizer_(tokenizer), before_(before), stops_(std::move(stops)) {}
+    : tokenizer_(tokenizer), stops_(std::move(stops)) {
+  if (before) begin_window({*before});
+}
+
+void TextStream::begin_window(std::vector<std::int32_t> tokens) {
+  window_ = std::move(tokens);
+  text_of_window_ = tokenizer_.decode(window_);
+  taken_ = text_of_window_.size();
+}
 
 std::string TextStream::add(std::int32_t token) {
   if (has_stopped_) return {};
-  if (before_) {
-    const std::array<std::int32_t, 2> both = {*before_, token};
-    const std::size_t known = tokenizer_.decode({&*before_, 1}).size();
-    bytes_ += tokenizer_.decode(both).substr(known);
-  } else {
-    bytes_ += tokenizer_.decode({&token, 1});
+  window_.push_back(token);
+  text_of_window_ = tokenizer_.decode(window_);
+  const std::size_t unsettled = unsettled_bytes(text_of_window_);
+  take_window(text_of_window_.size() - unsettled);
+  if (unsettled == 0) {
+    begin_window({token});
+  } else if (window_.size() > kMostTokens) {
+    begin_window({window_.end() - kKeptTokens, window_.end()});
+    taken_ = text_of_window_.size() - unsettled;
   }
-  before_ = token;
   take_characters(false);
   return release(false);
 }
 
 std::string TextStream::finish() {
   if (has_stopped_) return {};
+  take_window(text_of_window_.size());
   take_characters(true);
   return release(true);
+}
+
+void TextStream::take_window(std::size_t end) {
+  if (end <= taken_) return;
+  bytes_ += text_of_window_.substr(taken_, end - taken_);
+  taken_ = end;
 }
 
 void TextStream::take_characters(bool at_end) {

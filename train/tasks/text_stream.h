@@ -28,16 +28,22 @@ class TextStream {
   bool has_stopped() const { return has_stopped_; }
 
  private:
+  /// The window becomes `tokens`, whose text is known already.
+  void begin_window(std::vector<std::int32_t> tokens);
+  /// Moves what is not taken yet of the window's text, up to byte `end`, to `bytes_`.
+  void take_window(std::size_t end);
   /// Moves whole characters from `bytes_` to `text_`; with `at_end` all of it.
   void take_characters(bool at_end);
   /// Cuts `text_` at a stop and returns what may be shown.
   std::string release(bool at_end);
 
   const Tokenizer& tokenizer_;
-  std::optional<std::int32_t> before_;
   std::vector<std::string> stops_;
-  std::string bytes_;  ///< not known to be characters yet
-  std::string text_;   ///< characters that may belong to a stop
+  std::vector<std::int32_t> window_;  ///< the last tokens: the text of a token can depend on those before it
+  std::string text_of_window_;
+  std::size_t taken_ = 0;  ///< bytes of it that were taken
+  std::string bytes_;      ///< not known to be characters yet
+  std::string text_;       ///< characters that may belong to a stop
   bool has_stopped_ = false;
 };
 

@@ -1,12 +1,20 @@
 #include "train/tasks/text_stream.h"
 
+#include <filesystem>
+#include <random>
+
 #include "data/tokenizers/registry.h"
+#include "data/tokenizers/sentencepiece_tokenizer.h"
 #include "data/utf8.h"
 #include "tests/catch.h"
 
 namespace cosformer::test {
 
 namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kGolden = fs::path(COSFORMER_SOURCE_DIR) / "tests/golden/tokenizers";
 
 std::vector<std::int32_t> bytes_of(const std::string& text) {
   std::vector<std::int32_t> ids;
@@ -70,6 +78,46 @@ TEST_CASE("a text ends in front of the stop that is complete first") {
   CHECK(stream.add('N').empty());
   CHECK(stream.add('X') == "ENX");
   CHECK_FALSE(stream.has_stopped());
+}
+
+TEST_CASE("the streamed text of any tokenizer is its text of all tokens") {
+  for (const auto& folder : fs::directory_iterator(kGolden)) {
+    if (!folder.is_directory()) continue;
+    const bool is_sentencepiece = fs::exists(folder.path() / "tokenizer.model");
+    if (is_sentencepiece && !has_sentencepiece()) continue;
+    const auto tokenizer = load_tokenizer(is_sentencepiece ? "sentencepiece" : "huggingface", folder.path());
+    for (const std::string text : {"the run is – 漢字 and 😀!", "\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD", "é", "a\uFFFDb"}) {
+      CAPTURE(folder.path().string(), text);
+      const std::vector<std::int32_t> ids = tokenizer->encode(text);
+      CHECK(streamed(*tokenizer, ids) == tokenizer->decode(ids));
+    }
+  }
+}
+
+TEST_CASE("single bytes of SentencePiece stream as characters where they make some") {
+  if (!has_sentencepiece()) return;
+  const auto tokenizer = load_tokenizer("sentencepiece", kGolden / "sentencepiece_bpe");
+  const auto decoded = [&](const std::vector<std::int32_t>& ids) { return tokenizer->decode(ids); };
+  const std::vector<std::int32_t> smile = tokenizer->encode("😀");
+  REQUIRE(smile.size() >= 4);
+  const std::vector<std::int32_t> bytes(smile.end() - 4, smile.end());
+  std::mt19937_64 random(3);
+  for (int repeat = 0; repeat < 200; ++repeat) {
+    std::vector<std::int32_t> ids = tokenizer->encode("the");
+    for (int i = 0; i < 100; ++i) {
+      // Whole smiles and bytes of one in any order.
+      if (random() % 4 == 0) {
+        ids.insert(ids.end(), bytes.begin(), bytes.end());
+      } else {
+        ids.push_back(bytes[random() % 4]);
+      }
+    }
+    CHECK(streamed(*tokenizer, ids) == decoded(ids));
+    TextStream stream(*tokenizer, ids.front(), {});
+    std::string text = decoded({ids.front()});
+    for (std::size_t i = 1; i < ids.size(); ++i) text += stream.add(ids[i]);
+    CHECK(text + stream.finish() == decoded(ids));
+  }
 }
 
 TEST_CASE("words follow the prompt's last one after a space") {
