@@ -81,7 +81,15 @@ void Trainer::resume() {
       optimizer = std::move(checkpoint.optimizer);
       state_ = checkpoint.state;
       saved_step_ = state_.step;
-      if (!checkpoint.config.empty()) log_every = config_from_json(checkpoint.config, {}, latest->string()).train.log_every;
+      if (!checkpoint.config.empty()) {
+        const Config before = config_from_json(checkpoint.config, {}, latest->string());
+        log_every = before.train.log_every;
+        if (state_.best_metric && before.train.eval_max_batches != config_.train.eval_max_batches)
+          log_.warn(
+              "train.eval_max_batches is {} and was {} in the checkpoint: which evaluation is the best, and with it "
+              "train.patience and checkpoint.keep_best, is decided between different parts of the validation data",
+              config_.train.eval_max_batches, before.train.eval_max_batches);
+      }
       change = find_change(directory_->metrics_file(), checkpoint.metrics, state_.step);
       checkpoints_->finish_save(saved_step_);
       log_.info("continuing from {} (step {})", latest->string(), state_.step);
@@ -221,8 +229,14 @@ void Trainer::write_sample() {
   const std::string& prompt = config_.logging.sample_prompt;
   if (prompt.empty()) return;
   const AveragedWeights::Shown averaged(average_);
-  if (const auto text = task_.write_sample(*model_, prompt, config_.logging.sample_tokens))
-    recorder_->add_sample(prompt, *text, state_);
+  std::optional<std::string> text;
+  try {
+    text = task_.write_sample(*model_, prompt, config_.logging.sample_tokens);
+  } catch (const Error& error) {
+    // A sample is for the eye: no run ends by it.
+    log_.warn("step {}: no sample: {}", state_.step, error.what());
+  }
+  if (text) recorder_->add_sample(prompt, *text, state_);
 }
 
 void Trainer::save() {
