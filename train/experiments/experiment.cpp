@@ -87,16 +87,17 @@ const CitedFigure* Experiment::published_figure(const std::string& group, std::s
   return find_figure(published, group, stages[stage].name);
 }
 
-bool is_incidental_key(const std::string& key) {
-  return key == "train.seed" || key == "train.threads" || key == "task.tokenizer_folder" || key == "task.token_cache" ||
-         key == "train.init_from" || key.starts_with("checkpoint.") || key.starts_with("logging.");
+bool is_incidental_key(const std::string& key, bool of_sweep) {
+  return key == "train.seed" || key == "attention.seed" || key == "train.threads" || key == "task.tokenizer_folder" ||
+         key == "task.token_cache" || (of_sweep && key == "train.init_from") || key.starts_with("checkpoint.") ||
+         key.starts_with("logging.");
 }
 
 std::vector<VariedKey> varied_keys(const Experiment& experiment, std::size_t stage) {
   std::vector<VariedKey> varied;
   for (const Field& field : config_fields()) {
     VariedKey row{std::string(field.key), {}};
-    if (is_incidental_key(row.key)) continue;
+    if (is_incidental_key(row.key, experiment.is_sweep)) continue;
     std::optional<std::string> common;
     bool differs = false;
     for (const std::string& group : experiment.groups) {

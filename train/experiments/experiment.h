@@ -92,11 +92,11 @@ struct VariedKey {
   std::string key;
   std::vector<std::string> values;  ///< by group, as TOML; "differs" if runs of one group disagree, "" if unknown
 };
-/// Keys that differ between the groups of a stage. Seeds, threads, the tokenizer's folder, checkpoint and logging settings
-/// do not make a difference of their own.
+/// Keys that differ between the groups of a stage, but for incidental ones.
 std::vector<VariedKey> varied_keys(const Experiment& experiment, std::size_t stage);
 
-/// True for keys that tell one run of a group from another, or only say what is written and where.
-bool is_incidental_key(const std::string& key);
+/// True for keys that tell one run of a group from another, or only say what is written and where: seeds, threads, the
+/// tokenizer's folder, checkpoint and logging settings. Of a sweep train.init_from too, which is the run of the same seed.
+bool is_incidental_key(const std::string& key, bool of_sweep);
 
 }  // namespace cosformer

@@ -106,8 +106,11 @@ void decide_status(ReportedRun& run, const RunLog& log) {
   } else if (run.config && step >= run.config->train.max_steps) {
     run.status = RunStatus::finished;
   } else {
-    // Patience and time limits end a run as its config wants; what the log says last tells them from other ends.
-    const bool by_limit = log.last_line.find(": stopped: ") != std::string::npos;
+    // Patience and time limits end a run as its config wants, and the last steps of a finished one need not be logged; what
+    // the log says last tells these from other ends.
+    const bool by_limit = log.last_line.find(": stopped: ") != std::string::npos ||
+                          log.last_line.find(concat(": finished after ", run.config ? run.config->train.max_steps : 0,
+                                                    " steps")) != std::string::npos;
     run.status = by_limit ? RunStatus::finished : RunStatus::stopped;
     run.reason = concat(progress, log.last_line.empty() ? "" : "; ", log.last_line);
   }
@@ -135,7 +138,7 @@ std::string identity_of(const ReportedRun& run) {
   if (!run.config) return run.name;
   std::string text;
   for (const Field& field : config_fields()) {
-    if (!is_incidental_key(std::string(field.key))) text += format_value(field.get(*run.config)) + '\n';
+    if (!is_incidental_key(std::string(field.key), false)) text += format_value(field.get(*run.config)) + '\n';
   }
   return text;
 }

@@ -134,6 +134,34 @@ TEST_CASE("runs that differ in the seed alone are one group, named by what diffe
   CHECK(two_runs_table(experiments[0]).empty());
 }
 
+TEST_CASE("runs that began with other weights are other groups") {
+  const test::TemporaryFolder folder;
+  std::vector<std::string> paths;
+  for (const char* name : {"", "pretrained", "other"}) {
+    paths.push_back((folder / ("run" + std::to_string(paths.size()))).string());
+    write_run(paths.back(), "[train]\ninit_from = \"" + std::string(name) + "\"\n",
+              "{\"step\":5000,\"split\":\"valid\",\"loss\":2.5}\n");
+  }
+  const auto experiments = collect_experiments(paths);
+  REQUIRE(experiments.size() == 1);
+  CHECK(experiments[0].groups.size() == 3);
+  REQUIRE(varied_keys(experiments[0], 0).size() == 1);
+  CHECK(varied_keys(experiments[0], 0)[0].key == "train.init_from");
+}
+
+TEST_CASE("a run whose last steps were not logged is finished if its log says so") {
+  const test::TemporaryFolder folder;
+  const std::string line = "2026-01-31T12:00:00.000+00:00 info r: finished after ";
+  for (const auto& [name, steps, status] :
+       {std::tuple("whole", "15", RunStatus::finished), std::tuple("part", "10", RunStatus::stopped)}) {
+    write_run(folder / name, "[train]\nmax_steps = 15\n", "{\"step\":10,\"split\":\"train\",\"loss\":2.5}\n");
+    write_bytes(folder / name / "run.log", line + steps + " steps\n");
+    const auto experiments = collect_experiments({(folder / name).string()});
+    REQUIRE(experiments.size() == 1);
+    CHECK(experiments[0].runs[0].status == status);
+  }
+}
+
 TEST_CASE("two runs are shown side by side with their differences") {
   const test::TemporaryFolder folder;
   write_run(folder / "one", "", "{\"step\":5000,\"split\":\"valid\",\"loss\":2.5}\n");
