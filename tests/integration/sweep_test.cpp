@@ -113,6 +113,18 @@ TEST_CASE("A run that fails is named with its line, stops no other, and is tried
   CHECK(fs::exists(project.run("cosformer-seed2") / "result.json"));
   CHECK(test::is_one_line(test::read_bytes(project / "s/runs/softmax-seed2/train.failed")));
 
+  // Nor does one whose folder cannot be made.
+  fs::remove_all(project / "s/runs/softmax-seed2");
+  fs::remove_all(project / "s/runs/cosformer-seed1");
+  test::write_bytes(project / "s/runs/softmax-seed2", "x");
+  const Outcome blocked = project.sweep({"--resume"});
+  INFO(blocked.errors);
+  CHECK(blocked.code == 1);
+  CHECK(test::contains(blocked.errors, "softmax-seed2"));
+  CHECK(test::contains(blocked.errors, "cannot be created"));
+  CHECK(fs::exists(project.run("cosformer-seed1") / "result.json"));
+  fs::remove(project / "s/runs/softmax-seed2");
+
   fs::remove_all(project.run("softmax-seed2"));
   const Outcome resumed = project.sweep({"--resume"});
   INFO(resumed.errors);

@@ -10,6 +10,7 @@
 
 #include "core/error.h"
 #include "data/strict_json.h"
+#include "train/config/schema.h"
 #include "train/experiments/run_log.h"
 #include "train/experiments/sweep/sweep_folder.h"
 #include "train/loop/plan.h"
@@ -82,14 +83,13 @@ bool PointJob::start_next() {
       start_process(arguments);
       return true;
     }
-    if (scores_.empty() && splits_to_score_.empty()) {
-      if (!run().config.task.test.empty()) splits_to_score_.emplace_back("test");
-      if (!run().config.task.valid.empty()) splits_to_score_.emplace_back("valid");
-    }
-    if (!splits_to_score_.empty()) {
-      scored_split_ = splits_to_score_.back();
-      splits_to_score_.pop_back();
-      start_process({"eval", run().folder.string(), "--split", scored_split_, "--json"});
+    const std::vector<std::string> splits = splits_to_score(run().config);
+    if (scores_.size() < splits.size()) {
+      scored_split_ = splits[scores_.size()];
+      const std::string key = concat("task.", scored_split_);
+      // The run may be from before the sweep had this split.
+      start_process({"eval", run().folder.string(), "--split", scored_split_, "--json", "--set",
+                     concat(key, "=", format_value(find_field(key)->get(run().config)))});
       return true;
     }
     write_result();
@@ -121,7 +121,7 @@ bool PointJob::advance(bool stopping) {
     const bool by_signal = end->signal != 0 || end->code > 128;
     if (stopping && by_signal) return false;
     fail(reason_of(*end));
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     fail(error.what());
   }
   return false;
@@ -137,8 +137,14 @@ std::string PointJob::reason_of(const ProcessEnd& end) const {
 }
 
 void PointJob::fail(const std::string& reason) {
-  replace_file(files_, beside_run(run(), ".failed"), reason + "\n");
-  stage_ended_(run(), stage_, reason);
+  std::string lines = reason;
+  try {
+    replace_file(files_, beside_run(run(), ".failed"), reason + "\n");
+  } catch (const std::exception& error) {
+    // The other points go on, and this one is tried again by --resume with or without the file.
+    lines += concat(" (", error.what(), ")");
+  }
+  stage_ended_(run(), stage_, lines);
 }
 
 void PointJob::write_result() {

@@ -52,7 +52,6 @@ class PointJob {
   StageEnd stage_ended_;
   FileLock lock_;
   std::size_t stage_ = 0;
-  std::vector<std::string> splits_to_score_;                 ///< of the current stage, the next one last
   std::vector<std::pair<std::string, std::string>> scores_;  ///< by split: what `eval --json` printed
   std::string scored_split_;                                 ///< by the process that runs; empty while it trains
   std::unique_ptr<ChildProcess> process_;

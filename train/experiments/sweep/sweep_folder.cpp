@@ -71,6 +71,10 @@ nlohmann::ordered_json describe_sweep(const SweepPlan& plan) {
           {"floors", floors}};
 }
 
+const SweepStage& stage_of(const SweepPlan& plan, const std::vector<SweepRun>& runs, const SweepRun& run) {
+  return plan.file.stages[static_cast<std::size_t>(&run - runs.data())];
+}
+
 /// Keys that say where contents lie which `check_contents` compares.
 bool names_content(std::string_view key) {
   constexpr std::string_view kPaths[] = {"task.train", "task.valid", "task.test", "task.tokenizer_folder",
@@ -78,20 +82,22 @@ bool names_content(std::string_view key) {
   return std::ranges::find(kPaths, key) != std::end(kPaths);
 }
 
-/// Keys that say where a run is, on what it runs and what it reports.
-bool may_differ(std::string_view key) {
-  constexpr std::string_view kFree[] = {"train.threads", "train.init_from", "train.log_every"};
-  return std::ranges::find(kFree, key) != std::end(kFree) || key.starts_with("checkpoint.") || key.starts_with("logging.");
+/// Keys that say on what a run runs and what it reports; of a stage that begins with another's weights also where they are.
+bool may_differ(std::string_view key, bool begins_with_stage) {
+  return key == "train.threads" || key == "train.log_every" || (begins_with_stage && key == "train.init_from") ||
+         key.starts_with("checkpoint.") || key.starts_with("logging.");
 }
 
-/// Throws InputError if the trained run was planned with another config than now. Paths may differ if `compares_contents`.
-void check_not_contradicted(const SweepRun& run, bool compares_contents) {
+/// Throws InputError if the trained run of a stage was planned with another config than now. Paths may differ if
+/// `compares_contents`.
+void check_not_contradicted(const SweepRun& run, const SweepStage& stage, bool compares_contents) {
   const fs::path file = train_file(run);
   const nlohmann::json trained = read_sealed_json(file);
   check<InputError>(trained.contains(kPlannedConfigKey), file.string(), ": expected the key \"", kPlannedConfigKey, '"');
   const Config planned = config_from_json(trained[kPlannedConfigKey].dump(), {}, file.string());
   for (const ConfigDifference& difference : differences(planned, run.config)) {
-    const bool is_free = may_differ(difference.key) || (compares_contents && names_content(difference.key));
+    const bool is_free =
+        may_differ(difference.key, !stage.init_from.empty()) || (compares_contents && names_content(difference.key));
     check<InputError>(is_free, run.folder.string(), ": ", difference.key, " is ", difference.first,
                       " in this finished run and ", difference.second, " in the sweep now; another --sweep-dir starts anew");
   }
@@ -103,7 +109,19 @@ fs::path beside_run(const SweepRun& run, const char* ending) { return run.folder
 fs::path result_file(const SweepRun& run) { return run.folder / "result.json"; }
 fs::path train_file(const SweepRun& run) { return run.folder / "train.json"; }
 bool is_whole(const fs::path& file) { return is_there(file) && !seal_fault(file); }
-bool is_finished(const SweepRun& run) { return is_whole(result_file(run)) && is_whole(train_file(run)); }
+
+std::vector<std::string> splits_to_score(const Config& config) {
+  std::vector<std::string> splits;
+  if (!config.task.valid.empty()) splits.emplace_back("valid");
+  if (!config.task.test.empty()) splits.emplace_back("test");
+  return splits;
+}
+
+bool is_finished(const SweepRun& run) {
+  if (!is_whole(result_file(run)) || !is_whole(train_file(run))) return false;
+  const nlohmann::json result = read_sealed_json(result_file(run));
+  return std::ranges::all_of(splits_to_score(run.config), [&](const std::string& split) { return result.contains(split); });
+}
 
 std::vector<std::string> damaged_files(const SweepPlan& plan) {
   std::vector<std::string> lines;
@@ -130,8 +148,8 @@ void SweepFolder::check_usable(const fs::path& path, Mode mode, const SweepPlan&
   for (const std::vector<SweepRun>& runs : plan.runs) {
     for (const SweepRun& run : runs) {
       // A damaged one is made again.
-      const bool compares_contents = plan.file.stages[static_cast<std::size_t>(&run - runs.data())].init_from.empty();
-      if (is_whole(train_file(run))) check_not_contradicted(run, compares_contents);
+      const SweepStage& stage = stage_of(plan, runs, run);
+      if (is_whole(train_file(run))) check_not_contradicted(run, stage, stage.init_from.empty());
     }
   }
 }
@@ -144,7 +162,7 @@ void SweepFolder::check_contents(const SweepPlan& plan) {
       const RunIdentity trained = checkpoint ? read_state_document(*checkpoint).identity : RunIdentity();
       // Of a run that does not know what it has read, the paths are all there is.
       if (trained.data.empty()) {
-        check_not_contradicted(run, false);
+        check_not_contradicted(run, stage_of(plan, runs, run), false);
         continue;
       }
       const std::vector<std::string> changes =

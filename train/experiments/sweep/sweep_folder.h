@@ -57,7 +57,9 @@ std::filesystem::path train_file(const SweepRun& run);
 inline constexpr const char* kPlannedConfigKey = "planned_config";
 /// Whether a file of a run is there and fits its checksum.
 bool is_whole(const std::filesystem::path& file);
-/// Whether a run has been trained and scored, and both files say so unharmed.
+/// The splits that a run's best checkpoint is scored on, in this order: valid and test, of those that its config names.
+std::vector<std::string> splits_to_score(const Config& config);
+/// Whether a run has been trained, and scored on all of them, and both files say so unharmed.
 bool is_finished(const SweepRun& run);
 /// What is wrong with each damaged train.json and result.json of the plan's runs: one line for each, begun with the file.
 std::vector<std::string> damaged_files(const SweepPlan& plan);

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/nearest_name.h"
 #include "train/config/schema.h"
+#include "train/experiments/sweep/sweep_folder.h"
 #include "train/tasks/initial_weights.h"
 #include "train/tasks/task.h"
 
@@ -243,6 +244,7 @@ SweepPlan make_sweep_plan(const SweepFile& file, const fs::path& sweep_folder) {
 
 void check_runs(SweepPlan& plan, bool identify) {
   Tasks tasks(identify);
+  std::set<std::string> initial_weights;  // that were read
   for (std::size_t p = 0; p < plan.points.size(); ++p) {
     std::vector<ModelConfig> models;  // of the point's stages, complete
     for (std::size_t s = 0; s < plan.stages.size(); ++s) {
@@ -250,6 +252,10 @@ void check_runs(SweepPlan& plan, bool identify) {
       const SweepStage& stage = plan.file.stages[s];
       try {
         if (stage.init_from.empty()) {
+          // A run that is trained needs no longer what it began with.
+          const std::string& weights = run.config.train.init_from;
+          if (!weights.empty() && !is_whole(train_file(run)) && initial_weights.insert(weights).second)
+            read_initial_weights(weights, run.config, [](const std::string&) {});
           const Tasks::Held& held = tasks.of(run.config);
           const Task& task = *held.task;
           run.identity = held.identity;

@@ -26,7 +26,7 @@ int run_points(FileSystem& files, const SweepPlan& plan, const std::vector<std::
     try {
       auto job = std::make_unique<PointJob>(files, plan, point, threads, stage_ended);
       if (job->start()) running.push_back(std::move(job));
-    } catch (const InputError& error) {
+    } catch (const std::exception& error) {
       stage_ended(plan.runs[point].front(), 0, error.what());
     }
   };
