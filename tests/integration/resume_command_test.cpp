@@ -106,8 +106,11 @@ TEST_CASE("A run is begun anew by --restart alone, from its folder or another co
   REQUIRE(project.train("first", {"train.max_steps=6", "task.tokenizer=char"}).code == 0);
   REQUIRE(project.train("second", {"train.max_steps=9"}).code == 0);
   REQUIRE(project.train("run", {"train.max_steps=6", "task.tokenizer=char"}).code == 0);
+  // Of an evaluation of the run that goes.
+  test::write_bytes(project / "run/samples.jsonl", "{}\n");
   SECTION("its folder") {
     CHECK(project.call({"train", "run", "--restart"}).code == 0);
+    CHECK_FALSE(fs::exists(project / "run/samples.jsonl"));
     CHECK(project.result("run") == project.result("first"));
   }
   SECTION("another config") {
@@ -115,6 +118,12 @@ TEST_CASE("A run is begun anew by --restart alone, from its folder or another co
     CHECK(project.result("run") == project.result("second"));
     CHECK_FALSE(fs::exists(project / "run/tokenizer"));
     CHECK(test::read_bytes(project / "run/config.toml") == test::read_bytes(project / "second/config.toml"));
+  }
+  SECTION("not by a script for a cluster, whose job may be queued again") {
+    const test::Outcome refused = project.call({"train", "run", "--restart", "--launcher", "slurm", "--ranks", "1"});
+    CHECK(refused.code == 2);
+    CHECK(test::is_one_line(refused.errors));
+    CHECK(contains(refused.errors, "--restart begins a run anew each time"));
   }
   SECTION("nothing is lost where the new one cannot begin") {
     const test::RunResult before = project.result("run");

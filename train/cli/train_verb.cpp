@@ -57,6 +57,9 @@ RunChoice run_choice(const cxxopts::ParseResult& given) {
   choice.names_run = fs::is_directory(path, ignored);
   check<InputError>(given.count("resume") == 0 || given.count("restart") == 0,
                     "--resume goes on with a run, --restart begins it anew: expected one of them");
+  check<InputError>(given.count("launcher") == 0 || given.count("restart") == 0,
+                    "--restart begins a run anew each time the script's job is queued again; with --launcher choose another "
+                    "--run-dir, or remove the folder");
   if (given.count("resume")) choice.mode = RunDirectory::Mode::resume;
   if (given.count("restart")) choice.mode = RunDirectory::Mode::restart;
   if (!choice.names_run) {

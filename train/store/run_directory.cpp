@@ -77,7 +77,7 @@ RunDirectory RunDirectory::open(FileSystem& files, const std::filesystem::path& 
 }
 
 void RunDirectory::clear(std::string_view assets) {
-  std::vector<std::filesystem::path> made = {checkpoints(), metrics_file(), path_ / assets};
+  std::vector<std::filesystem::path> made = {checkpoints(), metrics_file(), samples_file(), path_ / assets};
   for (const auto& entry : std::filesystem::directory_iterator(path_)) {
     if (entry.path().filename().string().starts_with("events.out.tfevents.")) made.push_back(entry.path());
   }
