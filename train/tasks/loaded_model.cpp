@@ -18,12 +18,13 @@ namespace fs = std::filesystem;
 /// The tokenizer folder in the checkpoint `weights` (an imported one has its own) or in the run that it belongs to
 /// (RUN/checkpoints/step-…[/model.safetensors]); empty if there is none.
 fs::path tokenizer_of_run(const fs::path& weights) {
+  std::error_code ignored;
   fs::path folder = fs::absolute(weights).lexically_normal();
-  for (int up = 0; up <= 3; ++up) {
-    if (fs::is_directory(folder / kTokenizerFolder)) return folder / kTokenizerFolder;
-    folder = folder.parent_path();
-  }
-  return {};
+  if (!fs::is_directory(folder, ignored)) folder = folder.parent_path();
+  if (fs::is_directory(folder / kTokenizerFolder, ignored)) return folder / kTokenizerFolder;
+  const fs::path checkpoints = folder.parent_path();
+  const fs::path of_run = checkpoints.parent_path() / kTokenizerFolder;
+  return checkpoints.filename() == "checkpoints" && fs::is_directory(of_run, ignored) ? of_run : fs::path();
 }
 
 /// Whether two tensors hold the same numbers.
@@ -59,8 +60,10 @@ ModelFile read_model_file(const fs::path& path, const std::optional<fs::path>& c
                        [](const std::string& assignment) { return assignment.starts_with("train.threads="); });
   file.config.train.threads = config_from_overrides(of_this_machine).train.threads;
   TaskConfig& task = file.config.task;
-  const bool is_chosen = std::ranges::any_of(
-      overrides, [](const std::string& assignment) { return assignment.starts_with("task.tokenizer_folder="); });
+  const bool is_chosen =
+      (config_file && !task.tokenizer_folder.empty()) || std::ranges::any_of(overrides, [](const std::string& assignment) {
+        return assignment.starts_with("task.tokenizer_folder=");
+      });
   if (!is_chosen && find_tokenizer_kind(task.tokenizer).has_files) {
     if (const fs::path own = tokenizer_of_run(file.weights); !own.empty()) task.tokenizer_folder = own.string();
   }
