@@ -161,6 +161,10 @@ int run_data_check(int argc, char** argv) {
       given->count("languages") ? parse_languages((*given)["languages"].as<std::string>()) : LanguagePair();
   const bool is_parallel = given->count("format") ? (*given)["format"].as<std::string>() == "parallel"
                                                   : given->count("languages") || !parallel_prefixes(path, languages).empty();
+  const auto refuse_part = [&](const char* kind) {
+    check<InputError>(given->count("part") == 0, "--part: a ", kind, " text is read whole");
+  };
+  if (is_parallel) refuse_part("parallel");
   if (is_parallel) return check_parallel_text(path, languages, given->count("json") > 0);
   const std::string format = given->count("format")     ? (*given)["format"].as<std::string>()
                              : given->count("text-key") ? "plain"
@@ -169,6 +173,7 @@ int run_data_check(int argc, char** argv) {
   check<InputError>(is_plain || given->count("train-text") == 0,
                     "--train-text: only plain texts are compared with one, not ", format);
   if (is_plain) {
+    refuse_part("plain");
     PlainTextOptions options;
     if (given->count("train-text")) options.train_text = (*given)["train-text"].as<std::string>();
     if (given->count("text-key")) options.text_key = (*given)["text-key"].as<std::string>();
