@@ -80,7 +80,7 @@ void MaskedTokenBatches::add(MaskedTokenBatch& batch, const TextWindow& window, 
     if (kind < kBecomesMask) {
       batch.inputs[to] = special_.mask;
     } else if (kind < kBecomesMask + kBecomesRandom) {
-      const auto own_ids = static_cast<std::uint64_t>(special_.class_token);
+      const auto own_ids = static_cast<std::uint64_t>(special_.tokenizer_vocab_size);
       batch.inputs[to] = static_cast<std::int32_t>(draws.replacement.below(own_ids, index, epoch));
     }
   }

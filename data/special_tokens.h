@@ -4,24 +4,35 @@
 
 #include <cstdint>
 
+#include "data/tokenizers/tokenizer.h"
+
 namespace cosformer {
 
-/// RoBERTa's special tokens behind the ids of a tokenizer, the same for pre-training and fine-tuning.
+/// RoBERTa's special tokens, the same for pre-training and fine-tuning.
 struct SpecialTokens {
-  /// How many ids they add to the vocabulary.
+  /// How many ids they add to a vocabulary that has none.
   static constexpr std::int64_t kCount = 3;
 
-  explicit SpecialTokens(std::int64_t tokenizer_vocab_size)
-      : class_token(static_cast<std::int32_t>(tokenizer_vocab_size)),
+  /// Ids behind those of a tokenizer.
+  explicit SpecialTokens(std::int64_t of_tokenizer)
+      : class_token(static_cast<std::int32_t>(of_tokenizer)),
         separator(class_token + 1),
         mask(class_token + 2),
-        vocab_size(tokenizer_vocab_size + kCount) {}
+        tokenizer_vocab_size(of_tokenizer),
+        vocab_size(of_tokenizer + kCount) {}
+  /// A tokenizer's own `<s>`, `</s>` and `<mask>`, or `[CLS]`, `[SEP]` and `[MASK]` as BERT calls them. Throws InputError,
+  /// begun with task.special_tokens, if it has neither.
+  static SpecialTokens of(const Tokenizer& tokenizer);
 
-  std::int32_t class_token;  ///< `<s>`, the first of every sequence
-  std::int32_t separator;    ///< `</s>`
-  std::int32_t mask;         ///< `<mask>`
-  std::int64_t vocab_size;   ///< with the tokenizer's
+  std::int32_t class_token;           ///< `<s>`, the first of every sequence
+  std::int32_t separator;             ///< `</s>`
+  std::int32_t mask;                  ///< `<mask>`
+  std::int64_t tokenizer_vocab_size;  ///< ids of the tokenizer, from 0
+  std::int64_t vocab_size;            ///< with those behind it
 };
+
+/// Whether a tokenizer has special tokens of its own.
+bool has_special_tokens(const Tokenizer& tokenizer);
 
 /// What a translation model reads and writes besides a tokenizer's tokens, behind their ids.
 struct TranslationTokens {

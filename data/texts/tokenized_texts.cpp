@@ -5,7 +5,6 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
-#include "data/special_tokens.h"
 
 namespace cosformer {
 
@@ -93,8 +92,9 @@ std::unique_ptr<LabelledSequences> tokenize_texts(const LabelledTexts& texts, co
   for (std::size_t i = 0; i < problems.size(); ++i) {
     check<InputError>(problems[i].empty(), source, ": example ", i + 1, ": ", problems[i]);
   }
-  return std::make_unique<TokenizedTexts>(std::move(examples), SpecialTokens(tokenizer.vocab_size()), options, texts.skipped,
-                                          content_of(texts));
+  return std::make_unique<TokenizedTexts>(std::move(examples),
+                                          options.special.value_or(SpecialTokens(tokenizer.vocab_size())), options,
+                                          texts.skipped, content_of(texts));
 }
 
 }  // namespace cosformer

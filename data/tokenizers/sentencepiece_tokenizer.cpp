@@ -52,6 +52,12 @@ std::string SentencePieceTokenizer::decode(std::span<const std::int32_t> ids) co
   return text;
 }
 
+std::optional<std::int32_t> SentencePieceTokenizer::find_token(std::string_view name) const {
+  const int id = processor_->library.PieceToId({name.data(), name.size()});
+  if (processor_->library.IdToPiece(id) != name) return {};
+  return id;
+}
+
 #else
 
 struct SentencePieceTokenizer::Processor {};
@@ -64,6 +70,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(std::string, const std::string& s
 std::int64_t SentencePieceTokenizer::vocab_size() const { return 0; }
 std::vector<std::int32_t> SentencePieceTokenizer::encode(std::string_view) const { return {}; }
 std::string SentencePieceTokenizer::decode(std::span<const std::int32_t>) const { return {}; }
+std::optional<std::int32_t> SentencePieceTokenizer::find_token(std::string_view) const { return {}; }
 
 #endif
 

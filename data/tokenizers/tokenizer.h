@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,6 +35,9 @@ class Tokenizer {
   virtual bool may_cut(std::string_view text, std::size_t p) const = 0;
   /// The text of ids. Throws InputError if an id is not below `vocab_size()`.
   virtual std::string decode(std::span<const std::int32_t> ids) const = 0;
+  /// The id of the token that is spelled so, a special one such as "<mask>" too; nothing if there is none, or if the kind
+  /// has no tokens with a meaning of their own.
+  virtual std::optional<std::int32_t> find_token(std::string_view) const { return {}; }
   /// The files that `load_tokenizer(kind(), folder)` reads. Equal tokenizers have equal files, however those are spelled
   /// that they were read from.
   virtual TokenizerFiles files() const = 0;

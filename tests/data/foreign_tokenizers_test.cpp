@@ -2,6 +2,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "data/special_tokens.h"
+#include "data/texts/tokenized_texts.h"
 #include "data/tokenizers/huggingface/huggingface_tokenizer.h"
 #include "data/tokenizers/registry.h"
 #include "data/tokenizers/sentencepiece_tokenizer.h"
@@ -62,6 +64,40 @@ TEST_CASE("a tokenizer of another library gives that library's ids for a hard co
     ++tokenizers;
   }
   CHECK(tokenizers == (has_sentencepiece() ? 11 : 9));
+}
+
+TEST_CASE("special tokens are the tokenizer's own where it has all of them") {
+  for (const auto& [folder, names] : {std::pair("bert_uncased", std::array{"[CLS]", "[SEP]", "[MASK]"}),
+                                      std::pair("roberta", std::array{"<s>", "</s>", "<mask>"})}) {
+    const auto tokenizer = load_tokenizer("huggingface", kGolden / folder);
+    const SpecialTokens own = SpecialTokens::of(*tokenizer);
+    CHECK(own.vocab_size == tokenizer->vocab_size());
+    CHECK(own.tokenizer_vocab_size == tokenizer->vocab_size());
+    const std::array ids = {own.class_token, own.separator, own.mask};
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      CHECK(tokenizer->find_token(names[i]) == ids[i]);
+      CHECK(tokenizer->encode(names[i]) == std::vector{ids[i]});
+    }
+    LabelledTexts texts;
+    texts.examples = {{0, "the run", "is"}};
+    std::vector<std::int32_t> ids_of_pair;
+    tokenize_texts(texts, *tokenizer, {2, true, own}, "t")->read(0, 0, 100, ids_of_pair);
+    CHECK(ids_of_pair.front() == own.class_token);
+    CHECK(ids_of_pair.back() == own.separator);
+    CHECK(std::ranges::count(ids_of_pair, own.separator) == 3);
+    CHECK(tokenize_texts(texts, *tokenizer, {2, true, own}, "t")->vocab_size() == tokenizer->vocab_size());
+  }
+  for (const char* folder : {"gpt2", "metaspace"}) {
+    const auto tokenizer = load_tokenizer("huggingface", kGolden / folder);
+    CHECK_FALSE(has_special_tokens(*tokenizer));
+    CHECK_FALSE(tokenizer->find_token("<mask>"));
+    CHECK_FALSE(tokenizer->find_token(""));
+    CHECK(input_error_of([&] { SpecialTokens::of(*tokenizer); }).starts_with("task.special_tokens = \"tokenizer\": "));
+  }
+  if (!has_sentencepiece()) return;
+  const auto pieces = load_tokenizer("sentencepiece", kGolden / "sentencepiece_bpe");
+  CHECK(pieces->find_token("<s>").has_value());
+  CHECK_FALSE(pieces->find_token("[MASK]"));
 }
 
 TEST_CASE("a long text is cut into pieces without a change of its ids") {

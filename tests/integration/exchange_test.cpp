@@ -46,6 +46,41 @@ TEST_CASE("an imported model is evaluated, and a run begins with its weights") {
   CHECK(!std::filesystem::exists(project / "gpt3"));
 }
 
+TEST_CASE("an imported encoder reads texts with the special tokens of its own tokenizer") {
+  const TinyProject project;
+  std::filesystem::copy(kModels + "bert", project / "source");
+  // A tokenizer of as many tokens as the model has rows: all letters of the tiny texts are there.
+  nlohmann::json tokenizer =
+      nlohmann::json::parse(test::read_bytes(COSFORMER_SOURCE_DIR "/tests/golden/tokenizers/bert_uncased/tokenizer.json"));
+  nlohmann::json vocabulary = {{"[PAD]", 0}, {"[UNK]", 1}, {"[CLS]", 2}, {"[SEP]", 3}, {"[MASK]", 4}};
+  for (const char letter : std::string("theascrylmngio")) {
+    const std::string piece = (vocabulary.size() % 2 == 0 ? "" : "##") + std::string(1, letter);
+    vocabulary[piece] = vocabulary.size();
+  }
+  REQUIRE(vocabulary.size() == 19);
+  tokenizer["model"]["vocab"] = vocabulary;
+  test::write_bytes(project / "source/tokenizer.json", tokenizer.dump());
+  const test::Outcome imported = project.call({"import", "source", "-o", "bert"});
+  CAPTURE(imported.errors);
+  REQUIRE(imported.code == 0);
+  CHECK(contains(test::read_bytes(project / "bert/config.toml"), "special_tokens = \"tokenizer\""));
+  const test::Outcome scored = project.call({"eval", "bert", "--set", "task.valid=valid.txt"});
+  CAPTURE(scored.errors);
+  CHECK(scored.code == 0);
+  CHECK(project
+            .call({"train", "bert/config.toml", "--run-dir", "more", "--set", "train.init_from=bert", "--set",
+                   "task.train=train.txt", "--set", "train.max_steps=2"})
+            .code == 0);
+  test::write_bytes(project / "train.tsv", "sentence\tlabel\nthe sea\t1\na cry\t0\nsang\t1\n");
+  std::vector<std::string> arguments = {"train", "bert/config.toml", "--run-dir", "fine", "--set", "train.init_from=bert"};
+  for (const char* key : {"task.name=sst2", "task.train=train.tsv", "train.max_steps=2", "train.batch_size=2",
+                          "model.lm_head=false", "model.pooling=first"})
+    arguments.insert(arguments.end(), {"--set", key});
+  const test::Outcome tuned = project.call(arguments);
+  CAPTURE(tuned.errors);
+  CHECK(tuned.code == 0);
+}
+
 TEST_CASE("a run begins with weights that hold no config if they fit its own") {
   const TinyProject project;
   REQUIRE(project.train("one", {"train.max_steps=2"}).code == 0);

@@ -18,6 +18,10 @@
 
 namespace cosformer {
 
+/// Where masked language models and classifiers of texts have their `<s>`, `</s>` and `<mask>`: behind the tokenizer's ids,
+/// or among them.
+enum class SpecialTokenIds : std::uint8_t { added, tokenizer };
+
 /// What "padded length" means to attention and pooling if they ask for it.
 enum class PadTo : std::uint8_t { longest, seq_len };
 
@@ -38,8 +42,9 @@ struct TaskConfig {
   std::string tokenizer_folder;           ///< holds the tokenizer's files; empty = made from the training text
   std::int64_t tokenizer_vocab_size = 0;  ///< of a word or BPE tokenizer that is made; 0 = all words, 8192 for BPE
   std::int64_t tokenizer_min_count = 1;   ///< rarer words become the unknown token
-  double mask_probability = 0.15;         ///< masked_language_modeling: share of the tokens to predict
-  PadTo pad_to = PadTo::seq_len;          ///< classification
+  SpecialTokenIds special_tokens = SpecialTokenIds::added;  ///< masked_language_modeling, classification of texts
+  double mask_probability = 0.15;                           ///< masked_language_modeling: share of the tokens to predict
+  PadTo pad_to = PadTo::seq_len;                            ///< classification
   bool mask_padding_id = false;  ///< classification: tokens with the format's padding id are not read (black pixels)
   RatingClasses rating_classes = RatingClasses::stars;  ///< amazon: stars or polarity
   bool class_token = false;                             ///< classification: a token of its own stands before each text

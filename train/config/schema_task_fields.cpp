@@ -7,6 +7,8 @@ namespace cosformer::schema {
 namespace {
 
 constexpr Named<RatingClasses> kRatingClasses[] = {{"stars", RatingClasses::stars}, {"polarity", RatingClasses::polarity}};
+constexpr Named<SpecialTokenIds> kSpecialTokenIds[] = {{"added", SpecialTokenIds::added},
+                                                       {"tokenizer", SpecialTokenIds::tokenizer}};
 constexpr Named<PadTo> kPadTo[] = {{"longest", PadTo::longest}, {"seq_len", PadTo::seq_len}};
 constexpr Named<Shuffle> kShuffles[] = {{"window", Shuffle::window}, {"document", Shuffle::document}};
 
@@ -63,6 +65,10 @@ constexpr Field kFields[] = {
                                                    "8192 for bpe"),
     integer<&C::task, &Task::tokenizer_min_count>("task.tokenizer_min_count", 1, kMaxSteps,
                                                   "words that occur less often become the unknown token"),
+    choice<kSpecialTokenIds, &C::task, &Task::special_tokens>(
+        "task.special_tokens",
+        "the <s>, </s> and <mask> of masked_language_modeling and of classified texts: three ids behind those of the "
+        "tokenizer, or the tokenizer's own (<s>, </s>, <mask> or [CLS], [SEP], [MASK]), as imported encoders know them"),
     number<&C::task, &Task::mask_probability>("task.mask_probability", {.minimum = 0, .maximum = 1, .above_minimum = true},
                                               "share of the tokens that masked_language_modeling predicts"),
     choice<kPadTo, &C::task, &Task::pad_to>("task.pad_to",

@@ -8,6 +8,7 @@
 #include "core/missing_path.h"
 #include "core/nearest_name.h"
 #include "core/printable.h"
+#include "data/special_tokens.h"
 #include "data/tokenizers/registry.h"
 #include "layers/attention/reweighting_length.h"
 #include "layers/model.h"
@@ -58,6 +59,8 @@ void add_tokenizer(const fs::path& folder, ImportedModel& model) {
                         " tokens, the model ", model.config.model.vocab_size);
       model.config.task.tokenizer = kind;
       model.tokenizer = tokenizer->files();
+      if (model.config.model.kind == ModelKind::encoder && has_special_tokens(*tokenizer))
+        model.config.task.special_tokens = SpecialTokenIds::tokenizer;
       return;
     } catch (const InputError& error) {
       model.remarks.push_back(concat("the folder's tokenizer of kind ", kind, " is left out: ", error.what()));

@@ -61,7 +61,7 @@ struct MaskedBatch : TaskBatch {
 class MaskedLanguageModeling : public CorpusTask {
  public:
   MaskedLanguageModeling(const Config& config, std::shared_ptr<const Tokenizer> tokenizer)
-      : CorpusTask(config), special_(tokenizer->vocab_size()) {
+      : CorpusTask(config), special_(special_tokens_of(config.task, *tokenizer)) {
     check<InputError>(config.model.kind == ModelKind::encoder, "model.kind: masked_language_modeling needs \"encoder\"");
     check<InputError>(!config.task.document_boundaries,
                       "task.document_boundaries: masked_language_modeling reads across documents");
@@ -70,7 +70,8 @@ class MaskedLanguageModeling : public CorpusTask {
 
   ModelConfig with_data(ModelConfig model) const override {
     complete_vocab_size(model, special_.vocab_size,
-                        concat("tokenizer's ", tokenizer().vocab_size(), " and ", SpecialTokens::kCount, " special tokens"));
+                        concat("tokenizer's ", tokenizer().vocab_size(), " and ",
+                               special_.vocab_size - special_.tokenizer_vocab_size, " special tokens"));
     if (model.max_length == 0) model.max_length = config().task.seq_len;
     model.lm_head = true;
     return model;

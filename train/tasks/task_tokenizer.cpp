@@ -34,6 +34,11 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config, std::string_
   return train_tokenizer(config.tokenizer, text, options);
 }
 
+SpecialTokens special_tokens_of(const TaskConfig& config, const Tokenizer& tokenizer) {
+  return config.special_tokens == SpecialTokenIds::added ? SpecialTokens(tokenizer.vocab_size())
+                                                         : SpecialTokens::of(tokenizer);
+}
+
 void save_tokenizer(const TokenizerFiles& tokenizer, const std::filesystem::path& run) {
   const std::filesystem::path folder = run / kTokenizerFolder;
   const bool is_there = std::ranges::all_of(tokenizer, [&](const auto& file) {

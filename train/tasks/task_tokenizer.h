@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "data/special_tokens.h"
 #include "data/tokenizers/tokenizer.h"
 #include "train/config/config.h"
 
@@ -17,6 +18,9 @@ bool has_tokenizer_files(const TaskConfig& config);
 std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config);
 /// The same, made from `text` if the folder is empty.
 std::unique_ptr<Tokenizer> make_tokenizer(const TaskConfig& config, std::string_view text);
+
+/// The special tokens that `task.special_tokens` asks for. Throws InputError.
+SpecialTokens special_tokens_of(const TaskConfig& config, const Tokenizer& tokenizer);
 
 /// The folder of a run that holds its tokenizer's files.
 inline constexpr const char* kTokenizerFolder = "tokenizer";

@@ -41,7 +41,9 @@ std::unique_ptr<Task> make_text_classification(const Config& config) {
   for (const Split split : kAllSplits) {
     const std::string& path = data_path(config.task, split);
     if (path.empty()) continue;
-    splits[split] = tokenize_texts(texts[split], *tokenizer, {format->num_classes(options), format->pairs}, path);
+    splits[split] =
+        tokenize_texts(texts[split], *tokenizer,
+                       {format->num_classes(options), format->pairs, special_tokens_of(config.task, *tokenizer)}, path);
     texts[split] = {};
   }
   return make_classification(config, std::move(splits), {tokenizer, format->positive_class});

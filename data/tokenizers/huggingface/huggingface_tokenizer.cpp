@@ -135,6 +135,12 @@ std::string HuggingFaceTokenizer::decode(std::span<const std::int32_t> ids) cons
   return text;
 }
 
+std::optional<std::int32_t> HuggingFaceTokenizer::find_token(std::string_view name) const {
+  const auto found = name.empty() ? tokens_.end() : std::ranges::find(tokens_, name);
+  if (found == tokens_.end()) return {};
+  return static_cast<std::int32_t>(found - tokens_.begin());
+}
+
 TokenizerFiles HuggingFaceTokenizer::files() const { return {{kFile, json_}}; }
 
 }  // namespace cosformer

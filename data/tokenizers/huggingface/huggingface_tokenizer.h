@@ -30,6 +30,7 @@ class HuggingFaceTokenizer final : public Tokenizer {
   std::vector<std::int32_t> encode(std::string_view text) const override;
   bool may_cut(std::string_view text, std::size_t p) const override;
   std::string decode(std::span<const std::int32_t> ids) const override;
+  std::optional<std::int32_t> find_token(std::string_view name) const override;
   TokenizerFiles files() const override;
 
  private:
