@@ -25,11 +25,11 @@ std::string group_of(const std::string& name) {
 /// The attention of one of a model's layers, without numbers in its parameters.
 std::unique_ptr<Attention> attention_of(const ModelConfig& config, AttentionPlace place, std::int64_t layer) {
   ParameterStore store(0, DType::float32, ParameterValues::shapes_only);
-  return make_attention(attention_at(config.attention, place, layer), {.scope = Scope(store),
-                                                                       .num_heads = config.num_heads,
-                                                                       .head_dim = config.embed_dim / config.num_heads,
-                                                                       .embed_dim = config.embed_dim,
-                                                                       .max_length = config.max_length});
+  return make_attention(attention_of_layer(config, place, layer), {.scope = Scope(store),
+                                                                   .num_heads = config.num_heads,
+                                                                   .head_dim = config.embed_dim / config.num_heads,
+                                                                   .embed_dim = config.embed_dim,
+                                                                   .max_length = config.max_length});
 }
 
 /// Numbers that a projection to keys or values gives, as a share of one to queries.

@@ -44,6 +44,9 @@ enum class AttentionPlace : std::uint8_t { encoder, decoder_self, cross };
 /// attention.num_features for a head of width d: d log d.
 inline constexpr std::int64_t kDLogD = -1;
 
+/// attention.seed: that of the parameters.
+inline constexpr std::int64_t kSeedOfModel = -1;
+
 struct AttentionConfig {
   std::string kind = "cosformer";    ///< a name of the attention registry
   std::vector<std::string> layers;   ///< kinds of the layers of a stack, repeated to its end; empty = `kind` in all
@@ -59,6 +62,7 @@ struct AttentionConfig {
   std::int64_t chunk_size = 48;           ///< rows per chunk (linear attention, chunked form)
   std::int64_t num_features = 0;          ///< directions a head (favor, rfa, hedgehog); 0 = head_dim, or kDLogD
   std::int64_t redraw_every = 0;          ///< training steps from one draw of them to the next; 0 = none (favor, rfa)
+  std::int64_t seed = kSeedOfModel;       ///< of draws that are no parameters (AttentionSupport::draws), or kSeedOfModel
   std::int64_t window = 128;              ///< |i - j| ≤ window (local attention)
   std::int64_t diagonal_block = 64;       ///< positions of a block that sees itself alone (diagonal)
   std::int64_t projected_length = 64;     ///< positions that a text is projected to (linformer)
@@ -95,7 +99,7 @@ struct AttentionConfig {
   std::string cross = "auto";                ///< kind of the decoder's attention to the encoder
   std::int64_t self_reweighting_length = 0;  ///< M of the decoder's attention to itself; 0 = `reweighting_length`
   CrossReweighting cross_reweighting = CrossReweighting::shared_length;
-  double dropout = 0.0;  ///< of the attention weights (softmax and local attention)
+  double dropout = 0.0;  ///< of the attention weights, of kinds that have them (AttentionSupport::has_weights)
 
   OutputGate output_gate = OutputGate::none;
   std::int64_t short_convolution = 0;  ///< tokens that query, key and value are each convolved over; 0 = none

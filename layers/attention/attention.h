@@ -54,6 +54,11 @@ struct AttentionSetting {
   std::int64_t head_dim = 1;
   std::int64_t embed_dim = 1;   ///< width of the layer's input
   std::int64_t max_length = 1;  ///< positions of the longest text
+  /// Of random directions, rotations and blocks, which are part of what the parameters were trained for; nothing: the seed
+  /// of the parameters.
+  std::optional<std::uint64_t> seed = {};
+
+  std::uint64_t draw_seed() const { return seed.value_or(scope.store().seed()); }
 };
 
 /// Attention between projected heads. Immutable but for its parameters: one object serves several threads.

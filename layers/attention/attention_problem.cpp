@@ -34,14 +34,30 @@ constexpr Place kCarried = {AttentionPlace::decoder_self, "attention.self",
 constexpr Place kPacked = {AttentionPlace::decoder_self, "attention.self", "does not keep texts apart that share a row",
                            &AttentionSupport::padding};
 
-/// A form of linear attention that the normaliser does not have.
-std::optional<OptionProblem> find_form_problem(const AttentionConfig& config) {
+/// A form of linear attention that the normaliser does not have, or a place.
+std::optional<OptionProblem> find_form_problem(const ModelConfig& model, const Place& place, std::int64_t layer) {
+  const AttentionConfig config = options_of_kind(attention_at(model.attention, place.place, layer));
+  const AttentionKind& kind = find_attention_kind(config.kind);
+  if (!kind.supports(config).forms) return std::nullopt;
+  const auto form = find_named(linear_attention_forms(), config.form, "attention.form").value;
+  const bool causal = place.place == AttentionPlace::decoder_self;
+  if (causal && form == LinearAttentionForm::linear) {
+    return OptionProblem{"attention.form",
+                         "attention.form = \"linear\" is not causal, and a decoder's attention to itself "
+                         "is; \"chunked\" is its causal form"};
+  }
+  if (!causal && (form == LinearAttentionForm::chunked || form == LinearAttentionForm::recurrent)) {
+    return OptionProblem{"attention.form", concat("attention.form = \"", config.form, "\" is causal only, and ",
+                                                  place.place == AttentionPlace::encoder ? "an encoder's attention"
+                                                                                         : "attention to an encoder",
+                                                  " is not; \"auto\" takes the form that fits each place")};
+  }
+  if (kind.formula != AttentionFormula::linear) return std::nullopt;
   const auto normalization = find_named(attention_normalizations(), config.normalization, "attention.normalization").value;
-  if (has_form(normalization, find_named(linear_attention_forms(), config.form, "attention.form").value))
-    return std::nullopt;
+  if (has_form(normalization, form)) return std::nullopt;
   std::string forms;
-  for (const auto& [name, form] : linear_attention_forms()) {
-    if (has_form(normalization, form)) forms += concat(forms.empty() ? "\"" : " or \"", name, '"');
+  for (const auto& [name, other] : linear_attention_forms()) {
+    if (has_form(normalization, other)) forms += concat(forms.empty() ? "\"" : " or \"", name, '"');
   }
   return OptionProblem{"attention.form", concat("attention.form must be ", forms, " with attention.normalization = \"",
                                                 config.normalization, "\", not \"", config.form, '"')};
@@ -89,6 +105,13 @@ std::vector<PlacedAttention> attentions_in(const ModelConfig& config) {
   return all;
 }
 
+bool supports_anywhere(const ModelConfig& config, bool AttentionSupport::*support) {
+  return std::ranges::any_of(attentions_in(config), [&](const PlacedAttention& placed) {
+    const AttentionConfig own = attention_at(config.attention, placed.place.place, placed.layer);
+    return find_attention_kind(own.kind).supports(own).*support;
+  });
+}
+
 /// The key that names the kind at a place.
 const char* key_at(const AttentionConfig& config, const Place& place) {
   if (kind_of_place(config, place.place) != "auto") return place.key;
@@ -133,21 +156,45 @@ std::vector<std::string> overruled_options(const ModelConfig& config) {
   struct Option {
     const char* key;
     std::string AttentionConfig::*value;
+    /// Whether a kind that is not of the linear formula takes a value that is not the default.
+    bool (*takes)(const AttentionSupport& support, const std::string& value);
+    const char* remedy;
   };
-  constexpr Option kOptions[] = {{"attention.feature_map", &AttentionConfig::feature_map},
-                                 {"attention.reweighting", &AttentionConfig::reweighting}};
+  constexpr auto kNever = [](const AttentionSupport&, const std::string&) { return false; };
+  constexpr const char* kLinear = "; kind = \"linear\" takes any";
+  constexpr Option kOptions[] = {
+      {"attention.feature_map", &AttentionConfig::feature_map, kNever, kLinear},
+      {"attention.reweighting", &AttentionConfig::reweighting, kNever, kLinear},
+      {"attention.normalization", &AttentionConfig::normalization,
+       [](const AttentionSupport& support, const std::string& value) { return support.norms && value == "rms"; }, ""},
+      {"attention.form", &AttentionConfig::form,
+       [](const AttentionSupport& support, const std::string&) { return support.forms; }, ""}};
   const AttentionConfig defaults;
+  const std::vector<PlacedAttention> all = attentions_in(config);
   std::vector<std::string> lines;
-  for (const auto& [place, layer] : attentions_in(config)) {
-    const AttentionConfig own = attention_at(config.attention, place.place, layer), taken = options_of_kind(own);
-    for (const auto& [key, value] : kOptions) {
-      if (own.*value == taken.*value || own.*value == defaults.*value) continue;
-      std::string line = concat(key, " = \"", own.*value, "\" has no effect: attention.kind = \"", own.kind, "\" takes \"",
-                                taken.*value, "\"; kind = \"linear\" takes any");
-      if (std::ranges::find(lines, line) == lines.end()) lines.push_back(std::move(line));
-    }
+  for (const auto& [key, value, takes, remedy] : kOptions) {
+    const std::string& given = config.attention.*value;
+    if (given == defaults.*value) continue;
+    const bool is_taken = std::ranges::any_of(all, [&, value = value, takes = takes](const PlacedAttention& placed) {
+      const AttentionConfig own = attention_at(config.attention, placed.place.place, placed.layer);
+      const AttentionKind& kind = find_attention_kind(own.kind);
+      return kind.formula == AttentionFormula::linear ? options_of_kind(own).*value == given
+                                                      : takes(kind.supports(own), given);
+    });
+    if (is_taken) continue;
+    const AttentionConfig own = attention_at(config.attention, all.front().place.place, all.front().layer);
+    const bool is_linear = find_attention_kind(own.kind).formula == AttentionFormula::linear;
+    lines.push_back(
+        concat(key, " = \"", given, "\" has no effect: ", key_at(config.attention, all.front().place), " = \"", own.kind,
+               is_linear ? concat("\" takes \"", options_of_kind(own).*value, '"') : "\" has no such option", remedy));
   }
   return lines;
+}
+
+bool has_attention_weights(const ModelConfig& config) { return supports_anywhere(config, &AttentionSupport::has_weights); }
+bool draws_by_seed(const ModelConfig& config) { return supports_anywhere(config, &AttentionSupport::draws); }
+bool is_bounded(const ModelConfig& config) {
+  return config.positions == Positions::learned || supports_anywhere(config, &AttentionSupport::bounded);
 }
 
 bool reads_reweighting_length(const ModelConfig& config) {
@@ -161,7 +208,6 @@ bool reads_reweighting_length(const ModelConfig& config) {
 
 std::optional<OptionProblem> find_attention_problem(const ModelConfig& config) {
   const AttentionConfig& attention = config.attention;
-  if (auto problem = find_form_problem(attention)) return problem;
   if (auto problem = find_head_problem(config)) return problem;
   if (static_cast<std::int64_t>(attention.layers.size()) > std::max<std::int64_t>(config.num_layers, 1)) {
     return OptionProblem{"attention.layers", concat("attention.layers names ", attention.layers.size(),
@@ -170,6 +216,7 @@ std::optional<OptionProblem> find_attention_problem(const ModelConfig& config) {
   for (const auto& [place, layer] : attentions_in(config)) {
     if (auto problem = problem_at(config, place, layer)) return problem;
     if (auto problem = find_position_problem(config, place, layer)) return problem;
+    if (auto problem = find_form_problem(config, place, layer)) return problem;
   }
   return std::nullopt;
 }

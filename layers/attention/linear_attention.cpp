@@ -171,7 +171,8 @@ class LinearAttention : public Attention, public CutAttention, public CarriedAtt
       for (std::int64_t i = 0; i < queries; ++i) {
         for (std::int64_t j = 0; j < keys; ++j, ++weight) {
           if (mask.causal && j > i) continue;
-          const double x = static_cast<double>(i) * all.query[row] - static_cast<double>(j) * all.key[row];
+          // Positions count from 1, as in the kernel: with two steps that matters.
+          const double x = static_cast<double>(i + 1) * all.query[row] - static_cast<double>(j + 1) * all.key[row];
           *weight = static_cast<float>(kind().weight(kind().linear_form ? x : std::abs(x)));
         }
       }

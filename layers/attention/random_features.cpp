@@ -16,7 +16,7 @@ namespace {
 /// What the directions of a layer are a function of.
 struct Source {
   explicit Source(const AttentionSetting& setting)
-      : seed(setting.scope.store().seed()),
+      : seed(setting.draw_seed()),
         stream(stream_id("favor/" + setting.scope.path())),
         heads(setting.num_heads),
         dim(setting.head_dim) {}

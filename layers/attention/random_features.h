@@ -13,7 +13,7 @@
 namespace cosformer {
 
 /// Orthogonal random directions [H, F, D] (float64): rows are orthogonal within blocks of D and have the norms of
-/// normal vectors, a function of the store's seed, the scope's path and the draw, counted from 0. Source: Choromanski et
+/// normal vectors, a function of the setting's seed, the scope's path and the draw, counted from 0. Source: Choromanski et
 /// al., ICLR 2021, section 2.4.
 Tensor orthogonal_features(const AttentionSetting& setting, std::int64_t num_features, std::int64_t draw = 0);
 

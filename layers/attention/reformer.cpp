@@ -24,7 +24,7 @@ class Reformer : public Attention {
         lsh_(lsh_sizes(config.reformer_rounds, buckets_of(config, setting))),
         chunk_(config.reformer_chunk) {
     // Drawn once, as a function of the seed and the layer.
-    const Random random(setting.scope.store().seed(), "reformer/" + setting.scope.path());
+    const Random random(setting.draw_seed(), "reformer/" + setting.scope.path());
     matrices_ = Tensor::empty({setting.num_heads, setting.head_dim, lsh_.rounds * lsh_.columns()}, DType::float64);
     double* values = matrices_.data<double>();
     for (std::int64_t i = 0; i < matrices_.size(); ++i) values[i] = random.normal(static_cast<std::uint64_t>(i));

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/named_table.h"
+#include "layers/attention/feature_map.h"
 #include "layers/attention/reweighting_length.h"
 #include "layers/attention/synthesizer.h"
 #include "layers/attention/variants.h"
@@ -17,14 +18,19 @@ AttentionSupport softmax_support(const AttentionConfig&) { return {.carries = tr
 AttentionSupport local_support(const AttentionConfig&) {
   return {.causal_parts = true, .other_parts = true, .carries = true, .distances = true};
 }
-AttentionSupport never_causal(const AttentionConfig&) { return {.causal = false, .steps = false}; }
-AttentionSupport only_encoders(const AttentionConfig&) { return {.causal = false, .cross = false, .steps = false}; }
-AttentionSupport recurrent_support(const AttentionConfig&) { return {.not_causal = false, .cross = false, .carries = true}; }
-AttentionSupport not_cross(const AttentionConfig&) { return {.cross = false}; }
-AttentionSupport shared_keys(const AttentionConfig&) { return {.cross = false, .projects_key = false}; }
+AttentionSupport bigbird_support(const AttentionConfig& config) { return {.draws = config.bigbird_random_blocks > 0}; }
+AttentionSupport linformer_support(const AttentionConfig&) { return {.causal = false, .steps = false, .bounded = true}; }
+AttentionSupport nystrom_support(const AttentionConfig&) {
+  return {.causal = false, .cross = false, .steps = false, .has_weights = false};
+}
+AttentionSupport recurrent_support(const AttentionConfig&) {
+  return {.not_causal = false, .cross = false, .carries = true, .has_weights = false, .norms = true};
+}
+AttentionSupport sinkhorn_support(const AttentionConfig&) { return {.cross = false, .bounded = true}; }
+AttentionSupport reformer_support(const AttentionConfig&) { return {.cross = false, .projects_key = false, .draws = true}; }
 AttentionSupport synthesizer_support(const AttentionConfig& config) {
   const bool reads = find_named(synthesizer_forms(), config.synthesizer, "attention.synthesizer").reads_query();
-  return {.cross = false, .projects_query = reads, .projects_key = false};
+  return {.cross = false, .projects_query = reads, .projects_key = false, .bounded = true};
 }
 
 /// A re-weighting without a linear form is causal only. Parts of a text have one form, and no L1 norm, which is no sum.
@@ -36,12 +42,17 @@ AttentionSupport linear_support(const AttentionConfig& config) {
   const auto allows = [&](LinearAttentionForm own) {
     return sums && (form == LinearAttentionForm::automatic || form == own);
   };
+  const bool draws = find_feature_map(config.feature_map).projection == FeatureProjection::random;
   return {.not_causal = both,
           .cross = both,
           .causal_parts = allows(LinearAttentionForm::chunked),
           .other_parts = both && allows(LinearAttentionForm::linear),
           // A state of other directions than the queries' says nothing.
-          .carries = allows(LinearAttentionForm::chunked) && config.redraw_every == 0};
+          .carries = allows(LinearAttentionForm::chunked) && (config.redraw_every == 0 || !draws),
+          .has_weights = false,
+          .forms = true,
+          .norms = true,
+          .draws = draws};
 }
 
 /// Linear attention of one feature map and re-weighting.
@@ -76,13 +87,20 @@ std::unique_ptr<Attention> make_preset(const AttentionConfig& config, const Atte
 
 /// A gate forgets what came before, so that there has to be a before.
 AttentionSupport rfa_support(const AttentionConfig& config) {
-  return {.not_causal = !config.recency_gate, .cross = !config.recency_gate, .carries = config.redraw_every == 0};
+  return {.not_causal = !config.recency_gate,
+          .cross = !config.recency_gate,
+          .carries = config.redraw_every == 0,
+          .has_weights = false,
+          .draws = true};
 }
 
 /// Windows that are carried on have one form.
 AttentionSupport cosformer2_support(const AttentionConfig& config) {
   const auto form = find_named(linear_attention_forms(), config.form, "attention.form").value;
-  return {.carries = form == LinearAttentionForm::automatic || form == LinearAttentionForm::chunked};
+  return {.carries = form == LinearAttentionForm::automatic || form == LinearAttentionForm::chunked,
+          .has_weights = false,
+          .forms = true,
+          .norms = true};
 }
 
 constexpr AttentionKind kKinds[] = {
@@ -98,18 +116,20 @@ constexpr AttentionKind kKinds[] = {
      AttentionFormula::window},
     {"diagonal", "softmax within blocks of `diagonal_block` positions, each of which sees itself alone", everything,
      make_diagonal},
-    {"linformer", "softmax over a text projected to `projected_length` positions, not causal", never_causal, make_linformer},
+    {"linformer", "softmax over a text projected to `projected_length` positions, not causal", linformer_support,
+     make_linformer},
     {"gated", "linear attention that forgets by a learned gate of each head and channel, causal", recurrent_support,
      make_gated_linear_attention},
     {"longformer", "softmax over a window and the first tokens, which all see and which see all", everything,
      make_longformer},
-    {"bigbird", "softmax over blocks nearby, the first blocks, and random ones", everything, make_bigbird},
+    {"bigbird", "softmax over blocks nearby, the first blocks, and random ones", bigbird_support, make_bigbird},
     {"sparse", "softmax over a block or window and some keys of the rest of the text", everything, make_sparse},
-    {"reformer", "softmax over tokens with the same hash, queries serve as keys", shared_keys, make_reformer},
-    {"sinkhorn", "softmax over the own block and one that a learned sorting puts beside it", not_cross, make_sinkhorn},
+    {"reformer", "softmax over tokens with the same hash, queries serve as keys", reformer_support, make_reformer},
+    {"sinkhorn", "softmax over the own block and one that a learned sorting puts beside it", sinkhorn_support,
+     make_sinkhorn},
     {"synthesizer", "softmax of scores that come from each token or its position alone", synthesizer_support,
      make_synthesizer},
-    {"nystrom", "softmax through `num_landmarks` means of a text's segments, not causal, within one text", only_encoders,
+    {"nystrom", "softmax through `num_landmarks` means of a text's segments, not causal, within one text", nystrom_support,
      make_nystrom},
     {"rfa", "linear attention between random features of directions, `feature_kind`, with a `recency_gate` causal",
      rfa_support, make_rfa},
@@ -132,7 +152,9 @@ std::span<const AttentionKind> attention_kinds() { return kKinds; }
 const AttentionKind& find_attention_kind(const std::string& name) { return find_named(kKinds, name, "attention.kind"); }
 
 std::unique_ptr<Attention> make_attention(const AttentionConfig& config, const AttentionSetting& setting) {
-  return find_attention_kind(config.kind).make(config, setting);
+  AttentionSetting own = setting;
+  if (config.seed != kSeedOfModel) own.seed = static_cast<std::uint64_t>(config.seed);
+  return find_attention_kind(config.kind).make(config, own);
 }
 
 const std::string& kind_of_place(const AttentionConfig& config, AttentionPlace place) {
@@ -159,6 +181,8 @@ AttentionConfig attention_of_layer(const ModelConfig& config, AttentionPlace pla
   own.rotary_base = config.rope_theta;
   own.bias = config.bias;
   own.kv_heads = config.num_kv_heads == config.num_heads ? 0 : config.num_kv_heads;
+  if (own.dropout > 0 && !find_attention_kind(own.kind).supports(own).has_weights && has_attention_weights(config))
+    own.dropout = 0;
   return own;
 }
 

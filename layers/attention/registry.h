@@ -28,7 +28,12 @@ struct AttentionSupport {
   /// Which projections of its own it has: without that for keys, queries serve as keys; without both, values do.
   bool projects_query = true;
   bool projects_key = true;
-  bool distances = false;  ///< scores that fall with the distance (model.positions = "alibi")
+  bool distances = false;   ///< scores that fall with the distance (model.positions = "alibi")
+  bool has_weights = true;  ///< a row of weights that sum to 1, of which some can be dropped (attention.dropout)
+  bool forms = false;       ///< it reads attention.form
+  bool norms = false;       ///< it reads attention.normalization = "rms"
+  bool draws = false;       ///< it depends on attention.seed
+  bool bounded = false;     ///< it has parameters for positions: no text is longer than model.max_length
 };
 
 /// What a kind computes, for whoever computes the same elsewhere.
@@ -65,7 +70,8 @@ const std::string& kind_of_place(const AttentionConfig& config, AttentionPlace p
 AttentionConfig attention_at(const AttentionConfig& config, AttentionPlace place, std::int64_t layer);
 
 /// The same with what the model decides for it: biases, rotary positions, heads of keys. A short convolution and rotary
-/// positions are for a text's attention to itself, the former for a decoder's.
+/// positions are for a text's attention to itself, the former for a decoder's; dropout is for kinds that have weights, if
+/// any of the model's has.
 AttentionConfig attention_of_layer(const ModelConfig& config, AttentionPlace place, std::int64_t layer);
 
 /// How many layers of a stack may differ at a place: those after them have the same kinds again, in the same order.
@@ -77,11 +83,18 @@ std::string attention_title(const AttentionConfig& config);
 /// The options of an attention as its kind takes them, which may decide some itself.
 AttentionConfig options_of_kind(AttentionConfig config);
 
-/// Options that a config sets and its kind of attention decides otherwise, a line for each: they have no effect.
+/// Options of linear attention that a config sets and none of its attentions takes, a line for each: they have no effect.
 std::vector<std::string> overruled_options(const ModelConfig& config);
 
 /// Whether the length M of a re-weighting is part of what a model's attentions compute.
 bool reads_reweighting_length(const ModelConfig& config);
+
+/// Whether an attention of a model has weights to drop: then attention.dropout is for those that have.
+bool has_attention_weights(const ModelConfig& config);
+/// Whether what a model's attentions compute depends on attention.seed.
+bool draws_by_seed(const ModelConfig& config);
+/// Whether a model has no parameters for texts longer than its max_length: learned positions, or an attention's.
+bool is_bounded(const ModelConfig& config);
 
 /// What a model asks of its attention that this does not support, under the config key that asks for it.
 std::optional<OptionProblem> find_attention_problem(const ModelConfig& config);

@@ -70,7 +70,7 @@ std::unique_ptr<Attention> make_bigbird(const AttentionConfig& config, const Att
                           .window_blocks = config.bigbird_window_blocks,
                           .global_blocks = config.bigbird_global_blocks,
                           .random_blocks = config.bigbird_random_blocks,
-                          .random = Random(setting.scope.store().seed(), "bigbird/" + setting.scope.path())}),
+                          .random = Random(setting.draw_seed(), "bigbird/" + setting.scope.path())}),
       setting);
 }
 

@@ -72,6 +72,27 @@ TEST_CASE("an option that a kind of attention decides itself is named if a confi
   CHECK(lines[1].starts_with("attention.reweighting = \"decay\" has no effect"));
   config.attention.kind = "linear";
   CHECK(overruled_options(config).empty());
+
+  // One layer that takes a value is enough.
+  config.num_layers = 2;
+  config.attention.kind = "softmax";
+  config.attention.layers = {"cosformer", "linear"};
+  CHECK(overruled_options(config).empty());
+  config.attention.layers = {"cosformer", "softmax"};
+  REQUIRE(overruled_options(config).size() == 2);
+  CHECK(overruled_options(config)[0] ==
+        "attention.feature_map = \"elu\" has no effect: attention.layers = \"cosformer\" takes \"relu\"; kind = \"linear\" "
+        "takes any");
+  config.attention = {};
+  config.attention.kind = "gated";
+  config.attention.normalization = "rms";
+  CHECK(overruled_options(config).empty());
+  config.attention.normalization = "l1";
+  config.attention.form = "chunked";
+  const std::vector<std::string> further = overruled_options(config);
+  REQUIRE(further.size() == 2);
+  CHECK(further[0] == "attention.normalization = \"l1\" has no effect: attention.kind = \"gated\" has no such option");
+  CHECK(further[1] == "attention.form = \"chunked\" has no effect: attention.kind = \"gated\" has no such option");
 }
 
 TEST_CASE("every attention gives finite outputs and gradients of the right shape") {

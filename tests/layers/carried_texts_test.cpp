@@ -226,6 +226,8 @@ TEST_CASE("a config that windows cannot go on with is refused by its key") {
   CHECK(key_of() == "attention.kind");
   config.attention.normalization = "sum";
   config.attention.redraw_every = 2;
+  CHECK(key_of().empty());
+  config.attention.feature_map = "favor";
   CHECK(key_of() == "attention.kind");
   config.attention = {.kind = "rfa"};
   CHECK(key_of().empty());

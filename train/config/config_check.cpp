@@ -12,7 +12,7 @@ std::optional<OptionProblem> find_problem(const Config& config) {
   if (model.embed_dim % model.num_heads != 0)
     return OptionProblem{"model.num_heads", concat("model.num_heads (", model.num_heads, ") must divide model.embed_dim (",
                                                    model.embed_dim, ")")};
-  if (model.positions == Positions::learned && model.max_length != 0 && model.max_length < task.seq_len)
+  if (is_bounded(model) && model.max_length != 0 && model.max_length < task.seq_len)
     return OptionProblem{"model.max_length", concat("model.max_length (", model.max_length,
                                                     ") must be at least task.seq_len (", task.seq_len, ")")};
   if (model.num_classes > 0 && model.kind != ModelKind::encoder)
@@ -36,6 +36,10 @@ std::optional<OptionProblem> find_problem(const Config& config) {
   if (auto problem = find_attention_problem(model)) return problem;
   if (task.document_boundaries) {
     if (auto problem = find_packing_problem(model)) return problem;
+    if (model.attention.reweighting_length == ReweightingLength::padded && reads_reweighting_length(model))
+      return OptionProblem{"attention.reweighting_length",
+                           "attention.reweighting_length = \"padded\" is the longest text beside it, and with "
+                           "task.document_boundaries no text depends on others; expected \"auto\" or a number"};
   }
   if (task.tokenizer == "byte" && !task.tokenizer_folder.empty())
     return OptionProblem{"task.tokenizer_folder", "task.tokenizer_folder has no use with task.tokenizer = \"byte\""};

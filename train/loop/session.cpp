@@ -36,6 +36,7 @@ Start start_of(const Config& config, const std::optional<EarlierRun>& earlier, c
   // Another attention has its own length.
   if (config.train.new_attention) source.model.attention = config.model.attention;
   Config own = adopt_settings(config, source);
+  if (weights.holds_config && !config.train.new_attention) own = adopt_draws(std::move(own), source);
   return {std::move(own), std::move(folder), std::move(weights)};
 }
 

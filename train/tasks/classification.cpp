@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "data/labelled_batches.h"
+#include "layers/attention/registry.h"
 #include "layers/sequence/model_in_parts.h"
 #include "train/tasks/execution.h"
 #include "train/tasks/task_tokenizer.h"
@@ -83,7 +84,7 @@ class Classification : public Task {
     check<InputError>(model.num_classes == 0 || model.num_classes == data_->num_classes(),
                       "model.num_classes: ", model.num_classes, ", but the data has ", data_->num_classes());
     model.num_classes = data_->num_classes();
-    check<InputError>(model.max_length == 0 || model.positions != Positions::learned || model.max_length >= padded_length(),
+    check<InputError>(model.max_length == 0 || !is_bounded(model) || model.max_length >= padded_length(),
                       "model.max_length: ", model.max_length, " is less than the ", padded_length(),
                       " positions of a sequence");
     if (model.max_length == 0) model.max_length = padded_length();

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "layers/attention/registry.h"
 #include "layers/sequence/sequence_grid.h"
 
 namespace cosformer {
@@ -67,11 +68,10 @@ class WindowedReader {
 }  // namespace
 
 std::optional<std::int64_t> text_window(const ModelConfig& config, std::int64_t asked) {
-  const std::optional<std::int64_t> most =
-      config.positions == Positions::learned ? std::optional(config.max_length) : std::nullopt;
+  const std::optional<std::int64_t> most = is_bounded(config) ? std::optional(config.max_length) : std::nullopt;
   check<InputError>(asked >= 0, "--window: expected at least 1, found ", asked);
   check<InputError>(!most || asked <= *most, "--window: expected at most ", most.value_or(0),
-                    ", the model's learned positions (model.max_length), found ", asked);
+                    ", the positions that the model has parameters for (model.max_length), found ", asked);
   return asked > 0 ? std::optional(asked) : most;
 }
 

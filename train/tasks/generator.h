@@ -39,8 +39,8 @@ using TokenSink = std::function<bool(std::int32_t token)>;
 GeneratedText generate(const Model& model, std::span<const std::int32_t> prompt, const SamplingOptions& options,
                        const TokenSink& sink = {});
 
-/// The most tokens that the model has in view: `asked`, or with 0 the positions of a learned table; nothing for a model that
-/// reads texts of any length. Throws InputError for more than the table has.
+/// The most tokens that the model has in view: `asked`, or with 0 the positions that it has parameters for; nothing for a
+/// model that reads texts of any length. Throws InputError for more than those.
 std::optional<std::int64_t> text_window(const ModelConfig& config, std::int64_t asked);
 
 /// Draws an index from softmax(logits / temperature) restricted by `top_k` and `top_p` (Holtzman et al., 2020); `uniform` in

@@ -32,6 +32,11 @@ bool is_compared(std::string_view key) {
          std::ranges::find(kFreeKeys, key) == std::end(kFreeKeys);
 }
 
+/// The seed of what attentions draw.
+std::int64_t draw_seed(const Config& config) {
+  return config.model.attention.seed == kSeedOfModel ? config.train.seed : config.model.attention.seed;
+}
+
 /// Whether a parameter is of an attention, whatever its kind.
 bool is_of_attention(std::string_view name) {
   return name.find(".self_attn.") != std::string_view::npos || name.find(".encoder_attn.") != std::string_view::npos;
@@ -75,9 +80,16 @@ Config adopt_settings(Config config, const Config& source) {
     config.task.tokenizer = source.task.tokenizer;
     config.task.tokenizer_vocab_size = source.task.tokenizer_vocab_size;
     config.task.tokenizer_min_count = source.task.tokenizer_min_count;
+    config.task.special_tokens = source.task.special_tokens;
   }
   if (config.model.max_length == 0) config.model.max_length = source.model.max_length;
   config.model.attention = adopt_reweighting_length(config.model.attention, source.model.attention);
+  return config;
+}
+
+Config adopt_draws(Config config, const Config& source) {
+  if (config.model.attention.seed == kSeedOfModel && draws_by_seed(config.model))
+    config.model.attention.seed = draw_seed(source);
   return config;
 }
 
@@ -87,6 +99,8 @@ void check_same_model(const Config& theirs, const Config& config, const std::str
     const bool is_attention = difference.key.starts_with("attention.");
     if (!has_lengths && std::ranges::find(kLengthKeys, difference.key) != std::end(kLengthKeys)) continue;
     if (is_attention && config.train.new_attention) continue;
+    if (difference.key == "attention.seed" && (!draws_by_seed(config.model) || draw_seed(theirs) == draw_seed(config)))
+      continue;
     check<InputError>(!is_compared(difference.key), source, ": ", difference.key, " is ", difference.first, " there and ",
                       difference.second, " in this config",
                       is_attention ? "; train.new_attention = true allows another attention" : "");

@@ -17,6 +17,10 @@ ModelFile read_initial_weights(const std::filesystem::path& path, const Config& 
 /// model.max_length or attention.reweighting_length to the task, they are those of `source`.
 Config adopt_settings(Config config, const Config& source);
 
+/// The same of what attentions draw, which the weights of `source` were trained for: attention.seed, if the config leaves it
+/// to train.seed and an attention reads it, is the seed that `source` draws by.
+Config adopt_draws(Config config, const Config& source);
+
 /// Throws InputError, one line that begins with `source` and names the key, if a model of `config` computes something else
 /// from its parameters than one of `theirs` does. With train.new_attention the attentions may differ. Both models are
 /// complete.

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "data/language_model_batches.h"
+#include "layers/attention/registry.h"
 #include "layers/packed_texts.h"
 #include "layers/sequence/model_in_parts.h"
 #include "train/tasks/corpus_task.h"
@@ -52,11 +53,11 @@ class LanguageModeling : public CorpusTask {
  public:
   LanguageModeling(const Config& config, std::shared_ptr<const Tokenizer> tokenizer) : CorpusTask(config) {
     check<InputError>(config.model.kind == ModelKind::decoder, "model.kind: language_modeling needs \"decoder\"");
-    check<InputError>(
-        !config.task.carry_state || (config.model.positions != Positions::learned && config.task.context_window == 0 &&
-                                     config.train.eval_max_batches == 0),
-        "task.carry_state: a split that is read as one text needs model.positions that are not learned, and no "
-        "task.context_window or train.eval_max_batches");
+    check<InputError>(!config.task.carry_state || (!is_bounded(config.model) && config.task.context_window == 0 &&
+                                                   config.train.eval_max_batches == 0),
+                      "task.carry_state: a split that is read as one text needs model.positions that are not learned, an "
+                      "attention without parameters for positions, and no "
+                      "task.context_window or train.eval_max_batches");
     // A prompt that cannot be read shows now, not at the first evaluation.
     const std::string& prompt = config.logging.sample_prompt;
     check<InputError>(prompt.empty() || !tokenizer->encode(prompt).empty(), "logging.sample_prompt: the text has no tokens");

@@ -70,6 +70,39 @@ TEST_CASE("A continued run draws the directions of its features anew as one that
   CHECK(model_of("fixed") != model_of("whole"));
 }
 
+TEST_CASE("A run that begins with weights keeps the draws that these were trained for") {
+  const TemporaryFolder folder;
+  std::ostringstream text;
+  Console console(text, {});
+  Config config = config_in(folder);
+  config.model.attention.kind = "linear";
+  config.model.attention.feature_map = "favor";
+  config.train.seed = 3;
+  train(prepare({config, folder / "first"}, no_warning), console);
+  config.train.init_from = (folder / "first").string();
+  config.train.seed = 4;
+  config.train.max_steps = 1;
+  const Session second = prepare({config, folder / "second"}, no_warning);
+  CHECK(second.config.model.attention.seed == 3);
+  train(prepare({config, folder / "second"}, no_warning), console);
+  config.train.init_from = (folder / "second").string();
+  config.train.seed = 5;
+  CHECK(prepare({config, folder / "third"}, no_warning).config.model.attention.seed == 3);
+  // It goes on with its own config.
+  config.train.init_from = (folder / "first").string();
+  config.train.seed = 4;
+  config.train.max_steps = 2;
+  const auto earlier = read_earlier_run(folder / "second", no_warning);
+  REQUIRE(earlier);
+  Config longer = earlier->config;
+  longer.train.max_steps = 2;
+  CHECK(prepare({longer, folder / "second", RunDirectory::Mode::resume, earlier}, no_warning).config.model.attention.seed ==
+        3);
+  config.model.attention = {.kind = "softmax"};
+  config.train.init_from.clear();
+  CHECK(prepare({config, folder / "fourth"}, no_warning).config.model.attention.seed == kSeedOfModel);
+}
+
 TEST_CASE("Preparing a run writes nothing, says what it costs, and makes no model for a plan alone") {
   const TemporaryFolder folder;
   std::int64_t parameters = 0;

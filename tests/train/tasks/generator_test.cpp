@@ -193,7 +193,7 @@ TEST_CASE("prompts that a model cannot read are refused") {
   CHECK(message({-1}, 1) == "--prompt: token -1 is not in the model's vocabulary of 13");
   CHECK(message({1, 2, 3}, 60).empty());
   CHECK(input_error_of([&] { generate(model, std::vector<std::int32_t>{1}, {.window = 9}); }) ==
-        "--window: expected at most 8, the model's learned positions (model.max_length), found 9");
+        "--window: expected at most 8, the positions that the model has parameters for (model.max_length), found 9");
 }
 
 TEST_CASE("behind the last learned position a text goes on from the last half of its window") {
