@@ -253,6 +253,8 @@ TEST_CASE("Both tasks are planned, checked and timed") {
   CHECK(project.call({"bench", "step", "tune.toml", "--set", "model.num_classes=2", "--steps", "1", "--peak", "1"}).code ==
         0);
   CHECK(contains(project.call({"data", "check", "train.tsv"}).output, "format      qqp"));
+  CHECK(contains(project.call({"data", "check", "train.txt", "--part", "train"}).errors,
+                 "--part: a plain text is read whole"));
   CHECK(project.call({"generate", "base", "--prompt", "a"}).code == 2);
 }
 

@@ -51,6 +51,16 @@ TEST_CASE("The folder alone continues a run, with the keys that may change") {
   CHECK(contains(refused.errors, "model.dropout is 0.2 in the run and 0.3 now"));
 }
 
+TEST_CASE("A run that goes on with another part of the validation data says so") {
+  const TinyProject project;
+  REQUIRE(project.train("run", {"train.max_steps=10"}).code == 0);
+  const test::Outcome outcome =
+      project.call({"train", "run", "--resume", "--set", "train.max_steps=12", "--set", "train.eval_max_batches=1"});
+  INFO(outcome.errors);
+  CHECK(outcome.code == 0);
+  CHECK(contains(outcome.errors, "train.eval_max_batches is 1 and was 0 in the checkpoint"));
+}
+
 TEST_CASE("A run is continued with the steps that it was last given, also where none of them was saved") {
   const TinyProject project;
   REQUIRE(project.train("whole", {"train.max_steps=20"}).code == 0);

@@ -198,6 +198,10 @@ TEST_CASE("Values that do not fit together are refused") {
                 "attention.form must be \"auto\" or \"quadratic\" with attention.normalization = \"l1\", not \"chunked\""));
   CHECK(error_of({"model.num_classes=2"}).ends_with("model.num_classes needs model.kind = \"encoder\""));
   CHECK(error_of({"model.max_length=100"}).ends_with("must be at least task.seq_len (256)"));
+  CHECK(error_of({"model.max_length=100", "model.positions=rope", "attention.kind=sinkhorn"})
+            .ends_with("must be at least task.seq_len (256)"));
+  CHECK(error_of({"task.document_boundaries=true", "attention.reweighting_length=padded"})
+            .ends_with("no text depends on others; expected \"auto\" or a number"));
   CHECK(error_of({"optimizer.nesterov=true", "optimizer.name=sgd"}).find("optimizer.nesterov") != std::string::npos);
   CHECK(error_of({"schedule.name=cosine_cycles"}).find("schedule.period_steps must be at least 1") != std::string::npos);
   CHECK(error_of({"task.context_window=256"}).find("must be less than task.seq_len (256)") != std::string::npos);

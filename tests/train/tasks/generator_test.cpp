@@ -235,6 +235,16 @@ TEST_CASE("without learned positions a text has no end unless a window is asked 
   CHECK(generate(model, prompt, {.tokens = 5, .window = 1}).slides == 4);
 }
 
+TEST_CASE("an attention with parameters for positions reads a long text in a window") {
+  for (const char* kind : {"sinkhorn", "synthesizer"}) {
+    CAPTURE(kind);
+    ModelConfig config = generating_model({.kind = kind, .sinkhorn_block = 4}, 8);
+    config.positions = Positions::rope;
+    CHECK(is_bounded(config));
+    CHECK(generate(Model(config, 12), std::vector<std::int32_t>{3}, {.tokens = 30}).slides > 0);
+  }
+}
+
 TEST_CASE("whoever is told the tokens may end the text") {
   const Model model(generating_model({}, 8), 12);
   const std::vector<std::int32_t> prompt = {3};

@@ -67,6 +67,28 @@ TEST_CASE("a config beside the weights and overrides take precedence") {
   CHECK_FALSE(file.step.has_value());
 }
 
+TEST_CASE("weights have the tokenizer of their folder or their run, and of a config that is named its own") {
+  Weights weights;
+  weights.config.task.tokenizer = "bpe";
+  const Metadata metadata = {{"config", to_json(weights.config)}};
+  const auto folder_of = [](const ModelFile& file) { return file.config.task.tokenizer_folder; };
+  const auto read = [&](const std::filesystem::path& path) {
+    FileSystem files;
+    std::filesystem::create_directories(path);
+    write_safetensors(files, path / "model.safetensors", weights.tensors, metadata);
+    return folder_of(read_model_file(path / "model.safetensors", std::nullopt, {}, [](const std::string&) {}));
+  };
+  std::filesystem::create_directory(weights.folder / "tokenizer");
+  const std::string beside = (weights.folder / "tokenizer").string();
+  CHECK(folder_of(weights.read(metadata)) == beside);
+  CHECK(read(weights.folder / "checkpoints/step-00000001") == beside);
+  CHECK(read(weights.folder / "other").empty());
+  CHECK(read(weights.folder / "other/deeper").empty());
+  write_bytes(weights.folder / "other.toml", "[task]\ntokenizer = \"bpe\"\ntokenizer_folder = \"mine\"\n");
+  CHECK(folder_of(read_model_file(weights.write(metadata), weights.folder / "other.toml", {}, [](const std::string&) {})) ==
+        "mine");
+}
+
 TEST_CASE("weights without a config, or that do not fit theirs, are refused") {
   Weights weights;
   const Metadata metadata = {{"config", to_json(weights.config)}};
