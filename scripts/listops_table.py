@@ -16,7 +16,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from recall_table import COLOURS
+from sweep_runs import COLOURS, finished_runs
 
 OFF_THE_PLATEAU = 2.1  # nats
 LOGGED = 10  # steps, of which a mean is taken
@@ -56,16 +56,13 @@ def main():
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     folder = Path(sys.argv[1])
-    order = [entry["name"] for entry in tomllib.loads((folder / "sweep.toml").read_text())["list"]]
-    runs = {}
-    for result in sorted(folder.glob("runs/*/*/result.json")):
-        name, seed = result.parts[-3].rsplit("-seed", 1)
-        runs[name, int(seed)] = read_run(result.parent)
+    runs = {(name, seed): read_run(run) for name, seed, run in finished_runs(folder)}
+    order = list(dict.fromkeys(name for name, _ in runs))
     several = len({seed for _, seed in runs}) > 1
     print("| attention | off the plateau at step | validation, best | test (95 % interval) | minutes | the paper |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     published = published_figures()
-    for name, seed in sorted(runs, key=lambda key: (order.index(key[0]), key[1])):
+    for name, seed in runs:
         print(row_of(f"{name}, seed {seed}" if several else name, runs[name, seed], published.get(name, "")))
     if len(sys.argv) == 3:
         plot(runs, order, sys.argv[2])
@@ -74,7 +71,7 @@ def main():
 def plot(runs, order, path):
     with tempfile.TemporaryDirectory() as folder:
         curves = []
-        for i, (name, seed) in enumerate(sorted(runs, key=lambda key: (order.index(key[0]), key[1]))):
+        for i, (name, seed) in enumerate(runs):
             data = Path(folder) / str(i)
             data.write_text("".join(f"{step} {loss}\n" for step, loss in runs[name, seed][0].items()))
             kind = order.index(name)

@@ -16,9 +16,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-
-# A colour for each family of kinds; dashes tell those with a convolution or a gate apart.
-COLOURS = ["#000000", "#e69f00", "#56b4e9", "#009e73", "#999933", "#0072b2", "#d55e00", "#cc79a7", "#7f7f7f", "#332288", "#aa4499"]
+from sweep_runs import COLOURS, finished_runs
 
 
 def state_numbers(config):
@@ -54,14 +52,12 @@ def state_numbers(config):
 
 def read_runs(folder):
     """{kind: {width: (numbers, [accuracy of each seed])}}, in the order of the sweep's file."""
-    order = [entry["name"] for entry in tomllib.loads((folder / "sweep.toml").read_text())["list"]]
-    found = {name: {} for name in order}
-    for result in sorted(folder.glob("runs/*/*/result.json")):
-        name = result.parts[-3].split(",")[0].replace("_", " ")
-        config = tomllib.loads((result.parent / "config.toml").read_text())
+    found = {}
+    for group, _, run in finished_runs(folder):
+        config = tomllib.loads((run / "config.toml").read_text())
         width = config["model"]["embed_dim"]
-        numbers, accuracies = found[name].setdefault(width, (state_numbers(config), []))
-        accuracies.append(json.loads(result.read_text())["test"]["accuracy"])
+        _, accuracies = found.setdefault(group.split(",")[0], {}).setdefault(width, (state_numbers(config), []))
+        accuracies.append(json.loads((run / "result.json").read_text())["test"]["accuracy"])
     return found
 
 
@@ -90,7 +86,8 @@ def main():
 
 
 def plot(runs, path):
-    """Accuracy by the numbers that a layer keeps, and by width if there are several."""
+    """Accuracy by the numbers that a layer keeps, and by width if there are several. A family of kinds has a colour; dashes tell
+    those with a convolution or a gate apart."""
     several = len({width for own in runs.values() for width in own}) > 1
     with tempfile.TemporaryDirectory() as folder:
         by_width, by_size, families = [], [], {}
