@@ -81,6 +81,30 @@ TEST_CASE("attention without re-weighting is the linear attention of the same fe
   CHECK_FALSE(record_attention(*linear, inputs, mask, {}).plain_weights.defined());
 }
 
+TEST_CASE("a re-weighting between two texts is shown as it is computed, with one length for both and with each one's own") {
+  constexpr std::int64_t kQueries = 5, kKeys = 14;
+  const Tensor query = random_tensor({1, kQueries, 2, 4}, 1, DType::float64, 0.1, 1.0);
+  const Tensor key = random_tensor({1, kKeys, 2, 4}, 2, DType::float64, 0.1, 1.0);
+  for (const CrossReweighting lengths : {CrossReweighting::shared_length, CrossReweighting::own_lengths}) {
+    AttentionConfig config;
+    config.kind = "cosformer";
+    config.cross_reweighting = lengths;
+    const LoneAttention attention(config, 20, DType::float64);
+    const AttentionRecord record =
+        record_attention(*attention, LoneAttention::inputs(Variable(query), Variable(key), Variable(key)), {}, {});
+    const Values shown = values_of(record.reweighting.weights), plain = values_of(record.plain_weights);
+    Values product;
+    for (std::size_t row = 0; row < 2 * kQueries; ++row) {
+      double sum = 0;
+      for (std::size_t j = 0; j < kKeys; ++j) sum += plain[row * kKeys + j] * shown[row % kQueries * kKeys + j];
+      for (std::size_t j = 0; j < kKeys; ++j)
+        product.push_back(plain[row * kKeys + j] * shown[row % kQueries * kKeys + j] / sum);
+    }
+    // The matrix is of float32.
+    require_close("plain · re-weighting", values_of(record.weights), product, {.rel = 1e-5});
+  }
+}
+
 TEST_CASE("a decay is shown under its own name, with the rate of each head") {
   const Tensor query = random_tensor({1, 5, 2, 4}, 1, DType::float64);
   AttentionConfig config;
