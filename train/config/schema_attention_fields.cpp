@@ -19,7 +19,6 @@ constexpr Named<CrossReweighting> kCrossReweightings[] = {{"shared_length", Cros
 // Names beside numbers.
 constexpr std::string_view kReweightingLengths[] = {"auto", "padded"};
 constexpr std::string_view kFeatureCounts[] = {"d_log_d"};
-constexpr std::string_view kSeeds[] = {"auto"};
 
 /// The attentions that one place of an encoder-decoder may have.
 Names place_kinds() {
@@ -58,16 +57,6 @@ ConfigValue get_num_features(const Config& config) {
 void set_num_features(Config& config, const ConfigValue& value) {
   const auto* count = std::get_if<std::int64_t>(&value);
   config.model.attention.num_features = count ? *count : kDLogD;
-}
-
-ConfigValue get_seed(const Config& config) {
-  const std::int64_t seed = config.model.attention.seed;
-  return seed == kSeedOfModel ? ConfigValue(std::string(kSeeds[0])) : ConfigValue(seed);
-}
-
-void set_seed(Config& config, const ConfigValue& value) {
-  const auto* seed = std::get_if<std::int64_t>(&value);
-  config.model.attention.seed = seed ? *seed : kSeedOfModel;
 }
 
 using C = Config;
@@ -127,14 +116,10 @@ constexpr Field kFields[] = {
      "width d; d_log_d: d log d, the number of Performer's paper",
      get_num_features,
      set_num_features},
-    {"attention.seed",
-     FieldType::integer_or_name,
-     {0, kMaxSeed},
-     names_of<kSeeds>,
-     "of favor's and rfa's directions, reformer's rotations and bigbird's random blocks, which are no parameters: "
-     "train.seed (auto), or a number. A run that begins with the weights of another has that one's",
-     get_seed,
-     set_seed},
+    automatic_at<kSeedOfModel, &C::model, &M::attention, &A::seed>(
+        "attention.seed", 0, kMaxSeed,
+        "of favor's and rfa's directions, reformer's rotations and bigbird's random blocks, which are no parameters: "
+        "train.seed (auto), or a number. A run that begins with the weights of another has that one's"),
     integer<&C::model, &M::attention, &A::redraw_every>(
         "attention.redraw_every", 0, kMaxRedraw,
         "training steps after which favor's and rfa's directions are drawn anew; 0: never. Evaluation and generation go by "

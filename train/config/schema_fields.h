@@ -132,9 +132,9 @@ constexpr Field registered_choice(std::string_view key, std::string_view help) {
 
 inline constexpr std::string_view kAutomatic[] = {"auto"};
 
-/// An integer whose 0 is written "auto".
-template <auto... Path>
-constexpr Field automatic(std::string_view key, double minimum, double maximum, std::string_view help) {
+/// An integer of which one value is written "auto".
+template <std::int64_t Automatic, auto... Path>
+constexpr Field automatic_at(std::string_view key, double minimum, double maximum, std::string_view help) {
   return {key,
           FieldType::integer_or_name,
           {minimum, maximum},
@@ -142,12 +142,18 @@ constexpr Field automatic(std::string_view key, double minimum, double maximum, 
           help,
           [](const Config& config) {
             const std::int64_t value = follow<Path...>(config);
-            return value == 0 ? ConfigValue(std::string("auto")) : ConfigValue(value);
+            return value == Automatic ? ConfigValue(std::string("auto")) : ConfigValue(value);
           },
           [](Config& config, const ConfigValue& value) {
             const auto* given = std::get_if<std::int64_t>(&value);
-            follow<Path...>(config) = given ? *given : 0;
+            follow<Path...>(config) = given ? *given : Automatic;
           }};
+}
+
+/// An integer whose 0 is written "auto".
+template <auto... Path>
+constexpr Field automatic(std::string_view key, double minimum, double maximum, std::string_view help) {
+  return automatic_at<0, Path...>(key, minimum, maximum, help);
 }
 
 }  // namespace cosformer::schema
