@@ -12,6 +12,7 @@
 #include "data/strict_json.h"
 #include "train/config/schema.h"
 #include "train/experiments/run_log.h"
+#include "train/experiments/sweep/run_files.h"
 #include "train/experiments/sweep/sweep_folder.h"
 #include "train/loop/plan.h"
 #include "train/store/atomic_file.h"

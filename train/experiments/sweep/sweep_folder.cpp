@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "train/config/schema.h"
+#include "train/experiments/sweep/run_files.h"
 #include "train/experiments/sweep_results.h"
 #include "train/store/atomic_file.h"
 #include "train/store/checkpoint_store.h"
@@ -104,11 +105,6 @@ void check_not_contradicted(const SweepRun& run, const SweepStage& stage, bool c
 }
 
 }  // namespace
-
-fs::path beside_run(const SweepRun& run, const char* ending) { return run.folder.string() + ending; }
-fs::path result_file(const SweepRun& run) { return run.folder / "result.json"; }
-fs::path train_file(const SweepRun& run) { return run.folder / "train.json"; }
-bool is_whole(const fs::path& file) { return is_there(file) && !seal_fault(file); }
 
 std::vector<std::string> splits_to_score(const Config& config) {
   std::vector<std::string> splits;

@@ -49,14 +49,8 @@ void check_same_point(const std::filesystem::path& folder, const SweepPlan& plan
 /// Finished runs of the folder that the plan has no longer, as "POINT/STAGE".
 std::vector<std::string> forgotten_runs(const std::filesystem::path& folder, const SweepPlan& plan);
 
-/// runs/POINT/STAGE.log and the like: files that stand beside a run's folder.
-std::filesystem::path beside_run(const SweepRun& run, const char* ending);
-std::filesystem::path result_file(const SweepRun& run);
-std::filesystem::path train_file(const SweepRun& run);
 /// The key of train.json with the config as it was planned, before the data and an earlier stage completed it.
 inline constexpr const char* kPlannedConfigKey = "planned_config";
-/// Whether a file of a run is there and fits its checksum.
-bool is_whole(const std::filesystem::path& file);
 /// The splits that a run's best checkpoint is scored on, in this order: valid and test, of those that its config names.
 std::vector<std::string> splits_to_score(const Config& config);
 /// Whether a run has been trained, and scored on all of them, and both files say so unharmed.

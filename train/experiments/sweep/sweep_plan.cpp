@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "core/nearest_name.h"
 #include "train/config/schema.h"
-#include "train/experiments/sweep/sweep_folder.h"
+#include "train/experiments/sweep/run_files.h"
 #include "train/tasks/initial_weights.h"
 #include "train/tasks/task.h"
 
