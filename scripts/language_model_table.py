@@ -10,13 +10,11 @@ seed. Runs of several sweeps of one model stand in one table. The plot (it needs
 import json
 import math
 import statistics
-import subprocess
 import sys
-import tempfile
 import tomllib
 from pathlib import Path
 
-from sweep_runs import COLOURS, finished_runs
+from sweep_runs import finished_runs, plot_curves
 
 PUBLISHED = Path(__file__).parent.parent / "configs/sweeps/table2.toml"
 BASE = "softmax"
@@ -55,28 +53,13 @@ def row_of(name, seeds, base, published):
             f"| {published.get(name, '')} |")
 
 
-def plot(runs, path):
-    with tempfile.TemporaryDirectory() as folder:
-        curves = []
-        for i, (name, seeds) in enumerate(runs.items()):
-            data = Path(folder) / str(i)
-            shares = {}
-            for seed, (_, valid) in seeds.items():
-                for step, value in valid.items():
-                    if seed in runs[BASE]:
-                        shares.setdefault(step, []).append(value / runs[BASE][seed][1][step])
-            data.write_text("".join(f"{step} {statistics.mean(values)}\n" for step, values in shares.items()))
-            curves.append(f"'{data}' using 1:2 with linespoints linecolor '{COLOURS[i % len(COLOURS)]}' pointtype 7 pointsize 0.5 "
-                          f"linewidth 1.5 title '{name}' noenhanced")
-        subprocess.run(["gnuplot"], check=True, text=True, input=f"""
-set terminal svg size 900,420 background '#ffffff' font 'sans,12'
-set output '{path}'
-set grid
-set key outside right
-set xlabel 'step'
-set ylabel 'validation perplexity as a share of softmax'
-plot {', '.join(curves)}
-""")
+def shares_of_base(seeds, base):
+    """{step: mean over seeds of the validation perplexity as a share of the base's}."""
+    shares = {}
+    for seed in seeds.keys() & base.keys():
+        for step, value in seeds[seed][1].items():
+            shares.setdefault(step, []).append(value / base[seed][1][step])
+    return {step: statistics.mean(values) for step, values in shares.items()}
 
 
 def main():
@@ -93,7 +76,8 @@ def main():
     for name, seeds in sorted(runs.items(), key=lambda item: statistics.mean(run[0]["test"]["word_perplexity"] for run in item[1].values())):
         print(row_of(name, seeds, runs[BASE], published))
     if picture:
-        plot(runs, picture)
+        curves = [(name, i, shares_of_base(seeds, runs[BASE])) for i, (name, seeds) in enumerate(runs.items())]
+        plot_curves(picture, curves, f"validation perplexity as a share of {BASE}", points=True)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,11 @@ the median speed. A plot needs gnuplot.
 
 import json
 import statistics
-import subprocess
 import sys
-import tempfile
 import tomllib
 from pathlib import Path
 
-from sweep_runs import COLOURS, finished_runs
+from sweep_runs import finished_runs, plot_curves
 
 OFF_THE_PLATEAU = 2.1  # nats
 LOGGED = 10  # steps, of which a mean is taken
@@ -65,27 +63,8 @@ def main():
     for name, seed in runs:
         print(row_of(f"{name}, seed {seed}" if several else name, runs[name, seed], published.get(name, "")))
     if len(sys.argv) == 3:
-        plot(runs, order, sys.argv[2])
-
-
-def plot(runs, order, path):
-    with tempfile.TemporaryDirectory() as folder:
-        curves = []
-        for i, (name, seed) in enumerate(runs):
-            data = Path(folder) / str(i)
-            data.write_text("".join(f"{step} {loss}\n" for step, loss in runs[name, seed][0].items()))
-            kind = order.index(name)
-            curves.append(f"'{data}' using 1:2 with lines linecolor '{COLOURS[kind % len(COLOURS)]}' dashtype {1 + kind // len(COLOURS)} "
-                          f"linewidth 1.5 title '{name}' noenhanced")
-        subprocess.run(["gnuplot"], check=True, text=True, input=f"""
-set terminal svg size 900,420 background '#ffffff' font 'sans,12'
-set output '{path}'
-set grid
-set key outside right
-set xlabel 'step'
-set ylabel 'training loss, nats (mean of {LOGGED} logged steps)'
-plot {', '.join(curves)}
-""")
+        curves = [(name, order.index(name), run[0]) for (name, _), run in runs.items()]
+        plot_curves(sys.argv[2], curves, f"training loss, nats (mean of {LOGGED} logged steps)")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,14 @@ using test::kSweep;
 using test::Outcome;
 using test::SweepProject;
 
+/// What a sweep that must be refused says, in one line.
+std::string refusal(const SweepProject& project, const char* flag) {
+  const Outcome outcome = project.sweep({flag});
+  CHECK(outcome.code == 2);
+  CHECK(test::is_one_line(outcome.errors));
+  return outcome.errors;
+}
+
 TEST_CASE("A finished run of a sweep is believed if its data lies elsewhere now, and not if it is other data") {
   const SweepProject project;
   REQUIRE(project.sweep().code == 0);
@@ -23,17 +31,13 @@ TEST_CASE("A finished run of a sweep is believed if its data lies elsewhere now,
   CHECK(moved.code == 0);
   CHECK(test::contains(moved.errors, "4 points, 0 to run"));
 
-  const auto refusal = [&] {
-    const Outcome outcome = project.sweep({"--resume"});
-    CHECK(outcome.code == 2);
-    CHECK(test::is_one_line(outcome.errors));
-    return outcome.errors;
-  };
   test::write_bytes(project / "other.txt", text.substr(0, text.size() / 2));
-  CHECK(test::contains(refusal(), "softmax-seed1/train: other.txt: is not the data of the run (task.train): "));
+  CHECK(test::contains(refusal(project, "--resume"),
+                       "softmax-seed1/train: other.txt: is not the data of the run (task.train): "));
   project.write(kSweep);
   test::write_bytes(project / "train.txt", text + text);
-  CHECK(test::contains(refusal(), "softmax-seed1/train: train.txt: is not the data of the run (task.train): "));
+  CHECK(test::contains(refusal(project, "--resume"),
+                       "softmax-seed1/train: train.txt: is not the data of the run (task.train): "));
 }
 
 TEST_CASE("A finished run of a sweep is believed with the weights that it began with, and not with others") {
@@ -46,17 +50,12 @@ TEST_CASE("A finished run of a sweep is believed with the weights that it began 
     project.write(concat("question = \"?\"\nbase = \"base.toml\"\nseeds = ", seeds, "\n"));
   };
   write("nothing", "[1]");
-  const Outcome missing = project.sweep({"--dry-run"});
-  CHECK(missing.code == 2);
-  CHECK(test::is_one_line(missing.errors));
-  CHECK(test::contains(missing.errors, "train.init_from: "));
+  CHECK(test::contains(refusal(project, "--dry-run"), "train.init_from: "));
   write("first", "[1]");
   REQUIRE(project.sweep().code == 0);
   write("second", "[1, 2]");
-  const Outcome other = project.sweep({"--resume"});
-  CHECK(other.code == 2);
-  CHECK(test::is_one_line(other.errors));
-  CHECK(test::contains(other.errors, "train.init_from is \"first\" in this finished run and \"second\" in the sweep now"));
+  CHECK(test::contains(refusal(project, "--resume"),
+                       "train.init_from is \"first\" in this finished run and \"second\" in the sweep now"));
   write("first", "[1, 2]");
   CHECK(project.sweep({"--resume"}).code == 0);
 }

@@ -26,6 +26,14 @@ Config config_in(const TemporaryFolder& folder) {
   return config;
 }
 
+/// Of linear attention with random features.
+Config favor_config_in(const TemporaryFolder& folder) {
+  Config config = config_in(folder);
+  config.model.attention.kind = "linear";
+  config.model.attention.feature_map = "favor";
+  return config;
+}
+
 void no_warning(const std::string& message) { FAIL_CHECK(message); }
 
 }  // namespace
@@ -52,9 +60,7 @@ TEST_CASE("A continued run draws the directions of its features anew as one that
   const TemporaryFolder folder;
   std::ostringstream text;
   Console console(text, {});
-  Config config = config_in(folder);
-  config.model.attention.kind = "linear";
-  config.model.attention.feature_map = "favor";
+  Config config = favor_config_in(folder);
   config.model.attention.redraw_every = 3;
   train(prepare({config, folder / "halves"}, no_warning), console);
   config.train.max_steps = 8;
@@ -74,9 +80,7 @@ TEST_CASE("A run that begins with weights keeps the draws that these were traine
   const TemporaryFolder folder;
   std::ostringstream text;
   Console console(text, {});
-  Config config = config_in(folder);
-  config.model.attention.kind = "linear";
-  config.model.attention.feature_map = "favor";
+  Config config = favor_config_in(folder);
   config.train.seed = 3;
   train(prepare({config, folder / "first"}, no_warning), console);
   config.train.init_from = (folder / "first").string();
