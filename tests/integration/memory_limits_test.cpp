@@ -6,24 +6,14 @@
 
 #include "tests/catch.h"
 #include "tests/integration/tiny_project.h"
+#include "tests/support/sanitized.h"
 
 namespace cosformer {
 namespace {
 
 using test::contains;
+using test::kSanitized;
 using test::TinyProject;
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-#else
-constexpr bool kSanitized = false;
-#endif
 
 TEST_CASE("A model that no machine holds is refused with its size before anything is allocated") {
   const TinyProject project;

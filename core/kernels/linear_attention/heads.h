@@ -67,10 +67,10 @@ void for_each_head_group(const AttentionSizes& sizes, Visit&& visit) {
   });
 }
 
-/// The normaliser [B, T, H] of one head as a column.
+/// The normaliser [B, T, H] of one head as a column; null where there is none.
 template <class T>
 MatrixView<T> normalizer_of(T* normalizer, const AttentionSizes& sizes, std::int64_t b, std::int64_t h) {
-  return {normalizer + b * sizes.queries * sizes.heads + h, sizes.heads};
+  return {normalizer ? normalizer + b * sizes.queries * sizes.heads + h : nullptr, sizes.heads};
 }
 
 }  // namespace cosformer::detail
