@@ -10,6 +10,7 @@
 
 #include "tests/catch.h"
 #include "tests/integration/tiny_project.h"
+#include "tests/support/sanitized.h"
 
 namespace cosformer {
 namespace {
@@ -185,7 +186,10 @@ TEST_CASE("A folder that cannot be made is one line, whatever the verb") {
 
 TEST_CASE("A number of threads that no machine has is refused") {
   const TinyProject project;
-  for (const int threads : {5000, 50'000, 100'000, 2'000'000'000}) {
+  std::vector<int> refused = {5000, 50'000, 100'000};
+  // LLVM's OpenMP, which the sanitizers' builds have, ends a process that asks for so many before main begins.
+  if (!test::kSanitized) refused.push_back(2'000'000'000);
+  for (const int threads : refused) {
     const test::Outcome outcome = project.call({"train", "tiny.toml", "--run-dir", "run"}, threads);
     INFO(outcome.errors);
     CHECK(outcome.code == 2);
