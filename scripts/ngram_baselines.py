@@ -1,4 +1,5 @@
 """N-gram models of a text, for scripts/simple_baselines: interpolated absolute discounting (Ney, Essen and Kneser, 1994)."""
+import itertools
 import json
 import pathlib
 
@@ -64,3 +65,44 @@ def report_ngrams(train_path, test_path, tokens, orders, train_tokens):
     for order, chance in enumerate(probabilities(train, test, vocab_size, orders), start=1):
         loss = -numpy.log(chance[1:]).mean()
         print(f"order {order}: {loss:.3f} nats per token, perplexity {numpy.exp(loss):.1f}")
+
+
+def transitions(train, vocab_size):
+    """The probability of each token (vocab_size,), and of each token behind each other (vocab_size, vocab_size), as `probabilities` has them."""
+    counts = numpy.bincount(train, minlength=vocab_size)
+    alone = (numpy.maximum(counts - DISCOUNT, 0) + DISCOUNT * (counts > 0).sum() / vocab_size) / train.size
+    pairs = numpy.bincount(train[:-1] * vocab_size + train[1:], minlength=vocab_size**2).reshape(vocab_size, vocab_size)
+    total, kinds = pairs.sum(axis=1, keepdims=True), (pairs > 0).sum(axis=1, keepdims=True)
+    behind = (numpy.maximum(pairs - DISCOUNT, 0) + DISCOUNT * kinds * alone) / numpy.maximum(total, 1)
+    return alone, numpy.where(total > 0, behind, alone).astype(numpy.float32)
+
+
+def masked_losses(train, test, vocab_size):
+    """Mean -log P of a token given its left neighbour or none, its right one or none: (left, right) -> nats. P is that of the chain of `transitions`."""
+    alone, behind = transitions(train, vocab_size)
+    sums, count = {}, len(test) - 2
+    for begin in range(1, len(test) - 1, 1024):
+        here = numpy.arange(begin, min(begin + 1024, len(test) - 1))
+        rows, tokens = numpy.arange(here.size), test[here]
+        for left, right in itertools.product((False, True), repeat=2):
+            chance = behind[test[here - 1]] if left else numpy.broadcast_to(alone.astype(numpy.float32), (here.size, vocab_size))
+            if right:
+                chance = chance * behind[:, test[here + 1]].T
+                chance = chance / chance.sum(axis=1, keepdims=True, dtype=numpy.float64)
+            sums[left, right] = sums.get((left, right), 0.0) - numpy.log(chance[rows, tokens].astype(numpy.float64)).sum()
+    return {key: value / count for key, value in sums.items()}
+
+
+def report_masked(train_path, test_path, tokens, hidden, train_tokens):
+    (train, test), vocab_size = read_tokens([train_path, test_path], tokens)
+    train = train[:train_tokens] if train_tokens else train
+    if vocab_size > 16384:
+        raise SystemExit(f"masked: a vocabulary of {vocab_size} makes too large a table of pairs; expected at most 16384 tokens")
+    losses = masked_losses(train, test, vocab_size)
+    print(f"{len(train)} tokens to count, {len(test) - 2} to predict, vocabulary {vocab_size}, discount {DISCOUNT}")
+    for name, sides in (("left neighbour", (True, False)), ("both neighbours", (True, True))):
+        # A neighbour that is masked itself is not seen; the sides are masked independently.
+        seen = itertools.product(*((True, False) if side else (False,) for side in sides))
+        share = lambda shown, side: 1.0 if not side else 1 - hidden if shown else hidden
+        loss = sum(share(left, sides[0]) * share(right, sides[1]) * losses[left, right] for left, right in seen)
+        print(f"{name:16} {losses[sides]:.3f} nats per token; {loss:.3f} if {100 * hidden:g} % of the neighbours are masked too")
