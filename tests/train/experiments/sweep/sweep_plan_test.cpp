@@ -266,6 +266,7 @@ TEST_CASE("Every file of configs/sweeps asks a question and can be planned") {
                                           "sequence_length_speed",
                                           "shakespeare",
                                           "shakespeare_carried",
+                                          "shakespeare_gpu",
                                           "shakespeare_parts",
                                           "table1",
                                           "table1_long",
