@@ -30,9 +30,10 @@ enum class PoolingDivisor : std::uint8_t { real, padded, fixed };
 /// otherwise; `padded` is the batch's padded length, as in the authors' code. See layers/attention/reweighting_length.h.
 enum class ReweightingLength : std::uint8_t { automatic, padded, fixed };
 
-/// What the angle of a position is a share of in cross-attention: M for both sides, or each side's own length (which takes
-/// queries and keys at the same share of their texts for neighbours).
-enum class CrossReweighting : std::uint8_t { shared_length, own_lengths };
+/// What the angle of a position is a share of in cross-attention: one M for all texts; M for both sides, the longer of the
+/// two where no number is given (the paper's); or each side's own length (which takes queries and keys at the same share of
+/// their texts for neighbours).
+enum class CrossReweighting : std::uint8_t { fixed_length, shared_length, own_lengths };
 
 /// How linear layers start: `xavier` as fairseq's (uniform by Glorot and Bengio, smaller for query, key and value, biases
 /// 0), `pytorch` as PyTorch's own (weights and biases uniform in ±1 / sqrt(inputs)).
@@ -94,11 +95,12 @@ struct AttentionConfig {
   std::int64_t synthesizer_rank = 8;  ///< of the matrix of scores (factorized_random)
 
   // Of an encoder-decoder; the other options are those above in all three places.
-  std::string encoder = "auto";              ///< kind of the encoder's attention; auto = `kind`
-  std::string self = "auto";                 ///< kind of the decoder's attention to itself
-  std::string cross = "auto";                ///< kind of the decoder's attention to the encoder
-  std::int64_t self_reweighting_length = 0;  ///< M of the decoder's attention to itself; 0 = `reweighting_length`
-  CrossReweighting cross_reweighting = CrossReweighting::shared_length;
+  std::string encoder = "auto";               ///< kind of the encoder's attention; auto = `kind`
+  std::string self = "auto";                  ///< kind of the decoder's attention to itself
+  std::string cross = "auto";                 ///< kind of the decoder's attention to the encoder
+  std::int64_t self_reweighting_length = 0;   ///< M of the decoder's attention to itself; 0 = `reweighting_length`
+  std::int64_t cross_reweighting_length = 0;  ///< M of fixed_length; 0 = `reweighting_length`
+  CrossReweighting cross_reweighting = CrossReweighting::fixed_length;
   double dropout = 0.0;  ///< of the attention weights, of kinds that have them (AttentionSupport::has_weights)
 
   OutputGate output_gate = OutputGate::none;

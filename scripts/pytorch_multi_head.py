@@ -40,6 +40,12 @@ class Attention(nn.Module):
         self.length = attention.get("reweighting_length", "auto")
         if place == "self" and attention.get("self_reweighting_length", "auto") != "auto":
             self.length = attention["self_reweighting_length"]
+        if place == "cross" and attention.get("cross_reweighting", "fixed_length") == "fixed_length":
+            self.length = attention.get("cross_reweighting_length", "auto")
+            if self.length == "auto":
+                self.length = attention.get("reweighting_length", "auto")
+            if self.length == "auto":
+                self.length = config.get("task", {}).get("seq_len") or config["model"]["max_length"]
         self.own_lengths = place == "cross" and attention.get("cross_reweighting") == "own_lengths"
         if self.kind not in ("softmax", "softmax_materialized", "cosformer", "linear", "gated", "linformer", "nystrom", "rfa",
                              "cosformer2", "delta", "gated_delta", "transnormer", "diagonal", "reformer", "sinkhorn", "synthesizer", "hedgehog", *PATTERNS):

@@ -46,8 +46,11 @@ AttentionConfig settle_reweighting_length(AttentionConfig attention, ModelKind k
   if (attention.causal_length == 0) attention.causal_length = lengths.seq_len;
   if (attention.reweighting_length == ReweightingLength::automatic) {
     if (kind == ModelKind::decoder) fix(attention, attention.causal_length);
-    if (kind == ModelKind::encoder_decoder && attention.self_reweighting_length == 0) {
-      attention.self_reweighting_length = attention.causal_length;
+    if (kind == ModelKind::encoder_decoder) {
+      if (attention.self_reweighting_length == 0) attention.self_reweighting_length = attention.causal_length;
+      if (attention.cross_reweighting_length == 0 && attention.cross_reweighting == CrossReweighting::fixed_length) {
+        attention.cross_reweighting_length = attention.causal_length;
+      }
     }
   }
   if (attention.reweighting_length == ReweightingLength::padded && lengths.padded > 0) fix(attention, lengths.padded);
@@ -59,14 +62,18 @@ AttentionConfig adopt_reweighting_length(AttentionConfig attention, const Attent
     fix(attention, given.reweighting_length_value);
   }
   if (attention.self_reweighting_length == 0) attention.self_reweighting_length = given.self_reweighting_length;
+  if (attention.cross_reweighting_length == 0 && attention.cross_reweighting == given.cross_reweighting) {
+    attention.cross_reweighting_length = given.cross_reweighting_length;
+  }
   return attention;
 }
 
 AttentionConfig with_length_at(AttentionConfig config, AttentionPlace place) {
   if (place != AttentionPlace::cross) config.cross_reweighting = CrossReweighting::shared_length;
-  if (place == AttentionPlace::decoder_self && config.self_reweighting_length > 0) {
-    fix(config, config.self_reweighting_length);
-  }
+  const std::int64_t own = place == AttentionPlace::decoder_self                        ? config.self_reweighting_length
+                           : config.cross_reweighting == CrossReweighting::fixed_length ? config.cross_reweighting_length
+                                                                                        : 0;
+  if (own > 0) fix(config, own);
   return config;
 }
 

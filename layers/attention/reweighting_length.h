@@ -19,8 +19,10 @@ struct TextLengths {
 /// The config with M settled as far as the task settles it. M is part of the function that is trained: a number that depends
 /// on the task is written down, so that another task.seq_len later on does not change it. What is settled already stays.
 ///
-///     causal, "auto"    the longest text's length, in `reweighting_length` or, of an encoder-decoder,
-///     `self_reweighting_length` "padded"          a number if every batch is padded to the same length
+///     causal, "auto"               the longest text's length, in `reweighting_length`
+///     an encoder-decoder, "auto"   the same, in `self_reweighting_length` and, of one length between all texts, in
+///                                  `cross_reweighting_length`
+///     "padded"                     a number if every batch is padded to the same length
 AttentionConfig settle_reweighting_length(AttentionConfig attention, ModelKind kind, const TextLengths& lengths);
 
 /// The lengths of weights that a run starts from, for what its config leaves open.

@@ -101,6 +101,8 @@ def make_config(kind, attention, norm):
     if attention.startswith("rfa"):  # so many directions that no row of similarities is under the floor by chance
         attentions = {"kind": "rfa", "feature_kind": attention.split("_")[1], "num_features": 24 if norm == "pre" else 0,
                       "recency_gate": attention.endswith("gate")}
+    if kind == "encoder_decoder" and attention == "cosformer" and norm == "post":
+        attentions["cross_reweighting"] = "shared_length"
     if attention == "mixed" and norm == "pre":
         attentions = {"kind": "softmax", "encoder": "cosformer", "cross": "cosformer", "cross_reweighting": "own_lengths"}
         model.update(share_embeddings=True)

@@ -218,9 +218,11 @@ TEST_CASE("a decoder with an encoder does not see an item's neighbours") {
   const SharedPaddingMask source_mask = padding_mask_from_lengths(source_lengths, 12),
                           mask = padding_mask_from_lengths(lengths, 8);
   std::vector<Variant> variants = attention_variants(ModelKind::encoder_decoder);
-  AttentionConfig own_lengths;
-  own_lengths.cross_reweighting = CrossReweighting::own_lengths;
-  variants.push_back({"cosformer with own lengths", own_lengths});
+  AttentionConfig by_lengths;
+  by_lengths.cross_reweighting = CrossReweighting::own_lengths;
+  variants.push_back({"cosformer with own lengths", by_lengths});
+  by_lengths.cross_reweighting = CrossReweighting::shared_length;
+  variants.push_back({"cosformer with a shared length", by_lengths});
   for (const Variant& variant : variants) {
     if (!variant.never_negative()) continue;
     CAPTURE(variant.name);

@@ -72,6 +72,19 @@ TEST_CASE("a step takes the longer of the source and of what is written for the 
   }
 }
 
+TEST_CASE("with one length for all texts a decoder sees nothing of how long its target is going to be") {
+  const ThreadCountScope one_thread(1);
+  const Model model(small_model(ModelKind::encoder_decoder, {}, 12), 7, DType::float64);
+  const Tensor source = random_ids({1, 4}, 5, 13), target = random_ids({1, kLongest}, 6, 13);
+  const Values whole = values_of(decode_whole(model, source, nullptr, target));
+  require_close("steps", whole, values_of(decode_by_steps(model, source, nullptr, target)), {.rel = 1e-10});
+  for (std::int64_t length = 1; length < kLongest; ++length) {
+    CAPTURE(length);
+    const Tensor begun = decode_whole(model, source, nullptr, target.narrow(1, 0, length).contiguous());
+    require_close("hidden", Values(whole.begin(), whole.begin() + length * 8), values_of(begun), {.rel = 1e-10});
+  }
+}
+
 TEST_CASE("a step of local attention beyond the source's end sees none of it, as in the whole pass") {
   const ThreadCountScope one_thread(1);
   AttentionConfig attention;

@@ -33,11 +33,36 @@ TEST_CASE("a causal length that is left open is the longest text's, and is writt
   CHECK(both.reweighting_length == ReweightingLength::automatic);
   CHECK(both.self_reweighting_length == 96);
   CHECK(with_length_at(both, AttentionPlace::decoder_self).reweighting_length_value == 96);
-  CHECK(with_length_at(both, AttentionPlace::cross).reweighting_length == ReweightingLength::automatic);
+  CHECK(both.cross_reweighting_length == 96);
+  CHECK(with_length_at(both, AttentionPlace::cross).reweighting_length_value == 96);
+  CHECK(with_length_at(both, AttentionPlace::encoder).reweighting_length == ReweightingLength::automatic);
 
   const AttentionConfig encoder =
       settle_reweighting_length(with_length(ReweightingLength::automatic), ModelKind::encoder, lengths);
   CHECK(encoder.reweighting_length == ReweightingLength::automatic);
+}
+
+TEST_CASE("between two texts M is one number for all, unless the config says whose lengths it follows") {
+  const TextLengths lengths{.seq_len = 96};
+  for (const CrossReweighting reweighting : {CrossReweighting::shared_length, CrossReweighting::own_lengths}) {
+    AttentionConfig config;
+    config.cross_reweighting = reweighting;
+    const AttentionConfig settled = settle_reweighting_length(config, ModelKind::encoder_decoder, lengths);
+    CHECK(settled.cross_reweighting_length == 0);
+    CHECK(with_length_at(settled, AttentionPlace::cross).reweighting_length == ReweightingLength::automatic);
+    // A number of the other setting has no say.
+    config.cross_reweighting_length = 33;
+    CHECK(with_length_at(config, AttentionPlace::cross).reweighting_length == ReweightingLength::automatic);
+  }
+  AttentionConfig config;
+  config.cross_reweighting_length = 33;
+  const AttentionConfig own = settle_reweighting_length(config, ModelKind::encoder_decoder, lengths);
+  CHECK(with_length_at(own, AttentionPlace::cross).reweighting_length_value == 33);
+  // reweighting_length is of all places that have no number of their own.
+  const AttentionConfig all =
+      settle_reweighting_length(with_length(ReweightingLength::fixed, 20), ModelKind::encoder_decoder, lengths);
+  CHECK(with_length_at(all, AttentionPlace::cross).reweighting_length_value == 20);
+  CHECK(settle_reweighting_length({}, ModelKind::decoder, lengths).cross_reweighting_length == 0);
 }
 
 TEST_CASE("a padded length is a number where every batch is padded to the same") {
@@ -57,10 +82,15 @@ TEST_CASE("a padded length is a number where every batch is padded to the same")
 TEST_CASE("a run that begins with given weights takes the lengths that it leaves open from them") {
   AttentionConfig given = with_length(ReweightingLength::fixed, 512);
   given.self_reweighting_length = 33;
+  given.cross_reweighting_length = 44;
   const AttentionConfig adopted = adopt_reweighting_length(with_length(ReweightingLength::automatic), given);
   CHECK(adopted.reweighting_length == ReweightingLength::fixed);
   CHECK(adopted.reweighting_length_value == 512);
   CHECK(adopted.self_reweighting_length == 33);
+  CHECK(adopted.cross_reweighting_length == 44);
+  AttentionConfig shared = with_length(ReweightingLength::automatic);
+  shared.cross_reweighting = CrossReweighting::shared_length;
+  CHECK(adopt_reweighting_length(shared, given).cross_reweighting_length == 0);
   CHECK(adopt_reweighting_length(with_length(ReweightingLength::fixed, 64), given).reweighting_length_value == 64);
 }
 

@@ -138,7 +138,11 @@ void ConfigBuilder::set(const std::string& key, const TomlValue& value, const Or
   origins_[key] = key_origin;
 }
 
-const Config& ConfigBuilder::finish() const {
+const Config& ConfigBuilder::finish() {
+  // What was the default of all models before fixed_length was.
+  AttentionConfig& attention = config_.model.attention;
+  if (config_.model.kind != ModelKind::encoder_decoder && attention.cross_reweighting == CrossReweighting::shared_length)
+    attention.cross_reweighting = AttentionConfig().cross_reweighting;
   if (const auto problem = find_problem(config_)) {
     const auto origin = origins_.find(problem->key);
     throw InputError(origin == origins_.end() ? error_at(problem->key, {}, problem->message)

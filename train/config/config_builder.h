@@ -24,8 +24,9 @@ class ConfigBuilder {
   /// "key=value". Throws InputError.
   void add_override(const std::string& assignment);
 
-  /// Checks how the values fit together. Throws InputError with the place of the key at fault.
-  const Config& finish() const;
+  /// Checks how the values fit together. Throws InputError with the place of the key at fault. A setting of attention
+  /// between two texts that every config of an earlier build has is left out of models without such attention.
+  const Config& finish();
 
   /// "file:line:column", "--set" or "default".
   std::string origin(std::string_view key) const;

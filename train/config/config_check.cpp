@@ -28,7 +28,8 @@ std::optional<OptionProblem> find_problem(const Config& config) {
         {"attention.self", attention.self != none.self},
         {"attention.cross", attention.cross != none.cross},
         {"attention.self_reweighting_length", attention.self_reweighting_length != none.self_reweighting_length},
-        {"attention.cross_reweighting", attention.cross_reweighting != none.cross_reweighting}};
+        {"attention.cross_reweighting", attention.cross_reweighting != none.cross_reweighting},
+        {"attention.cross_reweighting_length", attention.cross_reweighting_length != none.cross_reweighting_length}};
     for (const auto& [key, is_set] : encoder_decoder_keys) {
       if (is_set) return OptionProblem{key, concat(key, " needs model.kind = \"encoder_decoder\"")};
     }

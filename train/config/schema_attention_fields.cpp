@@ -13,7 +13,8 @@ namespace {
 
 constexpr Named<OutputGate> kOutputGates[] = {
     {"none", OutputGate::none}, {"silu", OutputGate::silu}, {"sigmoid", OutputGate::sigmoid}};
-constexpr Named<CrossReweighting> kCrossReweightings[] = {{"shared_length", CrossReweighting::shared_length},
+constexpr Named<CrossReweighting> kCrossReweightings[] = {{"fixed_length", CrossReweighting::fixed_length},
+                                                          {"shared_length", CrossReweighting::shared_length},
                                                           {"own_lengths", CrossReweighting::own_lengths}};
 
 // Names beside numbers.
@@ -204,8 +205,15 @@ constexpr Field kFields[] = {
         "length M of the decoder's attention to itself, encoder_decoder; auto: attention.reweighting_length"),
     choice<kCrossReweightings, &C::model, &M::attention, &A::cross_reweighting>(
         "attention.cross_reweighting",
-        "what positions are a share of in attention to the encoder: one length M for both texts (shared_length), or each "
-        "text's own length, whatever reweighting_length is (own_lengths)"),
+        "what positions are a share of in attention to the encoder: one length M for all texts (fixed_length); M for both, "
+        "the "
+        "longer of the two where reweighting_length is auto (shared_length, the paper's); or each text's own length, "
+        "whatever "
+        "reweighting_length is (own_lengths)"),
+    automatic<&C::model, &M::attention, &A::cross_reweighting_length>(
+        "attention.cross_reweighting_length", 1, kMaxLength,
+        "length M of cross_reweighting = \"fixed_length\"; auto: attention.reweighting_length, and where that is auto too "
+        "task.seq_len"),
     number<&C::model, &M::attention, &A::dropout>(
         "attention.dropout", kFraction,
         "of the weights of attentions with a softmax; linear attention has no matrix of weights and takes 0 alone"),

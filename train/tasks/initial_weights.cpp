@@ -24,7 +24,7 @@ constexpr std::string_view kFreeKeys[] = {
     "model.max_length", "attention.form",         "attention.chunk_size"};
 /// Keys of a length that a re-weighting alone reads.
 constexpr std::string_view kLengthKeys[] = {"attention.reweighting_length", "attention.self_reweighting_length",
-                                            "attention.cross_reweighting"};
+                                            "attention.cross_reweighting", "attention.cross_reweighting_length"};
 constexpr std::string_view kHeads[] = {"lm_head.", "classification_head."};
 
 bool is_compared(std::string_view key) {

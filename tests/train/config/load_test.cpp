@@ -27,6 +27,7 @@ bool is_of_kind(std::string_view key, std::string_view kind) {
       {"attention.short_convolution", "encoder_decoder"},
       {"attention.self_reweighting_length", "encoder_decoder"},
       {"attention.cross_reweighting", "encoder_decoder"},
+      {"attention.cross_reweighting_length", "encoder_decoder"},
       // Only a language model continues a prompt: one of the two keeps the default task.
       {"task.name", "encoder_decoder"},
       {"logging.sample_prompt", "encoder"}};
@@ -47,8 +48,8 @@ Config unusual_config(const std::string& kind = "encoder") {
     ConfigValue value = field.get(config);
     if (format_value(value) != format_value(field.get(Config())) || !is_of_kind(field.key, kind)) continue;
     // "auto" of a key that takes a number has no other name.
-    if (field.key == "attention.self_reweighting_length" || field.key == "attention.reformer_buckets" ||
-        field.key == "attention.seed")
+    if (field.key == "attention.self_reweighting_length" || field.key == "attention.cross_reweighting_length" ||
+        field.key == "attention.reformer_buckets" || field.key == "attention.seed")
       value = std::int64_t{5};
     if (field.key == "model.num_kv_heads") value = std::int64_t{-2};  // 1 in the end
     if (auto* boolean = std::get_if<bool>(&value)) *boolean = !*boolean;
@@ -75,6 +76,15 @@ Config unusual_config(const std::string& kind = "encoder") {
   config.schedule.decay_steps = 2000;
   config.schedule.period_factor = 1.5;  // a third of its default would be too little
   return config;
+}
+
+TEST_CASE("what an earlier build wrote of attention between texts makes no other config of a model without it") {
+  const std::vector<std::string> shared = {"attention.cross_reweighting=shared_length"};
+  CHECK(differences(config_from_overrides(shared), Config()).empty());
+  const std::vector<std::string> of_two_texts = {"model.kind=encoder_decoder", "task.name=translation", shared[0]};
+  CHECK(config_from_overrides(of_two_texts).model.attention.cross_reweighting == CrossReweighting::shared_length);
+  const std::vector<std::string> own = {"attention.cross_reweighting=own_lengths"};
+  CHECK_FALSE(message_of<InputError>([&] { config_from_overrides(own); }).empty());
 }
 
 TEST_CASE("A config with every key changed survives TOML and JSON unchanged") {

@@ -231,6 +231,7 @@ TEST_CASE("a translation needs an encoder and a decoder, its texts, and room for
   CHECK(problem.config.model.max_length == 12);
   // M of the decoder's attention to itself stays that of the training.
   CHECK(problem.config.model.attention.self_reweighting_length == 12);
+  CHECK(problem.config.model.attention.cross_reweighting_length == 12);
   Config config = problem.config;
   config.model.vocab_size = letters + 2;
   CHECK(input_error_of([&] { make_task(config)->complete(config.model); }).starts_with("model.vocab_size: "));
