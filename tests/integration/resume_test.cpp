@@ -87,6 +87,20 @@ TEST_CASE("A run that has reached its end is left as it is") {
   CHECK(project.result("run") == before);
 }
 
+TEST_CASE("Evaluations that a limit forces do not use up a run's patience") {
+  const TinyProject project;
+  // Nothing is learned, so that no evaluation is better than the first.
+  const auto train = [&](const char* steps) {
+    return project.train("run", {"optimizer.learning_rate=0", "train.patience=2", steps}, {"--resume"});
+  };
+  for (const char* steps : {"train.max_steps=9", "train.max_steps=10", "train.max_steps=11"})
+    REQUIRE(train(steps).code == 0);
+  const test::Outcome outcome = train("train.max_steps=60");
+  INFO(outcome.errors);
+  // Evaluations are due at 7, 14 and 21.
+  CHECK(test::contains(outcome.errors, "stopped: no better result for train.patience evaluations after 21 steps"));
+}
+
 TEST_CASE("Resuming finishes the last save where a crash came between the checkpoint and its links") {
   const TinyProject project;
   REQUIRE(project.train("run", {"checkpoint.keep_best=false"}).code == 0);

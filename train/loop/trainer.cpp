@@ -214,7 +214,8 @@ bool Trainer::evaluate() {
     evaluation = task_.evaluate(*model_, Split::valid, config_.train.eval_max_batches, stop, ranks_);
   }
   if (!evaluation) return false;
-  const bool best = note_metric(state_, evaluation->value(selection_metric_of(config_.task.name)));
+  const double metric = evaluation->value(selection_metric_of(config_.task.name));
+  const bool best = note_metric(state_, metric, is_due(config_.train.eval_every));
   state_.wall_seconds = of_first_rank(ranks_, wall_seconds());
   on_first_rank(ranks_, [&] {
     // A crash between the record of a continued run's first evaluation and its checkpoint makes it evaluate again.

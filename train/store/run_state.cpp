@@ -94,12 +94,12 @@ bool decode(const json& value, std::vector<std::int64_t>& result) {
 
 }  // namespace
 
-bool note_metric(RunState& state, double metric) {
+bool note_metric(RunState& state, double metric, bool counts) {
   const bool best =
       std::isfinite(metric) && state.nonfinite_streak == 0 &&
       (!state.best_metric || (state.higher_is_better ? metric > *state.best_metric : metric < *state.best_metric));
   state.metric = metric;
-  state.evaluations_since_best = best ? 0 : state.evaluations_since_best + 1;
+  state.evaluations_since_best = best ? 0 : state.evaluations_since_best + (counts ? 1 : 0);
   if (best) {
     state.best_metric = metric;
     state.best_step = state.step;

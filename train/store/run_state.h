@@ -38,8 +38,10 @@ struct RunState {
 };
 
 /// Notes the validation metric measured at `state.step`, and returns whether it is the best so far. One that is not finite
-/// is none, and so is one of skipped steps, of which no checkpoint is kept.
-bool note_metric(RunState& state, double metric);
+/// is none, and so is one of skipped steps, of which no checkpoint is kept. `counts` says that the evaluation is one of
+/// every `train.eval_every` steps: one that a limit forces counts against `train.patience` in no run that goes on without
+/// it.
+bool note_metric(RunState& state, double metric, bool counts);
 
 /// As JSON; every double comes back with the same bits (infinities and NaN are the strings "inf", "-inf" and "nan").
 nlohmann::json to_json(const RunState& state);
