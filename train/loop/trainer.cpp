@@ -135,6 +135,7 @@ RunEnd Trainer::run() {
     return *end;
   }
   if (recorder_) recorder_->measure_peak();
+  if (directory_ != nullptr) directory_->remove_results();
   while (!end) {
     train_step();
     end = reason_to_stop();

@@ -92,6 +92,18 @@ void RunDirectory::clear(std::string_view assets) {
   is_new_ = true;
 }
 
+void RunDirectory::remove_results() const {
+  bool removed = false;
+  // The scores first: without train.json they would be believed of the weights that are there.
+  for (const char* name : {"result.json", "train.json"}) {
+    const std::filesystem::path path = path_ / name;
+    if (!std::filesystem::exists(std::filesystem::symlink_status(path))) continue;
+    if (files_->unlink(path.c_str()) < 0) throw_system_error("remove", path);
+    removed = true;
+  }
+  if (removed) sync_folder(*files_, path_);
+}
+
 void RunDirectory::write_config(std::string_view toml) const { replace_file(*files_, config_file(), toml); }
 
 std::string continue_command(const std::filesystem::path& folder) {

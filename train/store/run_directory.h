@@ -34,6 +34,10 @@ class RunDirectory {
   /// log goes on, and config.toml stays until another is written. Throws Error.
   void clear(std::string_view assets);
 
+  /// Removes train.json and result.json, in which a sweep keeps what the weights scored that training now changes. Throws
+  /// Error.
+  void remove_results() const;
+
   /// True if the folder was empty or missing, or was cleared.
   bool is_new() const { return is_new_; }
   /// Writes config.toml in one step.
