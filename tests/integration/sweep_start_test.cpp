@@ -111,6 +111,13 @@ TEST_CASE("What is wrong with any run shows in one line before the first starts"
   CHECK(test::contains(error_of(text + "[grid]\n\"task.train\" = [\"train.txt\", \"none.txt\"]\n"),
                        "softmax,train=none.txt-seed1, train: task.train: none.txt"));
   CHECK(test::contains(error_of(text + "[set]\n\"task.valid\" = \"\"\n"), "but the config has no task.valid"));
+  // What only one point of those that share their data cannot do.
+  CHECK(test::contains(error_of(text + "[set]\n\"train.sequence_ranks\" = 1\n"), "softmax-seed1, train: attention.kind: "));
+  CHECK(test::contains(error_of(text + "[grid]\n\"train.sequence_ranks\" = [0, 2]\n[set]\n\"train.shards\" = 1\n"),
+                       "softmax,sequence_ranks=2-seed1, train: "));
+  CHECK(test::contains(error_of(text + "[set]\n\"task.carry_state\" = true\n\"attention.reweighting_length\" = 9999\n"
+                                       "[grid]\n\"model.positions\" = [\"none\", \"learned\"]\n"),
+                       "softmax,positions=learned-seed1, train: task.carry_state: "));
   CHECK(test::contains(error_of(text, {"--jobs", "0"}), "--jobs: expected 1 to "));
   CHECK(test::contains(error_of(text, {"--launcher", "slrm"}), "did you mean \"slurm\"?"));
   CHECK(test::contains(error_of(text, {"--point", "0"}), "is no sweep folder"));

@@ -177,7 +177,10 @@ int run_sweep(int argc, char** argv) {
   if (given->count("point")) {
     const auto point = (*given)["point"].as<std::int64_t>();
     check<InputError>(point >= 0, "--point: expected at least 0, found ", point);
+    check<InputError>(given->count("dry-run") == 0 && given->count("launcher") == 0,
+                      "--point: runs one point; expected no --dry-run and no --launcher beside it");
     check_same_point(call.folder, call.plan, static_cast<std::size_t>(point));
+    SweepFolder::check_usable(call.folder, SweepFolder::Mode::resume, call.plan);
     return run_one_point(call, static_cast<std::size_t>(point), files);
   }
   const auto mode = given->count("resume") ? SweepFolder::Mode::resume : SweepFolder::Mode::create;

@@ -55,9 +55,21 @@ bool is_known_content(const RunIdentity& identity, const ConfigDifference& diffe
                              [&](const DataFile& file) { return difference.key == concat(kTask, file.split); });
 }
 
-/// Whether a run may go on so: by its key, or because a sequence in parts has the same bits on any number of ranks.
-bool may_change(const ConfigDifference& difference) {
+/// Whether two paths lead to one place, from here on the disk or by their names.
+bool is_same_place(const std::string& first, const std::string& second) {
+  if (first.empty() || second.empty()) return first == second;
+  std::error_code error;
+  const fs::path one = fs::weakly_canonical(first, error);
+  if (error) return false;
+  const fs::path other = fs::weakly_canonical(second, error);
+  return !error && one == other;
+}
+
+/// Whether a run may go on so: by its key, because a sequence in parts has the same bits on any number of ranks, or because
+/// a path is spelled otherwise.
+bool may_change(const ConfigDifference& difference, const Config& before, const Config& after) {
   if (difference.key == "train.sequence_ranks") return difference.first != "0" && difference.second != "0";
+  if (difference.key == "train.init_from") return is_same_place(before.train.init_from, after.train.init_from);
   return may_change_on_resume(difference.key);
 }
 
@@ -65,7 +77,7 @@ bool may_change(const ConfigDifference& difference) {
 Config with_changes(Config checkpointed, const Config& written, const RunIdentity& identity, const fs::path& file,
                     const Warn& warn) {
   for (const ConfigDifference& difference : differences(checkpointed, written)) {
-    const bool is_free = may_change(difference);
+    const bool is_free = may_change(difference, checkpointed, written);
     if (is_free || is_known_content(identity, difference)) {
       const Field* const field = find_field(difference.key);
       field->set(checkpointed, field->get(written));
@@ -145,8 +157,8 @@ void check_identity(const EarlierRun& run, const RunIdentity& now, const fs::pat
 void check_continuation(const EarlierRun& run, const Config& config, const fs::path& folder, const Warn& warn) {
   const Config& before = run.checkpointed ? *run.checkpointed : run.config;
   for (const ConfigDifference& difference : differences(before, config)) {
-    check<InputError>(may_change(difference) || is_known_content(run.identity, difference), folder.string(), ": ",
-                      difference.key, " is ", difference.first, " in the run and ", difference.second,
+    check<InputError>(may_change(difference, before, config) || is_known_content(run.identity, difference), folder.string(),
+                      ": ", difference.key, " is ", difference.first, " in the run and ", difference.second,
                       " now; a run goes on under its own config (another --run-dir starts a new one)");
   }
   if (run.step == 0) return;

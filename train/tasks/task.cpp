@@ -176,10 +176,12 @@ std::unique_ptr<Task> make_task(const Config& config) {
   return kind.make(config);
 }
 
-void check_task_data(const Config& config) {
+bool reads_labels(const std::string& task_name) { return find_task_kind(task_name).is_labelled; }
+
+RunIdentity check_task_data(const Config& config) {
   const TaskKind& kind = find_task_kind(config.task.name);
   check_paths(config.task, kind.paths_are_prefixes);
-  if (!kind.is_labelled) return;
+  if (!kind.is_labelled) return {};
   Config own = config;
   if (!has_tokenizer_files(own.task)) own.task.tokenizer = "byte";
   // What the run itself takes over from the other one.
@@ -187,6 +189,7 @@ void check_task_data(const Config& config) {
   const std::unique_ptr<Task> task = kind.make(own);
   task->complete(own.model);
   task->training_batch(0, own.train.batch_size);
+  return make_identity(task->data_files(), {}, this_arithmetic());
 }
 
 }  // namespace cosformer

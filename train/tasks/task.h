@@ -160,9 +160,12 @@ bool higher_is_better(std::string_view metric);
 
 /// Reads the data that `config` names. Throws InputError for an unknown task name or unusable data.
 std::unique_ptr<Task> make_task(const Config& config);
+/// Whether the task's data are labelled sequences, which can be read before there is a tokenizer. Throws InputError for an
+/// unknown name.
+bool reads_labels(const std::string& task_name);
 /// Throws InputError if the data of a run that takes its tokenizer over from another, which need not exist yet, are
 /// unusable. Labelled data are read, as bytes if a tokenizer would be made from them; of other tasks the paths must lead
-/// somewhere.
-void check_task_data(const Config& config);
+/// somewhere. Returns which data were read, without a tokenizer; of other tasks than `reads_labels` nothing.
+RunIdentity check_task_data(const Config& config);
 
 }  // namespace cosformer

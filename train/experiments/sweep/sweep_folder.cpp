@@ -10,6 +10,7 @@
 #include "train/store/atomic_file.h"
 #include "train/store/checkpoint_store.h"
 #include "train/store/sealed_json.h"
+#include "train/tasks/task.h"
 #include "train/tasks/task_tokenizer.h"
 
 namespace cosformer {
@@ -83,24 +84,54 @@ bool names_content(std::string_view key) {
   return std::ranges::find(kPaths, key) != std::end(kPaths);
 }
 
-/// Keys that say on what a run runs and what it reports; of a stage that begins with another's weights also where they are.
-bool may_differ(std::string_view key, bool begins_with_stage) {
-  return key == "train.threads" || key == "train.log_every" || (begins_with_stage && key == "train.init_from") ||
-         key.starts_with("checkpoint.") || key.starts_with("logging.");
+/// Keys that say on what a run runs and what it reports.
+bool may_differ(std::string_view key) {
+  return key == "train.threads" || key == "train.log_every" || key.starts_with("logging.") ||
+         // Which weights are scored hangs on whether the best are kept.
+         (key.starts_with("checkpoint.") && key != "checkpoint.keep_best");
 }
 
-/// Throws InputError if the trained run of a stage was planned with another config than now. Paths may differ if
-/// `compares_contents`.
-void check_not_contradicted(const SweepRun& run, const SweepStage& stage, bool compares_contents) {
+/// Whether a stage began with the weights of the stage that it begins with now; the sweep's folder may have another name.
+bool begins_with_same_stage(const std::string& before, const std::string& now, const SweepStage& stage) {
+  return !stage.init_from.empty() && fs::path(before).filename() == fs::path(now).filename();
+}
+
+/// Whether `check_contents` compares what a run reads, so that its paths may differ.
+bool compares_contents(const SweepRun& run, const SweepStage& stage) {
+  return stage.init_from.empty() || reads_labels(run.config.task.name);
+}
+
+/// Throws InputError if the trained run of a stage was planned with another config than now.
+void check_not_contradicted(const SweepRun& run, const SweepStage& stage, bool paths_may_differ) {
   const fs::path file = train_file(run);
   const nlohmann::json trained = read_sealed_json(file);
   check<InputError>(trained.contains(kPlannedConfigKey), file.string(), ": expected the key \"", kPlannedConfigKey, '"');
   const Config planned = config_from_json(trained[kPlannedConfigKey].dump(), {}, file.string());
   for (const ConfigDifference& difference : differences(planned, run.config)) {
-    const bool is_free =
-        may_differ(difference.key, !stage.init_from.empty()) || (compares_contents && names_content(difference.key));
+    const bool is_free = may_differ(difference.key) || (paths_may_differ && names_content(difference.key)) ||
+                         (difference.key == "train.init_from" &&
+                          begins_with_same_stage(planned.train.init_from, run.config.train.init_from, stage));
     check<InputError>(is_free, run.folder.string(), ": ", difference.key, " is ", difference.first,
                       " in this finished run and ", difference.second, " in the sweep now; another --sweep-dir starts anew");
+  }
+}
+
+/// Throws InputError if a run that was interrupted would go on by another schedule, or be judged otherwise, than those of
+/// the sweep that begin now. Of the other keys `cosformer train --resume` itself takes care.
+void check_interrupted(const SweepRun& run) {
+  constexpr std::string_view kJudging[] = {"train.max_steps",        "schedule.decay_steps", "train.eval_every",
+                                           "train.eval_max_batches", "train.patience",       "checkpoint.keep_best"};
+  if (list_checkpoints(run.folder / "checkpoints").empty()) return;
+  std::optional<Config> begun;
+  try {
+    begun = load_config(run.folder / "config.toml");
+  } catch (const InputError&) {
+    return;  // its training says so, and goes on by the checkpoint's
+  }
+  for (const ConfigDifference& difference : differences(*begun, run.config)) {
+    check<InputError>(std::ranges::find(kJudging, difference.key) == std::end(kJudging), run.folder.string(), ": ",
+                      difference.key, " is ", difference.first, " in this unfinished run and ", difference.second,
+                      " in the sweep now; another --sweep-dir starts anew");
   }
 }
 
@@ -145,7 +176,11 @@ void SweepFolder::check_usable(const fs::path& path, Mode mode, const SweepPlan&
     for (const SweepRun& run : runs) {
       // A damaged one is made again.
       const SweepStage& stage = stage_of(plan, runs, run);
-      if (is_whole(train_file(run))) check_not_contradicted(run, stage, stage.init_from.empty());
+      if (is_whole(train_file(run))) {
+        check_not_contradicted(run, stage, compares_contents(run, stage));
+      } else {
+        check_interrupted(run);
+      }
     }
   }
 }

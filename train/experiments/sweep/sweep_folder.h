@@ -25,7 +25,8 @@ class SweepFolder {
   enum class Mode { create, resume };
 
   /// Throws InputError, one line, if `path` holds a sweep and `mode` is `create` (it says what continues it), if it
-  /// holds something that is none, and if the plan contradicts a run that is finished there: the key with both values.
+  /// holds something that is none, and if the plan contradicts a run that is finished or was interrupted there: the key with
+  /// both values.
   static void check_usable(const std::filesystem::path& path, Mode mode, const SweepPlan& plan);
 
   /// After `check_usable` and `check_runs`: throws InputError, one line, if a finished run has read other contents than the

@@ -7,8 +7,12 @@
 
 #include "core/error.h"
 #include "core/nearest_name.h"
+#include "layers/attention/registry.h"
 #include "train/config/schema.h"
 #include "train/experiments/sweep/run_files.h"
+#include "train/loop/shared_step.h"
+#include "train/tasks/carry_check.h"
+#include "train/tasks/cut_check.h"
 #include "train/tasks/initial_weights.h"
 #include "train/tasks/task.h"
 
@@ -117,13 +121,16 @@ class Tasks {
     return *held;
   }
 
-  /// Throws InputError if the data of a stage that takes its tokenizer over from an earlier one are unusable.
-  void check_data(const Config& config) {
+  /// What a stage that takes its tokenizer over reads, if asked for and labelled. Throws InputError if it is unusable.
+  std::optional<RunIdentity> check_data(const Config& config) {
     Config key = key_of(config);
     key.model.num_classes = config.model.num_classes;
-    if (checked_.contains(to_json(key))) return;
-    check_task_data(config);
-    checked_.insert(to_json(key));
+    const auto [checked, is_new] = checked_.try_emplace(to_json(key));
+    if (is_new) {
+      RunIdentity read = check_task_data(config);
+      if (identify_ && reads_labels(config.task.name)) checked->second = std::move(read);
+    }
+    return checked->second;
   }
 
  private:
@@ -134,12 +141,16 @@ class Tasks {
     key.model.kind = config.model.kind;
     key.model.pair_features = config.model.pair_features;
     key.train.batch_size = config.train.batch_size;
+    key.train.sequence_ranks = config.train.sequence_ranks;
+    key.logging.sample_prompt = config.logging.sample_prompt;
+    key.train.eval_max_batches = config.train.eval_max_batches;
+    if (config.task.carry_state) key.model.positions = is_bounded(config.model) ? Positions::learned : Positions::none;
     return key;
   }
 
   bool identify_;
   std::map<std::string, std::unique_ptr<Held>> tasks_;
-  std::set<std::string> checked_;
+  std::map<std::string, std::optional<RunIdentity>> checked_;
 };
 
 /// Throws InputError if a stage cannot begin with the weights of an earlier one, as far as that is known without its data.
@@ -260,10 +271,13 @@ void check_runs(SweepPlan& plan, bool identify) {
           const Task& task = *held.task;
           run.identity = held.identity;
           models.push_back(task.complete(run.config.model));
+          check_cut(run.config.train, models.back(), task.lengths().seq_len);
+          check_carried(run.config.train, models.back(), task);
+          check_enough_leaves(models.back(), run.config.train, 1);
           run.plan = make_plan(run.config, models.back(), task.lengths().seq_len);
           continue;
         }
-        tasks.check_data(run.config);
+        run.identity = tasks.check_data(run.config);
         const auto source = static_cast<std::size_t>(std::ranges::find(plan.stages, stage.init_from, &ReportedStage::name) -
                                                      plan.stages.begin());
         Config earlier = plan.runs[p][source].config;
@@ -272,6 +286,8 @@ void check_runs(SweepPlan& plan, bool identify) {
         if (config.model.vocab_size == 0) config.model.vocab_size = earlier.model.vocab_size;
         check_start(earlier, config, concat("train.init_from: the stage \"", stage.init_from, '"'));
         models.push_back(config.model);
+        check_cut(config.train, config.model, config.task.seq_len);
+        check_enough_leaves(config.model, config.train, 1);
         run.plan = make_plan(config, config.model, config.task.seq_len);
       } catch (const InputError& error) {
         throw InputError(concat(place_of(plan.points[p], plan.stages[s]), error.what()));

@@ -29,7 +29,7 @@ struct SweepRun {
   std::vector<std::string> overrides;  ///< "key=value", what `train --set` takes
   Config config;
   std::optional<RunPlan> plan;          ///< after `check_runs`
-  std::optional<RunIdentity> identity;  ///< what `check_runs` has read, if asked for; not with init_from
+  std::optional<RunIdentity> identity;  ///< what `check_runs` has read, if asked for; with init_from of labels alone
 };
 
 /// Everything a sweep asks for.
