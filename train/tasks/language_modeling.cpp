@@ -149,12 +149,14 @@ class LanguageModeling : public CorpusTask {
     const double loss = sums[0], targets = sums[1];
     Evaluation result{split, loss_values(loss, targets), {}};
     if (whole) {
-      // All text is predicted but its first token: the nats of the whole over its words and bytes.
+      // The nats of the whole over its words and bytes. All text is predicted but its first token, or that of each document
+      // that does not see the one before: such tokens count as the mean of the others.
       const TextStatistics& text = corpus(split).statistics;
+      const double nats = loss * (static_cast<double>(corpus(split).tokens.size() - 1) / std::max(targets, 1.0));
       result.values.emplace_back("word_perplexity",
-                                 std::exp(loss / static_cast<double>(std::max<std::int64_t>(text.words, 1))));
+                                 std::exp(nats / static_cast<double>(std::max<std::int64_t>(text.words, 1))));
       result.values.emplace_back("bits_per_byte",
-                                 loss / (static_cast<double>(std::max<std::int64_t>(text.bytes, 1)) * std::numbers::ln2));
+                                 nats / (static_cast<double>(std::max<std::int64_t>(text.bytes, 1)) * std::numbers::ln2));
     }
     result.values.emplace_back("tokens", targets);
     return result;

@@ -1,4 +1,5 @@
 // Language models whose windows hold several documents.
+#include <numbers>
 #include <numeric>
 
 #include "data/text_corpus.h"
@@ -65,6 +66,10 @@ TEST_CASE("documents that share a window have the loss that they have alone") {
     const Evaluation found = task->evaluate(model, Split::valid, 0);
     CHECK(found.value("tokens") == targets);
     require_close("loss", sum / targets, found.value("loss"), {.rel = 1e-9});
+    // Of the text, "\n" behind each document included, all but the first token counts.
+    const double bytes = targets + static_cast<double>(kDocuments.size());
+    require_close("bits per byte", sum / targets * (bytes - 1) / bytes / std::numbers::ln2, found.value("bits_per_byte"),
+                  {.rel = 1e-9});
     for (const Shuffle shuffle : {Shuffle::window, Shuffle::document}) {
       config.task.shuffle = shuffle;
       const auto training = make_language_modeling(config);
