@@ -97,13 +97,20 @@ void take_from_metrics(ReportedRun& run, const std::optional<Selection>& selecti
   if (const auto parameters = count_parameters(run.folder)) add("parameters", static_cast<double>(*parameters));
 }
 
+/// Whether the evaluation that ends a training is there, or none was to come.
+bool has_last_evaluation(const ReportedRun& run) {
+  return run.config->task.valid.empty() || std::ranges::any_of(run.metrics, [&](const MetricRecord& record) {
+           return record.split == "valid" && record.step >= run.config->train.max_steps;
+         });
+}
+
 void decide_status(ReportedRun& run, const RunLog& log) {
   const std::int64_t step = run.metrics.empty() ? 0 : run.metrics.back().step;
   const std::string progress = run.config ? concat("step ", step, " of ", run.config->train.max_steps) : std::string();
   if (is_being_written(run.folder)) {
     run.status = RunStatus::running;
     run.reason = progress;
-  } else if (run.config && step >= run.config->train.max_steps) {
+  } else if (run.config && step >= run.config->train.max_steps && has_last_evaluation(run)) {
     run.status = RunStatus::finished;
   } else {
     // Patience and time limits end a run as its config wants, and the last steps of a finished one need not be logged; what

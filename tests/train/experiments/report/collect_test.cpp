@@ -162,6 +162,20 @@ TEST_CASE("a run whose last steps were not logged is finished if its log says so
   }
 }
 
+TEST_CASE("a run that was stopped in its last evaluation is not finished") {
+  const test::TemporaryFolder folder;
+  const std::string trained =
+      "{\"step\":10,\"split\":\"valid\",\"loss\":3}\n{\"step\":15,\"split\":\"train\",\"loss\":2.5}\n";
+  const auto status = [&](const std::string& name, const std::string& valid, const std::string& metrics) {
+    write_run(folder / name, concat("[task]\nvalid = \"", valid, "\"\n[train]\nmax_steps = 15\n"), metrics);
+    write_bytes(folder / name / "run.log", "2026-01-31T12:00:00.000+00:00 info r: terminated after 15 steps\n");
+    return collect_experiments({(folder / name).string()}).at(0).runs[0].status;
+  };
+  CHECK(status("stopped", "v.txt", trained) == RunStatus::stopped);
+  CHECK(status("whole", "v.txt", trained + "{\"step\":15,\"split\":\"valid\",\"loss\":2}\n") == RunStatus::finished);
+  CHECK(status("without", "", trained) == RunStatus::finished);
+}
+
 TEST_CASE("two runs are shown side by side with their differences") {
   const test::TemporaryFolder folder;
   write_run(folder / "one", "", "{\"step\":5000,\"split\":\"valid\",\"loss\":2.5}\n");
