@@ -94,6 +94,16 @@ void LeafSums::finish_last(const Node* parameter, Tensor gradient) {
   part(own).set(parameter, gradient);
 }
 
+void LeafSums::finish_others(const std::unordered_set<const Node*>& told) {
+  std::unordered_set<const Node*> others;
+  for (const Gradients& sum : parts_) {
+    sum.for_each([&](const Node* parameter, const Tensor&) {
+      if (!told.contains(parameter)) others.insert(parameter);
+    });
+  }
+  for (const Node* parameter : others) finish_last(parameter, Tensor());
+}
+
 std::vector<Tensor> LeafSums::of(const Node* parameter) const {
   std::vector<Tensor> sums;
   for (const LeafRange& subtree : subtrees_in(runs_, leaves_)) sums.push_back(part(subtree.first).of(parameter));

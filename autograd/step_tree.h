@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <unordered_set>
 #include <vector>
 
 #include "autograd/backward.h"
@@ -50,6 +51,9 @@ class LeafSums {
   void finish(std::int64_t leaf, Gradients gradients);
   /// Takes one parameter's gradient of the last leaf, when all other leaves are finished.
   void finish_last(const Node* parameter, Tensor gradient);
+  /// After `finish_last` of the parameters in `told`: ends the sums of those that the last leaf has no gradient of, as of a
+  /// band of the vocabulary that none of its tokens is in.
+  void finish_others(const std::unordered_set<const Node*>& told);
   /// A parameter's gradient in each subtree; undefined if there is none.
   std::vector<Tensor> of(const Node* parameter) const;
   /// The sum of each of `subtrees_in(runs, leaves)`.

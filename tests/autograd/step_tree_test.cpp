@@ -130,6 +130,33 @@ TEST_CASE("the sums of some leaves are those of their subtrees, whatever order t
   }
 }
 
+TEST_CASE("a parameter that the last leaf has no gradient of is summed over the others") {
+  const Variable everywhere = Variable::leaf(Tensor::scalar(0)), not_last = Variable::leaf(Tensor::scalar(0));
+  for (const LeafRuns& runs :
+       {LeafRuns{{0, 1}}, LeafRuns{{0, 3}}, LeafRuns{{0, 8}}, LeafRuns{{3, 8}}, LeafRuns{{0, 2}, {3, 7}}}) {
+    LeafSums sums(runs, 8);
+    double count = 0;
+    for (const LeafRange run : runs) {
+      for (std::int64_t leaf = run.first; leaf < run.end; ++leaf) {
+        if (leaf == runs.back().end - 1) continue;
+        Gradients gradients = one_gradient(everywhere, 1);
+        gradients.add(one_gradient(not_last, 1));
+        sums.finish(leaf, std::move(gradients));
+        ++count;
+      }
+    }
+    sums.finish_last(everywhere.node().get(), Tensor::scalar(1));
+    sums.finish_others({everywhere.node().get()});
+    double of_all = 0, of_others = 0;
+    for (const Gradients& sum : sums.take()) {
+      if (const Tensor gradient = sum.of(everywhere.node().get()); gradient.defined()) of_all += gradient.item();
+      if (const Tensor gradient = sum.of(not_last.node().get()); gradient.defined()) of_others += gradient.item();
+    }
+    CHECK(of_all == count + 1);
+    CHECK(of_others == count);
+  }
+}
+
 TEST_CASE("parts that are no subtrees are refused") {
   const auto add = [](std::size_t, std::size_t) {};
   CHECK_THROWS_AS(add_subtrees({{0, 3}, {3, 8}}, 8, add), Error);

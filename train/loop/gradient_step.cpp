@@ -36,8 +36,9 @@ LeafGradients compute_leaf_gradients(const StepWork& work, const LeafRuns& runs,
     }
     // Parameters that only earlier graphs of the leaf have come to.
     gradients.for_each([&](const Node* parameter, const Tensor& gradient) {
-      if (!told.contains(parameter)) sums.finish_last(parameter, gradient);
+      if (told.insert(parameter).second) sums.finish_last(parameter, gradient);
     });
+    sums.finish_others(told);
   };
   if (side_by_side) {
     parallel_for(std::ssize(leaves), run_leaf);
