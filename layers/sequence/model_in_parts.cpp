@@ -54,6 +54,9 @@ std::optional<OptionProblem> find_cut_problem(const ModelConfig& config) {
   if (config.lm_head) return problem("task.name", "texts with masked tokens cannot be cut");
   if (config.attention.short_convolution > 0)
     return problem("attention.short_convolution", "a convolution reads tokens of the part before, which is elsewhere");
+  // A band that no token of a part is in has no gradient there, and parts add up gradients of the same parameters only.
+  if (!config.adaptive_cutoffs.empty())
+    return problem("model.adaptive_cutoffs", "parts of a text would differ in the bands of the vocabulary that they have");
   const bool causal = config.kind == ModelKind::decoder;
   const AttentionPlace place = causal ? AttentionPlace::decoder_self : AttentionPlace::encoder;
   const auto parts = causal ? &AttentionSupport::causal_parts : &AttentionSupport::other_parts;

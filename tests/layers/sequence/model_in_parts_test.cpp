@@ -245,6 +245,7 @@ TEST_CASE("what cannot be cut is refused by the key at fault") {
     return problem ? problem->key : "";
   };
   CHECK(key_of([](ModelConfig&) {}).empty());
+  CHECK(key_of([](ModelConfig& own) { own.adaptive_cutoffs = {3}; }) == "model.adaptive_cutoffs");
   CHECK(key_of([](ModelConfig& own) { own.attention.kind = "transnormer"; }).empty());
   CHECK(key_of([](ModelConfig& own) { own.attention.kind = "local"; }).empty());
   for (const char* kind : {"softmax", "longformer", "reformer", "sparse", "gated", "delta", "cosformer2", "rfa"})
