@@ -115,7 +115,13 @@ Gradients backward(const Variable& output, const Tensor& doutput, Gradients sums
   for (const Node* node : order) {
     if (!node->backward) sums.set(node, Tensor());
   }
-  gradients[places.at(output.node().get()) + output.output()] = doutput;
+  Tensor& begin = gradients[places.at(output.node().get()) + output.output()];
+  // An output that is a leaf itself may have a sum of earlier graphs.
+  if (begin.defined()) {
+    accumulate(begin, doutput);
+  } else {
+    begin = doutput;
+  }
   Profile* const profile = active_profile();
 
   for (std::size_t i = order.size(); i-- > 0;) {

@@ -218,6 +218,12 @@ TEST_CASE("gradients of a graph are added to those of graphs before it") {
   for (double& value : doubled) value *= 2;
   require_close("twice", doubled, as_doubles(sums.of(x)), {.rel = 1e-14});
   require_close("once", random_values<double>(3, 99), as_doubles(sums.of(y)), {.rel = 1e-14});
+  // A graph that is the leaf itself.
+  const Values before = as_doubles(sums.of(y));
+  sums = backward(y, Tensor::full({3}, 5.0, DType::float64), std::move(sums));
+  Values with_five = before;
+  for (double& value : with_five) value += 5;
+  require_close("with the leaf's own", with_five, as_doubles(sums.of(y)), {.rel = 1e-14});
 }
 
 TEST_CASE("fused blocks over several segments of rows equal the operations one after the other") {
