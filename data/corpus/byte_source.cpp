@@ -1,6 +1,5 @@
 #include "data/corpus/byte_source.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -32,48 +31,116 @@ namespace {
 /// Text shrinks to a quarter or so; a file that unpacks to more than these times its size is made to fill a disk. Small
 /// files may be all of one letter.
 constexpr std::uintmax_t kLargestRatio = 200, kFreeBytes = std::uintmax_t{1} << 20;
-constexpr std::string_view kZstd = "\x28\xB5\x2F\xFD";
+constexpr std::string_view kGzip = "\x1F\x8B", kZstd = "\x28\xB5\x2F\xFD";
 
-/// How files begin that are compressed in ways not read here, and what unpacks them.
+/// How files begin, or go on behind a header, that are packed in ways not read here, and what unpacks them.
 constexpr struct {
-  std::string_view start, program;
-} kOthers[] = {{std::string_view("\xFD"
+  std::size_t offset;
+  std::string_view bytes, program;
+} kOthers[] = {{0,
+                std::string_view("\xFD"
                                  "7zXZ\0",
                                  6),
                 "xz -d"},
-               {"BZh91AY&SY", "bzip2 -d"},
-               {"PK\x03\x04", "unzip"}};
+               {0, "BZh91AY&SY", "bzip2 -d"},
+               {0, "PK\x03\x04", "unzip"},
+               {0, "\x04\x22\x4D\x18", "lz4 -d"},
+               {257, "ustar", "tar -x"}};
+constexpr std::size_t kStartBytes = 262;
 
-/// Plain bytes and gzip's: zlib tells them apart.
+/// A frame of zstd, or one to be passed over (RFC 8878, 3.1.2), with which pzstd begins.
+bool is_zstd(std::string_view begin) {
+  const bool is_skipped = begin.size() >= 4 && (begin[0] & 0xF0) == 0x50 && begin.substr(1).starts_with("\x2A\x4D\x18");
+  return is_skipped || begin.starts_with(kZstd);
+}
+
+/// The bytes of a file as they are, block by block.
+class FileBlocks {
+ public:
+  FileBlocks(std::unique_ptr<RegularFile> file, std::size_t block_bytes) : file_(std::move(file)), block_(block_bytes) {}
+
+  /// At most `buffer.size()` bytes; 0 at the end.
+  std::size_t read(std::span<char> buffer) {
+    ssize_t count = 0;
+    do {
+      count = ::read(file_->descriptor(), buffer.data(), buffer.size());
+    } while (count < 0 && errno == EINTR);
+    check<InputError>(count >= 0, "cannot read: ", std::strerror(errno));
+    return static_cast<std::size_t>(count);
+  }
+  /// The next block, which lives until the next call; empty at the end.
+  std::span<char> next() { return std::span(block_).first(read(block_)); }
+
+ private:
+  std::unique_ptr<RegularFile> file_;
+  std::vector<char> block_;
+};
+
+class PlainDecoder final : public ByteSource::Decoder {
+ public:
+  explicit PlainDecoder(std::unique_ptr<RegularFile> file) : blocks_(std::move(file), 0) {}
+  std::size_t read(std::span<char> buffer) override { return blocks_.read(buffer); }
+
+ private:
+  FileBlocks blocks_;
+};
+
+/// Members of gzip one after the other. Unlike zlib's gzread it drops nothing behind them but zeros.
 class GzipDecoder final : public ByteSource::Decoder {
  public:
-  explicit GzipDecoder(const RegularFile& file) : file_(nullptr, gzclose) {
-    const int own = ::fcntl(file.descriptor(), F_DUPFD_CLOEXEC, 0);
-    file_.reset(own < 0 ? nullptr : gzdopen(own, "rb"));
-    if (file_ == nullptr && own >= 0) ::close(own);
-    check<InputError>(file_ != nullptr, "cannot open the file");
-    constexpr unsigned kBufferBytes = 1U << 18;
-    gzbuffer(file_.get(), kBufferBytes);
+  explicit GzipDecoder(std::unique_ptr<RegularFile> file) : blocks_(std::move(file), std::size_t{1} << 18) {
+    constexpr int kGzipAlone = 16;
+    check<Error>(inflateInit2(&stream_, MAX_WBITS + kGzipAlone) == Z_OK, "zlib has no memory");
   }
+  ~GzipDecoder() override { inflateEnd(&stream_); }
 
   std::size_t read(std::span<char> buffer) override {
     constexpr std::size_t kMost = std::size_t{1} << 30;
-    const int count = gzread(file_.get(), buffer.data(), static_cast<unsigned>(std::min(buffer.size(), kMost)));
-    int code = Z_OK;
-    const char* what = gzerror(file_.get(), &code);
-    check<InputError>(count >= 0 && (code == Z_OK || code == Z_STREAM_END), "cannot unpack the file: ", what);
-    return static_cast<std::size_t>(count);
+    const std::size_t room = std::min(buffer.size(), kMost);
+    stream_.next_out = reinterpret_cast<Bytef*>(buffer.data());
+    stream_.avail_out = static_cast<uInt>(room);
+    while (stream_.avail_out == room) {
+      if (stream_.avail_in == 0 && !fill()) {
+        check<InputError>(is_member_done_, "cannot unpack the file: it ends within its data");
+        return 0;
+      }
+      if (is_member_done_ && !begin_member()) continue;
+      const int code = inflate(&stream_, Z_NO_FLUSH);
+      check<InputError>(code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR,
+                        "cannot unpack the file: ", stream_.msg != nullptr ? stream_.msg : "its data are damaged");
+      is_member_done_ = code == Z_STREAM_END;
+    }
+    return room - stream_.avail_out;
   }
 
  private:
-  std::unique_ptr<gzFile_s, int (*)(gzFile_s*)> file_;
+  bool fill() {
+    const std::span<char> block = blocks_.next();
+    stream_.next_in = reinterpret_cast<Bytef*>(block.data());
+    stream_.avail_in = static_cast<uInt>(block.size());
+    return !block.empty();
+  }
+
+  /// Passes zeros, with which tapes are filled. False if the block has nothing else.
+  bool begin_member() {
+    for (; stream_.avail_in > 0 && *stream_.next_in == 0; ++stream_.next_in) --stream_.avail_in;
+    if (stream_.avail_in == 0) return false;
+    check<InputError>(*stream_.next_in == static_cast<unsigned char>(kGzip[0]),
+                      "cannot unpack the file: behind its packed data are other bytes");
+    is_member_done_ = false;
+    return inflateReset(&stream_) == Z_OK;
+  }
+
+  FileBlocks blocks_;
+  z_stream stream_{};
+  bool is_member_done_ = false;
 };
 
 #ifdef COSFORMER_ZSTD
 class ZstdDecoder final : public ByteSource::Decoder {
  public:
   explicit ZstdDecoder(std::unique_ptr<RegularFile> file)
-      : file_(std::move(file)), context_(ZSTD_createDCtx(), ZSTD_freeDCtx), packed_(ZSTD_DStreamInSize()) {
+      : blocks_(std::move(file), ZSTD_DStreamInSize()), context_(ZSTD_createDCtx(), ZSTD_freeDCtx) {
     check<Error>(context_ != nullptr, "zstd has no memory");
   }
 
@@ -93,18 +160,13 @@ class ZstdDecoder final : public ByteSource::Decoder {
 
  private:
   bool fill() {
-    ssize_t count = 0;
-    do {
-      count = ::read(file_->descriptor(), packed_.data(), packed_.size());
-    } while (count < 0 && errno == EINTR);
-    check<InputError>(count >= 0, "cannot read: ", std::strerror(errno));
-    in_ = {packed_.data(), static_cast<std::size_t>(count), 0};
-    return count > 0;
+    const std::span<char> block = blocks_.next();
+    in_ = {block.data(), block.size(), 0};
+    return !block.empty();
   }
 
-  std::unique_ptr<RegularFile> file_;
+  FileBlocks blocks_;
   std::unique_ptr<ZSTD_DCtx, std::size_t (*)(ZSTD_DCtx*)> context_;
-  std::vector<char> packed_;
   ZSTD_inBuffer in_{};
   bool is_frame_done_ = false;
 };
@@ -131,18 +193,21 @@ bool has_zstd() {
 ByteSource::ByteSource(const std::filesystem::path& path) : path_(path) {
   auto file = std::make_unique<RegularFile>(path);
   most_bytes_ = kLargestRatio * file->size() + kFreeBytes;
-  std::array<char, 16> start{};
+  std::array<char, kStartBytes> start{};
   const ssize_t count = read_at(file->descriptor(), 0, std::as_writable_bytes(std::span(start)));
   const std::string_view begin(start.data(), count > 0 ? static_cast<std::size_t>(count) : 0);
-  for (const auto& [other, program] : kOthers) {
-    check<InputError>(!begin.starts_with(other), path.string(), ": is compressed, expected plain text, gzip or zstd; `",
-                      program, "` unpacks it");
+  for (const auto& [offset, bytes, program] : kOthers) {
+    const bool is_other = begin.size() >= offset && begin.substr(offset).starts_with(bytes);
+    check<InputError>(!is_other, path.string(), ": is compressed, expected plain text, gzip or zstd; `", program,
+                      "` unpacks it");
   }
   try {
-    if (begin.starts_with(kZstd)) {
+    if (is_zstd(begin)) {
       decoder_ = make_zstd_decoder(std::move(file));
+    } else if (begin.starts_with(kGzip)) {
+      decoder_ = std::make_unique<GzipDecoder>(std::move(file));
     } else {
-      decoder_ = std::make_unique<GzipDecoder>(*file);
+      decoder_ = std::make_unique<PlainDecoder>(std::move(file));
     }
   } catch (const InputError& error) {
     throw InputError(concat(path.string(), ": ", error.what()));

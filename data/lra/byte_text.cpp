@@ -27,7 +27,9 @@ std::vector<fs::path> reviews_of(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    if (it->path().extension() == ".txt") files.push_back(it->path());
+    const fs::path& file = it->path();
+    // Hidden ones are notes of a system's, such as macOS's ._NAME.txt.
+    if (file.extension() == ".txt" && !file.filename().string().starts_with('.')) files.push_back(file);
   }
   check<InputError>(!error, folder.string(), ": cannot list the folder: ", error.message());
   check<InputError>(!files.empty(), folder.string(), ": the folder holds no .txt file");

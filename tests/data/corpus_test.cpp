@@ -70,7 +70,44 @@ TEST_CASE("plain and compressed files of a corpus are read one after the other")
   CHECK(corpus.statistics.bytes == 25);
   CHECK(corpus.statistics.words == 7);
   CHECK(corpus.content == digest_of("the first\nand the second\n"));
-  if (has_zstd()) CHECK(text_of({{folder.write("3.zst", zstd_packed())}, ""}) == "one two\n");
+  if (!has_zstd()) return;
+  CHECK(text_of({{folder.write("3.zst", zstd_packed())}, ""}) == "one two\n");
+  // Behind a frame to be passed over, of three bytes (RFC 8878, 3.1.2).
+  const std::string skipped("\x5E\x2A\x4D\x18\x03\0\0\0abc", 11);
+  CHECK(text_of({{folder.write("4.zst", skipped + zstd_packed() + zstd_packed())}, ""}) == "one two\none two\n");
+}
+
+TEST_CASE("members of gzip are read one after the other, and nothing behind them is dropped but zeros") {
+  const ScratchFolder folder;
+  const std::string one = gzipped("one "), two = gzipped("two\n"), none = gzipped("");
+  const auto text = [&](const std::string& bytes) { return text_of({{folder.write("x.gz", bytes)}, ""}); };
+  CHECK(text(one + two) == "one two\n");
+  CHECK(text(none + one + none + std::string(700, '\0') + two + std::string(1000, '\0')) == "one two\n");
+  const std::string random = random_text(*std::make_unique<std::mt19937_64>(3), 900'000);
+  CHECK(text(gzipped(random) + two) == random + "two\n");
+  for (const std::string& end :
+       {std::string("more"), std::string("\0more", 5), two.substr(0, 1), two.substr(0, 9), two.substr(0, 2) + "x"}) {
+    folder.write("x.gz", one + end);
+    CHECK_THAT(input_error([&] { text(one + end); }), Contains("x.gz: cannot unpack the file: "));
+  }
+}
+
+TEST_CASE("a link that would be left out of a corpus is refused by its name") {
+  namespace fs = std::filesystem;
+  const ScratchFolder folder;
+  fs::create_directories(folder.path() / "texts");
+  fs::create_directories(folder.path() / "others");
+  const fs::path texts = folder.path() / "texts", file = folder.write("a.txt", "x");
+  fs::create_symlink(file, texts / "a.txt");
+  CHECK(joined(find_text_files(texts.string())) == "a.txt ");
+  fs::create_symlink(folder.path() / "none", texts / "b.txt");
+  for (const fs::path& named : {texts, texts / "*.txt"})
+    CHECK(input_error([&] { find_text_files(named.string()); }) ==
+          (texts / "b.txt").string() + ": is a link that leads nowhere");
+  fs::remove(texts / "b.txt");
+  fs::create_symlink(folder.path() / "others", texts / "more");
+  CHECK_THAT(input_error([&] { find_text_files(texts.string()); }),
+             StartsWith((texts / "more").string() + ": is a link to a folder"));
 }
 
 TEST_CASE("a damaged or oversized compressed file is refused with its path") {

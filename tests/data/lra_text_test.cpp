@@ -25,6 +25,7 @@ TEST_CASE("reviews are their bytes plus 1, neg before pos, in the order of their
   folder.write("train/neg/10_2.txt", std::string("\0z", 2));
   folder.write("train/neg/1_1.txt", "one");
   folder.write("train/neg/notes.feat", "not read");
+  folder.write("train/neg/._1_1.txt", "nor is this");
   folder.write("test/pos/0_7.txt", "p");
   folder.write("test/neg/0_4.txt", "n");
   const auto train = load_byte_text(folder.path(), Split::train);

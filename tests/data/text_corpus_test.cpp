@@ -78,7 +78,9 @@ TEST_CASE("a text that is compressed in a way not read here is refused by name, 
                                                                      6),
                                                          "xz -d"},
                                                         {"BZh91AY&SY", "bzip2 -d"},
-                                                        {"PK\x03\x04", "unzip"}};
+                                                        {"PK\x03\x04", "unzip"},
+                                                        {"\x04\x22\x4D\x18", "lz4 -d"},
+                                                        {std::string(257, 'n') + "ustar", "tar -x"}};
   for (const auto& [start, program] : starts) {
     const auto path = folder.write("text", start + "and more");
     CHECK(input_error([&] {
