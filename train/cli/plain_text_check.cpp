@@ -106,7 +106,7 @@ void print(const ordered_json& json) {
                                100 * part["unknown_words"].get<double>(), 100 * part["unknown_characters"].get<double>());
     }
     if (part.contains("not_utf8"))
-      std::cout << fmt::format("  not UTF-8 at {}: only the byte tokenizer reads it\n",
+      std::cout << fmt::format("  not UTF-8 at {}: tokenizers of characters and words do not read it\n",
                                visible(part["not_utf8"].get<std::string>()));
   }
 }

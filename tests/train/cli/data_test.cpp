@@ -194,7 +194,7 @@ TEST_CASE("data check counts the words and characters of a plain text, and those
   const Outcome plain = run(folder, "check .");
   CHECK(plain.output.find("  unknown    33.3 % of the words, 13 % of the characters\n") != std::string::npos);
   test::write_bytes(folder / "latin1.txt", "caf\xe9\n");
-  CHECK(run(folder, "check latin1.txt").output.find("not UTF-8 at latin1.txt:1:4: only the byte tokenizer") !=
+  CHECK(run(folder, "check latin1.txt").output.find("not UTF-8 at latin1.txt:1:4: tokenizers of characters and words") !=
         std::string::npos);
   CHECK(run(folder, "check train.txt --format listops --train-text train.txt").code == 2);
   test::write_bytes(folder / "lines.jsonl", "{\"text\": \"the sea\"}\n{\"text\": \"the sky\"}\n");
